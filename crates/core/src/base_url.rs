@@ -1,0 +1,132 @@
+//! Where a provider is: https, or plain http on this machine alone.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use http::Uri;
+use http::uri::Scheme;
+
+use crate::Error;
+
+const ACTION: &str = "read the base URL";
+
+/// The address that a provider's paths are appended to: `https://host[:port][/prefix]`, or the same with `http` where
+/// the host is `localhost`, `[::1]` or in `127.0.0.0/8`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BaseUrl(String);
+
+impl BaseUrl {
+    /// Checks and takes a base URL. A path is kept as a prefix; a slash at its end makes no difference.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for any other scheme, for http to another machine, and for a
+    /// user, a query or a fragment. The error does not repeat the URL, which may hold a password.
+    pub fn parse(url: &str) -> Result<Self, Error> {
+        let refuse = |reason: &'static str| Err(Error::config(ACTION, reason));
+        // `Uri` drops a fragment without a word.
+        if url.contains('#') {
+            return refuse("it has a fragment (`#…`); leave that out");
+        }
+        let Ok(uri) = url.parse::<Uri>() else {
+            return refuse("it is not a URL such as https://api.example.com");
+        };
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+            return refuse("it is not a URL such as https://api.example.com");
+        };
+        if authority.as_str().contains('@') {
+            return refuse("it holds a user name or password; leave that out");
+        }
+        if uri.query().is_some() {
+            return refuse("it has a query (`?…`); leave that out");
+        }
+        let host = authority.host();
+        let port = &authority.as_str()[host.len()..];
+        if host.is_empty() || !(port.is_empty() || authority.port_u16().is_some_and(|port| port > 0)) {
+            return refuse("its host or port is not valid");
+        }
+        if *scheme == Scheme::HTTP && !is_loopback(host) {
+            return refuse("plain http is only for this machine (127.0.0.0/8, [::1], localhost); use https");
+        }
+        if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS {
+            return refuse("its scheme is neither https nor http");
+        }
+        Ok(Self(format!("{scheme}://{authority}{}", uri.path().trim_end_matches('/'))))
+    }
+
+    /// The URL of a path below this one; `path` starts with a slash.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the two make no URL.
+    pub fn join(&self, path: &str) -> Result<Uri, Error> {
+        format!("{}{path}", self.0).parse().map_err(|_| Error::config(ACTION, "it makes no URL with the call's path"))
+    }
+
+    /// The URL as text, without a slash at its end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BaseUrl({})", self.0)
+    }
+}
+
+/// Whether a host, as it stands in a URL, names this machine whatever a resolver says.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+        || v6.is_some_and(|host| host.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn https_anywhere_and_http_at_home() {
+        for (url, kept) in [
+            ("https://api.example.com", "https://api.example.com"),
+            ("https://api.example.com/", "https://api.example.com"),
+            ("https://api.example.com:8443/pay/v1/", "https://api.example.com:8443/pay/v1"),
+            ("http://127.0.0.1:4010", "http://127.0.0.1:4010"),
+            ("http://127.9.8.7", "http://127.9.8.7"),
+            ("http://[::1]:80", "http://[::1]:80"),
+            ("http://LocalHost:1/x", "http://LocalHost:1/x"),
+        ] {
+            let base = BaseUrl::parse(url).expect(url);
+            assert_eq!(base.as_str(), kept);
+            assert_eq!(base.join("/a/b").expect("a URL").to_string(), format!("{kept}/a/b"));
+        }
+    }
+
+    #[test]
+    fn everything_else_is_refused_by_name() {
+        for (url, reason) in [
+            ("", "it is not a URL such as https://api.example.com"),
+            ("api.example.com", "it is not a URL such as https://api.example.com"),
+            ("/path", "it is not a URL such as https://api.example.com"),
+            ("ftp://example.com", "its scheme is neither https nor http"),
+            ("http://example.com", "plain http is only for this machine (127.0.0.0/8, [::1], localhost); use https"),
+            (
+                "http://127.0.0.1.evil.com",
+                "plain http is only for this machine (127.0.0.0/8, [::1], localhost); use https",
+            ),
+            ("http://[::2]", "plain http is only for this machine (127.0.0.0/8, [::1], localhost); use https"),
+            ("http://0.0.0.0", "plain http is only for this machine (127.0.0.0/8, [::1], localhost); use https"),
+            ("http://localhost@evil.com", "it holds a user name or password; leave that out"),
+            ("https://user:secret@example.com", "it holds a user name or password; leave that out"),
+            ("https://example.com/?a=b", "it has a query (`?…`); leave that out"),
+            ("https://example.com/#x", "it has a fragment (`#…`); leave that out"),
+            ("https://example.com:99999", "its host or port is not valid"),
+            ("https://example.com:0", "its host or port is not valid"),
+        ] {
+            let error = BaseUrl::parse(url).expect_err(url);
+            assert_eq!(error.to_string(), format!("failed to read the base URL: {reason}"), "{url}");
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! One error type that says what went wrong, whether the call may have happened, and what to do.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::TokenSet;
+
+/// What went wrong. Each kind ends with what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A setting is missing or wrong. Nothing was sent. Correct the setting that the message names.
+    Config,
+    /// An argument is missing or wrong, a token for instance. Nothing was sent. Correct what the message names.
+    Input,
+    /// The presented token is dead: expired, revoked or spent. Have the person log in again and store the new tokens.
+    LoginNeeded,
+    /// The provider does not accept the caller, without saying that the token is dead. Check keys, environment and
+    /// whether this address is on the provider's allow-list; the tokens may still be good.
+    Unauthorized,
+    /// The provider forbids the call. Check the account's rights and this machine's clock; the tokens may still be good.
+    Forbidden,
+    /// The provider answered and refused, for a reason of its own. Read status and code; nothing was granted.
+    Refused,
+    /// There is no such call at this address. Check the base URL and the environment.
+    WrongEndpoint,
+    /// Too many calls; this one was not processed. Wait for [`retry_after`](Error::retry_after), or back off.
+    RateLimited,
+    /// No connection could be made: refused, name resolution, TLS, or connecting took too long. Nothing was sent; try
+    /// again.
+    Unreachable,
+    /// Sent, and no whole answer came in time. The refresh may have happened: treat the presented token as in doubt.
+    Timeout,
+    /// Sent, and the connection broke before a whole answer. The refresh may have happened: treat the presented token
+    /// as in doubt.
+    Interrupted,
+    /// The provider failed (5xx). The refresh may have happened: treat the presented token as in doubt.
+    Server,
+    /// The answer is not what the provider documents. The refresh may have happened: look at
+    /// [`salvage`](Error::salvage), and treat the presented token as in doubt.
+    Protocol,
+    /// The answer's signature is missing or wrong, so nothing in it was believed. Check the provider's public key and
+    /// the environment; treat the presented token as in doubt.
+    Untrusted,
+    /// Something of ours failed. Report it; [`outcome`](Error::outcome) says how far the call got.
+    Internal,
+}
+
+impl ErrorKind {
+    /// The kind's name as the command line prints it, in snake case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Input => "input",
+            Self::LoginNeeded => "login_needed",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::Refused => "refused",
+            Self::WrongEndpoint => "wrong_endpoint",
+            Self::RateLimited => "rate_limited",
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::Interrupted => "interrupted",
+            Self::Server => "server",
+            Self::Protocol => "protocol",
+            Self::Untrusted => "untrusted",
+            Self::Internal => "internal",
+        }
+    }
+
+    fn help(self) -> &'static str {
+        match self {
+            Self::Config => "correct the setting that the message names",
+            Self::Input => "correct what the message names",
+            Self::LoginNeeded => "have the person log in again and store the new tokens",
+            Self::Unauthorized => "check keys, environment and the provider's allow-list; the tokens may still be good",
+            Self::Forbidden => "check the account's rights and this machine's clock; the tokens may still be good",
+            Self::Refused => "read status and code; nothing was granted",
+            Self::WrongEndpoint => "check the base URL and the environment",
+            Self::RateLimited => "wait before the next call",
+            Self::Unreachable => "check the address and the network, then try again; nothing was sent",
+            Self::Timeout | Self::Interrupted | Self::Server => {
+                "the refresh may have happened: keep the tokens you hold and treat the presented one as in doubt"
+            }
+            Self::Protocol => {
+                "the refresh may have happened: keep the tokens you hold, treat the presented one as in doubt, and check the base URL"
+            }
+            Self::Untrusted => {
+                "check the provider's public key and the environment; treat the presented token as in doubt"
+            }
+            Self::Internal => "report this; the outcome says how far the call got",
+        }
+    }
+}
+
+/// Whether the call may have happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Not a byte of the request left: the presented token is untouched.
+    NotSent,
+    /// The provider answered and did not grant: the presented token was not exchanged.
+    Refused,
+    /// The request may have been carried out and its answer is lost: the presented token may be spent.
+    Unknown,
+}
+
+impl Outcome {
+    /// The outcome's name as the command line prints it, in snake case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotSent => "not_sent",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Why a call did not give tokens. Cheap to clone, so that one failure can be handed to many callers.
+///
+/// The text reads `failed to <do>: <why>`, followed by HTTP status and provider code where there are any. It never holds
+/// a body, a header, a URL or a token; causes are found through [`source`](StdError::source) alone.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    outcome: Outcome,
+    action: &'static str,
+    reason: Cow<'static, str>,
+    help: Option<Cow<'static, str>>,
+    status: Option<u16>,
+    provider_code: Option<String>,
+    provider_message: Option<String>,
+    retry_after: Option<Duration>,
+    verified: Option<bool>,
+    salvage: Option<TokenSet>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// The longest code or message of a provider that is kept, in characters.
+const MAX_PROVIDER_TEXT: usize = 200;
+
+impl Error {
+    /// An error whose text is `failed to {action}: {reason}`. Neither part may hold a secret.
+    pub fn new(kind: ErrorKind, outcome: Outcome, action: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            outcome,
+            action,
+            reason: reason.into(),
+            help: None,
+            status: None,
+            provider_code: None,
+            provider_message: None,
+            retry_after: None,
+            verified: None,
+            salvage: None,
+            source: None,
+        }))
+    }
+
+    /// A wrong setting; nothing was sent.
+    pub fn config(action: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Config, Outcome::NotSent, action, reason)
+    }
+
+    /// A wrong argument; nothing was sent.
+    pub fn input(action: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Input, Outcome::NotSent, action, reason)
+    }
+
+    fn edit(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// Replaces what was being done, when a caller knows it better.
+    #[must_use]
+    pub fn with_action(self, action: &'static str) -> Self {
+        self.edit(|inner| inner.action = action)
+    }
+
+    /// Says what to do, where it is more than the kind's own advice.
+    #[must_use]
+    pub fn with_help(self, help: impl Into<Cow<'static, str>>) -> Self {
+        self.edit(|inner| inner.help = Some(help.into()))
+    }
+
+    /// Keeps the HTTP status of the answer.
+    #[must_use]
+    pub fn with_status(self, status: http::StatusCode) -> Self {
+        self.edit(|inner| inner.status = Some(status.as_u16()))
+    }
+
+    /// Keeps the provider's own error code, if it is one: up to 40 letters, digits, `_`, `-` or `.`, and not digits mixed
+    /// with small letters, except in a very short one. Anything else could be a token in the wrong place.
+    #[must_use]
+    pub fn with_provider_code(self, code: &str) -> Self {
+        let code = is_code(code).then(|| code.to_owned());
+        self.edit(|inner| inner.provider_code = code)
+    }
+
+    /// Keeps the provider's message, cut to 200 characters. It is never part of the error's text.
+    #[must_use]
+    pub fn with_provider_message(self, message: &str) -> Self {
+        let message = message.chars().filter(|c| !c.is_control()).take(MAX_PROVIDER_TEXT).collect();
+        self.edit(|inner| inner.provider_message = Some(message))
+    }
+
+    /// Keeps how long the provider asks to wait.
+    #[must_use]
+    pub fn with_retry_after(self, wait: Option<Duration>) -> Self {
+        self.edit(|inner| inner.retry_after = wait)
+    }
+
+    /// Keeps whether the answer's signature was verified.
+    #[must_use]
+    pub fn with_verified(self, verified: bool) -> Self {
+        self.edit(|inner| inner.verified = Some(verified))
+    }
+
+    /// Keeps the tokens of an answer that breaks the contract but brings a new refresh token.
+    #[must_use]
+    pub fn with_salvage(self, tokens: Option<TokenSet>) -> Self {
+        self.edit(|inner| inner.salvage = tokens)
+    }
+
+    /// Keeps the cause. It must not hold a secret: it is printed by whoever prints error chains.
+    #[must_use]
+    pub fn with_source(self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.edit(|inner| inner.source = Some(Arc::new(source)))
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Whether the call may have happened.
+    pub fn outcome(&self) -> Outcome {
+        self.0.outcome
+    }
+
+    /// Whether the same call can succeed later without anybody doing anything, and cannot make things worse: the
+    /// request was not sent, or was turned away for the time being. An unknown outcome is not transient: presenting a
+    /// single-use token again is a decision, not a retry.
+    pub fn is_transient(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::Unreachable | ErrorKind::RateLimited)
+    }
+
+    /// How long the provider asked to wait (`retry-after`), in its own words: bound it, and add it to a time with
+    /// `checked_add`.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// The HTTP status of the answer, when there was one.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// The provider's own error code, when the answer held one.
+    pub fn provider_code(&self) -> Option<&str> {
+        self.0.provider_code.as_deref()
+    }
+
+    /// The provider's message, at most 200 characters. It is text out of a body: it may repeat what was sent, personal
+    /// data included, so neither `Display` nor `Debug` shows it.
+    pub fn provider_message(&self) -> Option<&str> {
+        self.0.provider_message.as_deref()
+    }
+
+    /// Whether the provider's signature over the answer was verified; `None` where answers are not signed.
+    pub fn verified(&self) -> Option<bool> {
+        self.0.verified
+    }
+
+    /// The tokens of an answer that broke the contract and yet brought a readable new refresh token: the presented one
+    /// is probably spent, so keep these. Never taken from an answer whose signature is wrong.
+    pub fn salvage(&self) -> Option<&TokenSet> {
+        self.0.salvage.as_ref()
+    }
+
+    /// What to do about it, in a sentence.
+    pub fn help(&self) -> &str {
+        self.0.help.as_deref().unwrap_or_else(|| self.0.kind.help())
+    }
+}
+
+fn is_code(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let has = |class: fn(&u8) -> bool| text.as_bytes().iter().any(class);
+    (1..=40).contains(&text.len())
+        && text.bytes().all(plain)
+        && (text.len() <= 8 || !has(u8::is_ascii_digit) || !has(u8::is_ascii_lowercase))
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "failed to {}: {}", self.0.action, self.0.reason)?;
+        match (self.0.status, &self.0.provider_code) {
+            (Some(status), Some(code)) => write!(f, " (status {status}, code {code})"),
+            (Some(status), None) => write!(f, " (status {status})"),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("outcome", &self.0.outcome)
+            .field("message", &format_args!("{self}"))
+            .field("status", &self.0.status)
+            .field("provider_code", &self.0.provider_code)
+            .field("retry_after", &self.0.retry_after)
+            .field("verified", &self.0.verified)
+            .field("salvage", &self.0.salvage.is_some())
+            .field("source", &self.0.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clone_is_the_same_failure_and_editing_it_changes_no_other() {
+        let first = Error::config("load the key", "it is empty");
+        let second = first.clone().with_provider_code("32");
+        assert_eq!((first.provider_code(), second.provider_code()), (None, Some("32")));
+        assert_eq!(second.to_string(), "failed to load the key: it is empty");
+    }
+
+    #[test]
+    fn only_a_plain_word_is_a_code() {
+        let code = |text: &str| Error::input("x", "y").with_provider_code(text).provider_code().map(str::to_owned);
+        for good in ["32", "1002", "RE_AUTHENTICATE", "ERR-1002.7", "invalid_grant", "InvalidToken", "e1002"] {
+            assert_eq!(code(good).as_deref(), Some(good));
+        }
+        for bad in ["", "a b", "jane@example.com", &"X".repeat(41), "2xm7g44pkvvq", "eyJhbGciOiJIUzI1NiJ9.e30.x"] {
+            assert_eq!(code(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_providers_message_is_bounded_and_never_shown() {
+        let error = Error::input("x", "y").with_provider_message(&format!("needle\u{1b}[2J{}", "é".repeat(500)));
+        assert_eq!(error.provider_message().map(|text| text.chars().count()), Some(200));
+        assert!(!format!("{error} {error:?} {error:#?}").contains("needle"));
+        assert!(error.provider_message().is_some_and(|text| !text.contains('\u{1b}')));
+    }
+}

@@ -1,0 +1,48 @@
+//! HMAC with SHA-256 (RFC 2104), for the providers that sign with a shared secret.
+
+use std::fmt;
+
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+/// A key for HMAC-SHA256. Any length is a key.
+#[derive(Clone)]
+pub struct HmacSha256Key(Hmac<Sha256>);
+
+impl HmacSha256Key {
+    /// A key from the bytes of the shared secret, as they are: providers mean the text's UTF-8, not something it
+    /// encodes.
+    ///
+    /// # Panics
+    ///
+    /// Never: HMAC takes keys of every length.
+    pub fn new(secret: &[u8]) -> Self {
+        Self(Hmac::new_from_slice(secret).expect("HMAC takes keys of every length"))
+    }
+
+    /// The 32 bytes of the code over the message.
+    pub fn sign(&self, message: &[u8]) -> [u8; 32] {
+        self.0.clone().chain_update(message).finalize().into_bytes().into()
+    }
+
+    /// The code in lower-case hexadecimal.
+    pub fn sign_hex(&self, message: &[u8]) -> String {
+        use fmt::Write as _;
+        self.sign(message).iter().fold(String::with_capacity(64), |mut hex, byte| {
+            // Writing to a string does not fail.
+            let _infallible = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+
+    /// Whether `code` is the code over the message, compared in constant time.
+    pub fn verify(&self, message: &[u8], code: &[u8]) -> bool {
+        self.0.clone().chain_update(message).verify_slice(code).is_ok()
+    }
+}
+
+impl fmt::Debug for HmacSha256Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HmacSha256Key(***)")
+    }
+}

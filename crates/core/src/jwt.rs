@@ -1,0 +1,207 @@
+//! Reading a JWT without verifying it: a scheduling hint, never a proof.
+//!
+//! The providers sign their tokens with keys that only they hold, so nobody here can verify them. What such a token
+//! says of itself decides when to refresh it, and nothing else.
+
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use zeroize::Zeroizing;
+
+use crate::SecretString;
+use crate::time::from_unix_seconds;
+use crate::token::{Expiry, MAX_TOKEN_LENGTH};
+
+/// What a JWT says of itself, unverified. Its claims hold personal data: nothing of them is in `Debug`.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct UnverifiedJwt {
+    /// `alg` of the header, when it is a short plain word.
+    pub algorithm: Option<String>,
+    /// `iat`: when it was issued.
+    pub issued_at: Option<SystemTime>,
+    /// `nbf`: not valid before.
+    pub not_before: Option<SystemTime>,
+    /// `exp`: when it expires.
+    pub expires_at: Option<SystemTime>,
+    /// The claims as they stand in the token, a JSON object.
+    pub claims: SecretString,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: Option<String>,
+}
+
+/// RFC 7519, section 2, "NumericDate": seconds since 1970, possibly with a fraction.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Times {
+    iat: Option<serde_json::Value>,
+    nbf: Option<serde_json::Value>,
+    exp: Option<serde_json::Value>,
+}
+
+impl UnverifiedJwt {
+    /// Reads a compact JWT (three parts, base64url, with or without padding). `None` when it is not one: the
+    /// providers' tokens are opaque by contract, so that is never an error.
+    pub fn read(token: &str) -> Option<Self> {
+        let (header, claims) = parts(token)?;
+        let header: Header = object(&header)?;
+        let times: Times = object(&claims)?;
+        Some(Self {
+            algorithm: header.alg.filter(|alg| is_short_word(alg)),
+            issued_at: numeric_date(times.iat.as_ref()),
+            not_before: numeric_date(times.nbf.as_ref()),
+            expires_at: numeric_date(times.exp.as_ref()),
+            claims: SecretString::from(std::str::from_utf8(&claims).ok()?),
+        })
+    }
+}
+
+impl Expiry {
+    /// What a token, if it is a JWT, says of its own expiry (`exp`, not verified); otherwise unknown.
+    pub fn of_jwt(token: &str) -> Self {
+        #[derive(Deserialize)]
+        struct Claims {
+            exp: Option<serde_json::Value>,
+        }
+        let read = || {
+            let (header, claims) = parts(token)?;
+            object::<IgnoredAny>(&header)?;
+            numeric_date(object::<Claims>(&claims)?.exp.as_ref())
+        };
+        read().map_or(Self::Unknown, Self::At)
+    }
+}
+
+impl std::fmt::Debug for UnverifiedJwt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UnverifiedJwt")
+            .field("issued_at", &self.issued_at)
+            .field("not_before", &self.not_before)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Wiped when dropped: claims are personal data.
+type Decoded = Zeroizing<Vec<u8>>;
+
+/// Header and claims, decoded.
+fn parts(token: &str) -> Option<(Decoded, Decoded)> {
+    if token.len() > MAX_TOKEN_LENGTH {
+        return None;
+    }
+    let mut parts = token.trim().split('.');
+    let (header, claims, _signature) = (parts.next()?, parts.next()?, parts.next()?);
+    match parts.next() {
+        None => Some((decode(header)?, decode(claims)?)),
+        Some(_) => None,
+    }
+}
+
+fn decode(part: &str) -> Option<Decoded> {
+    URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok().map(Zeroizing::new)
+}
+
+/// A list is none: a derived struct would take its items for the fields, in their order.
+fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
+    if !json.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
+    serde_json::from_slice(json).ok()
+}
+
+fn is_short_word(text: &str) -> bool {
+    text.len() <= 16 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+fn numeric_date(value: Option<&serde_json::Value>) -> Option<SystemTime> {
+    let value = value?;
+    let seconds = match value.as_i64() {
+        Some(seconds) => seconds,
+        None => {
+            let seconds = value.as_f64()?;
+            // Casting saturates; what saturates is outside the calendar and refused below.
+            seconds.floor() as i64
+        }
+    };
+    from_unix_seconds(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    fn jwt(claims: &str) -> String {
+        format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#), URL_SAFE_NO_PAD.encode(claims))
+    }
+
+    fn at(seconds: u64) -> Option<SystemTime> {
+        Some(UNIX_EPOCH + Duration::from_secs(seconds))
+    }
+
+    /// The access token of the sample answer in the Alix documentation ("Refresh Token", card; read 2026-11).
+    const ALIX_SAMPLE: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzaWduIjoicmpnUURlOFFWbG5QOUFKTCIsInBhcnRuZXJDb2RlIjoiemVuY2FyZHRlc3QiLCJpYXQiOjE3MzEzMTM5NzgsImV4cCI6MTczMTMxNDg3OH0.7iBLv8Ib6UHbxlrtfjnMzvhpkdYlldSkaXe6RRUI4eQ";
+
+    #[test]
+    fn reads_a_vendor_sample() {
+        let jwt = UnverifiedJwt::read(ALIX_SAMPLE).expect("a JWT");
+        assert_eq!(jwt.algorithm.as_deref(), Some("HS256"));
+        assert_eq!((jwt.issued_at, jwt.not_before, jwt.expires_at), (at(1_731_313_978), None, at(1_731_314_878)));
+    }
+
+    #[test]
+    fn odd_times_are_none_and_the_rest_is_kept() {
+        for (exp, expected) in [
+            ("1700000000.9", at(1_700_000_000)),
+            ("1e9", at(1_000_000_000)),
+            ("-1", None),
+            ("1e300", None),
+            ("18446744073709551615", None),
+            ("\"1700000000\"", None),
+            ("null", None),
+            ("{}", None),
+        ] {
+            let read = UnverifiedJwt::read(&jwt(&format!(r#"{{"iat":1700000000,"exp":{exp}}}"#))).expect("a JWT");
+            assert_eq!((read.issued_at, read.expires_at), (at(1_700_000_000), expected), "{exp}");
+            let jwt = jwt(&format!(r#"{{"sub":"jane","exp":{exp}}}"#));
+            assert_eq!(Expiry::of_jwt(&jwt).time(), expected, "{exp}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_jwt_is_none() {
+        let two_exps = jwt(r#"{"exp":1,"exp":2}"#);
+        let long = format!("{}.e30.", "A".repeat(MAX_TOKEN_LENGTH));
+        let (list_of_claims, list_as_header) = (jwt("[1,2,3]"), format!("{}.e30.x", URL_SAFE_NO_PAD.encode("[null]")));
+        for text in [
+            "",
+            "a.b",
+            "a.b.c",
+            "..",
+            "e30.e30.x.y",
+            "e30.e30",
+            "eyJh.ey*.x",
+            &two_exps,
+            &list_of_claims,
+            &list_as_header,
+            &long,
+        ] {
+            assert!(UnverifiedJwt::read(text).is_none(), "{}", &text[..text.len().min(40)]);
+            assert_eq!(Expiry::of_jwt(text), Expiry::Unknown, "{}", &text[..text.len().min(40)]);
+        }
+    }
+
+    #[test]
+    fn debug_shows_times_alone() {
+        let jwt = UnverifiedJwt::read(&jwt(r#"{"sub":"jane@example.com","exp":1}"#)).expect("a JWT");
+        assert!(jwt.claims.expose_secret().contains("jane@example.com"));
+        assert!(!format!("{jwt:?}").contains("jane"));
+    }
+}

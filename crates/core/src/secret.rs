@@ -1,0 +1,137 @@
+//! One type per secret: wiped when the last holder drops it, shown by nothing, read through one door.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use zeroize::{Zeroize, Zeroizing};
+
+/// A secret text: cheap to clone, wiped from memory when its last clone is dropped.
+///
+/// There is no `Display`, no `Serialize` and no `PartialEq`, and `Debug` shows nothing of the value, not even its
+/// length. [`expose_secret`](Self::expose_secret) is the only way to read it.
+///
+/// Several secrets can be views of one block ([`SecretString::pack`]); the block is wiped once, by its owner, when the
+/// last view is gone.
+#[derive(Clone)]
+pub struct SecretString {
+    block: Arc<Zeroizing<Box<str>>>,
+    view: Range<u32>,
+}
+
+impl SecretString {
+    /// Takes the text over and wipes the `String` it came in.
+    pub fn new(text: impl Into<String>) -> Self {
+        let mut text = text.into();
+        let [secret] = Self::pack([&text]);
+        text.zeroize();
+        secret
+    }
+
+    /// Copies several texts into one allocation and returns a view of each.
+    ///
+    /// # Panics
+    ///
+    /// When the texts are over 4 GiB together.
+    pub fn pack<const N: usize>(texts: [&str; N]) -> [Self; N] {
+        // Exactly sized from the start: growing would leave copies behind that nobody wipes.
+        let mut block = String::with_capacity(texts.iter().map(|text| text.len()).sum());
+        let views = texts.map(|text| {
+            let start = offset(block.len());
+            block.push_str(text);
+            start..offset(block.len())
+        });
+        let block = Arc::new(Zeroizing::new(block.into_boxed_str()));
+        views.map(|view| Self { block: Arc::clone(&block), view })
+    }
+
+    /// The secret itself. Whatever is done with it from here on is the caller's to keep safe.
+    pub fn expose_secret(&self) -> &str {
+        &self.block[self.view.start as usize..self.view.end as usize]
+    }
+}
+
+fn offset(length: usize) -> u32 {
+    u32::try_from(length).expect("secrets under 4 GiB")
+}
+
+impl fmt::Debug for SecretString {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretString(***)")
+    }
+}
+
+impl From<String> for SecretString {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<&str> for SecretString {
+    fn from(text: &str) -> Self {
+        let [secret] = Self::pack([text]);
+        secret
+    }
+}
+
+/// Declares a newtype over [`SecretString`] with a checked constructor; for the provider crates, so that no two of
+/// their secrets can be swapped.
+///
+/// `check` is a `fn(&str) -> Result<(), &'static str>` whose error says what is wrong with the value.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! secret_newtype {
+    ($(#[$doc:meta])* $name:ident, action: $action:literal, check: $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $name($crate::SecretString);
+
+        impl $name {
+            /// Checks the value and takes it over.
+            ///
+            /// # Errors
+            ///
+            /// [`ErrorKind::Config`]($crate::ErrorKind::Config) when the value breaks the rules stated on the type;
+            /// the error does not repeat it.
+            pub fn new(value: impl Into<String>) -> Result<Self, $crate::Error> {
+                let value = $crate::SecretString::new(value);
+                let check: fn(&str) -> Result<(), &'static str> = $check;
+                match check(value.expose_secret()) {
+                    Ok(()) => Ok(Self(value)),
+                    Err(reason) => Err($crate::Error::config($action, reason)),
+                }
+            }
+
+            /// The value itself.
+            pub fn expose_secret(&self) -> &str {
+                self.0.expose_secret()
+            }
+        }
+
+        impl ::std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(***)"))
+            }
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn views_of_one_block_keep_to_their_part() {
+        let [first, empty, second] = SecretString::pack(["añb", "", "cd"]);
+        assert_eq!((first.expose_secret(), empty.expose_secret(), second.expose_secret()), ("añb", "", "cd"));
+        assert!(Arc::ptr_eq(&first.block, &second.block));
+        drop(first);
+        assert_eq!(second.clone().expose_secret(), "cd");
+    }
+
+    #[test]
+    fn debug_tells_nothing() {
+        let shown = [format!("{:?}", SecretString::new("hunter2")), format!("{:#?}", SecretString::new(""))];
+        assert_eq!(shown, ["SecretString(***)", "SecretString(***)"]);
+    }
+}

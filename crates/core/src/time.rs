@@ -1,0 +1,90 @@
+//! Reading the times that providers write. What cannot be read is `None`, never a guess.
+//!
+//! Times before 1970 and after 9999-12-30T22:00:00.999999999Z (the last with a date of four digits in every time zone) are
+//! none that a token means: they are `None` too.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+
+/// Reads an RFC 3339 date-time: `Z` or an offset, any case, fractions of a second to the nanosecond, a leap second as the
+/// second before it.
+///
+/// A date-time without an offset is not a point in time, and gives `None`.
+pub fn parse_rfc3339(text: &str) -> Option<SystemTime> {
+    // A time zone in brackets is RFC 9557, which no provider writes: something else was meant.
+    if text.contains('[') {
+        return None;
+    }
+    from_timestamp(text.parse::<Timestamp>().ok()?)
+}
+
+/// Reads an HTTP date such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
+pub fn parse_http_date(text: &str) -> Option<SystemTime> {
+    from_timestamp(DateTimeParser::new().parse_timestamp(text).ok()?)
+}
+
+/// Reads a Unix time in seconds; `None` outside the [calendar](self).
+pub fn from_unix_seconds(seconds: i64) -> Option<SystemTime> {
+    from_timestamp(Timestamp::from_second(seconds).ok()?)
+}
+
+/// Reads a Unix time in milliseconds; `None` outside the [calendar](self).
+pub fn from_unix_milliseconds(milliseconds: i64) -> Option<SystemTime> {
+    from_timestamp(Timestamp::from_millisecond(milliseconds).ok()?)
+}
+
+/// The whole milliseconds since 1970 of a time; 0 for a time before it, `u64::MAX` for one they cannot count.
+pub fn to_unix_milliseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn from_timestamp(timestamp: Timestamp) -> Option<SystemTime> {
+    let since = Duration::try_from(timestamp.duration_since(Timestamp::UNIX_EPOCH)).ok()?;
+    UNIX_EPOCH.checked_add(since)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64, millis: u64) -> Option<SystemTime> {
+        Some(UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_millis(millis))
+    }
+
+    #[test]
+    fn rfc3339_in_all_its_spellings() {
+        for (text, expected) in [
+            ("2026-11-20T09:30:00Z", at(1_795_167_000, 0)),
+            ("2026-11-20t09:30:00z", at(1_795_167_000, 0)),
+            ("2026-11-20T10:30:00.250+01:00", at(1_795_167_000, 250)),
+            ("2016-12-31T23:59:60Z", at(1_483_228_799, 0)),
+            ("2026-11-20T09:30:00", None),
+            ("2026-11-20", None),
+            ("1795167000", None),
+            ("2026-11-20T09:30:00+01:00[Europe/Paris]", None),
+            ("1969-12-31T23:59:59Z", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_rfc3339(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn http_dates() {
+        assert_eq!(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), at(784_111_777, 0));
+        assert_eq!(parse_http_date("06 November"), None);
+    }
+
+    #[test]
+    fn unix_times_outside_the_calendar_are_none() {
+        assert_eq!(from_unix_seconds(1_731_314_878), at(1_731_314_878, 0));
+        assert_eq!(from_unix_milliseconds(1_731_314_878_500), at(1_731_314_878, 500));
+        assert_eq!(from_unix_seconds(-1), None);
+        assert_eq!(from_unix_seconds(i64::MAX), None);
+        assert_eq!(from_unix_milliseconds(i64::MIN), None);
+        assert_eq!(to_unix_milliseconds(UNIX_EPOCH - Duration::from_secs(1)), 0);
+    }
+}

@@ -1,0 +1,119 @@
+//! The HTTP seam: a request in, a response out, and an error that knows whether the request may have left.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Method, Request, Response, Uri, header};
+
+use crate::{Error, ErrorKind, Outcome};
+
+/// The longest response body that is read as an answer: 64 KiB.
+pub const MAX_BODY_LENGTH: usize = 64 * 1024;
+
+/// Sends one HTTP request. [`ReqwestClient`](crate::ReqwestClient) is the ready-made one.
+///
+/// An implementation must not follow redirects, retry, or decompress: a refresh that is sent twice can spend a token
+/// twice, and a signature over a body is one over the bytes as they travel. It stops reading a body after
+/// [`MAX_BODY_LENGTH`] bytes plus one and returns what it has: the status of an overlong answer still counts.
+#[async_trait]
+pub trait HttpClient: Send + Sync {
+    /// Sends the request and reads the whole response.
+    ///
+    /// # Errors
+    ///
+    /// A [`TransportError`] that is right about whether the request may have left; in doubt it may have.
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError>;
+}
+
+#[async_trait]
+impl<T: HttpClient + ?Sized> HttpClient for std::sync::Arc<T> {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        (**self).send(request).await
+    }
+}
+
+/// Starts a request the way every call of ours starts: `accept: application/json` and the provider crate's
+/// `user-agent`.
+pub fn request(method: Method, uri: Uri, user_agent: &'static str) -> http::request::Builder {
+    Request::builder()
+        .method(method)
+        .uri(uri)
+        .header(header::ACCEPT, "application/json")
+        .header(header::USER_AGENT, user_agent)
+}
+
+/// How far a failed request got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TransportFailure {
+    /// No connection was made, so nothing was sent.
+    Unreachable,
+    /// It may have been sent, and time ran out before the whole answer was there.
+    Timeout,
+    /// It may have been sent, and the connection broke before the whole answer was there.
+    Interrupted,
+    /// The client could not even try, so nothing was sent.
+    Unusable,
+}
+
+/// Why no answer came.
+#[derive(Debug)]
+pub struct TransportError {
+    failure: TransportFailure,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl TransportError {
+    /// A failure without a cause to show.
+    pub fn new(failure: TransportFailure) -> Self {
+        Self { failure, source: None }
+    }
+
+    /// Keeps the cause. It must hold no URL, header or body.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// How far the request got.
+    pub fn failure(&self) -> TransportFailure {
+        self.failure
+    }
+
+    /// The same failure as an [`Error`] of the call that `action` names.
+    pub fn into_error(self, action: &'static str) -> Error {
+        let (kind, outcome) = match self.failure {
+            TransportFailure::Unreachable => (ErrorKind::Unreachable, Outcome::NotSent),
+            TransportFailure::Timeout => (ErrorKind::Timeout, Outcome::Unknown),
+            TransportFailure::Interrupted => (ErrorKind::Interrupted, Outcome::Unknown),
+            TransportFailure::Unusable => (ErrorKind::Internal, Outcome::NotSent),
+        };
+        Error::new(kind, outcome, action, self.failure.as_reason()).with_source(self)
+    }
+}
+
+impl TransportFailure {
+    fn as_reason(self) -> &'static str {
+        match self {
+            Self::Unreachable => "no connection could be made, nothing was sent",
+            Self::Timeout => "no whole answer came in time",
+            Self::Interrupted => "the connection broke before the whole answer was there",
+            Self::Unusable => "the HTTP client could not be used, nothing was sent",
+        }
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.failure.as_reason())
+    }
+}
+
+impl StdError for TransportError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

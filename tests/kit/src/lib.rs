@@ -1,0 +1,21 @@
+//! What the test suites of the workspace share.
+//!
+//! | module | for |
+//! |---|---|
+//! | [`scripted`] | a TCP listener for the failures that an HTTP mock cannot make |
+//! | [`needle`] | unique strings that must not turn up where secrets have no place |
+//! | [`logs`] | everything a piece of code says in logs and errors, as text to search |
+//! | [`vectors`] | test vectors: a folder per case, a file per stage |
+//! | [`keys`] | the RSA keys those vectors were made with |
+//!
+//! The kit depends on no crate of the workspace, so that each of them can use it in `tests/`.
+
+#![expect(clippy::panic, reason = "a panic is how a test kit reports")]
+
+pub mod keys;
+pub mod logs;
+pub mod needle;
+pub mod scripted;
+pub mod vectors;
+
+mod wire;
