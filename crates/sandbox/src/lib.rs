@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+
+mod alix;
+mod call;
+mod clock;
+mod credentials;
+mod diagnose;
+mod event;
+mod json;
+mod keys;
+mod ledger;
+mod message;
+mod mint;
+mod onboard;
+mod payby;
+mod route;
+mod sandbox;
+mod server;
+mod transak;
+mod world;
+
+pub use call::Call;
+pub use credentials::{
+    AlixCredentials, Credentials, IssuedTokens, OnboardCredentials, PayByCredentials, TransakCredentials,
+};
+pub use event::{Event, Verdict};
+pub use sandbox::{Builder, Sandbox, StartError};

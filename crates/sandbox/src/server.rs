@@ -1,0 +1,95 @@
+//! HTTP: one handler for every request, which routes, answers, dates and logs it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header::{ALLOW, CONTENT_TYPE, DATE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use axum::response::Response;
+use jiff::fmt::rfc2822::DateTimePrinter;
+use serde_json::json;
+
+use crate::clock::timestamp;
+use crate::event::Event;
+use crate::message::{Answer, Incoming};
+use crate::route;
+use crate::world::World;
+
+/// The largest request body that is read, in bytes. The largest honest one is under 4 KiB.
+const LARGEST_BODY: usize = 64 * 1024;
+
+pub(crate) fn router(world: Arc<World>) -> Router {
+    Router::new().fallback(handle).layer(DefaultBodyLimit::max(LARGEST_BODY)).with_state(world)
+}
+
+async fn handle(
+    State(world): State<Arc<World>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let route = route::find(uri.path());
+    let answer = match (route, body) {
+        (None, _) => route::not_found(uri.path()),
+        (Some(route), _) if route.method != method => route::wrong_method(route),
+        (Some(_), Err(rejection)) => unreadable(&rejection),
+        (Some(route), Ok(body)) => (route.answer)(&world, Incoming { headers: &headers, body: &body }),
+    };
+    let at = world.clock.now();
+    world.log.push(Event {
+        at,
+        call: route.and_then(|route| route.call),
+        method: shown_method(&method).to_owned(),
+        path: route::shown(uri.path()),
+        status: answer.status.as_u16(),
+        verdict: answer.verdict,
+        reason: answer.reason,
+    });
+
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = answer.status;
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&timestamp(at)).ok();
+    let fields = [
+        (DATE, date),
+        (CONTENT_TYPE, Some(answer.content_type.to_owned())),
+        (ALLOW, answer.allow.map(str::to_owned)),
+        (HeaderName::from_static("sign"), answer.sign),
+    ];
+    for (name, value) in fields {
+        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+fn unreadable(rejection: &BytesRejection) -> Answer {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Answer::refused(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            &json!({"error": "Payload Too Large"}),
+            format!("the body is larger than {LARGEST_BODY} bytes"),
+        ),
+        _ => Answer::refused(StatusCode::BAD_REQUEST, &json!({"error": "Bad Request"}), "the body ended early"),
+    }
+}
+
+/// A method of HTTP's own, or `***`: anything else is the client's text.
+fn shown_method(method: &Method) -> &str {
+    let known = [
+        Method::GET,
+        Method::POST,
+        Method::PUT,
+        Method::DELETE,
+        Method::HEAD,
+        Method::OPTIONS,
+        Method::CONNECT,
+        Method::PATCH,
+        Method::TRACE,
+    ];
+    if known.contains(method) { method.as_str() } else { "***" }
+}

@@ -1,0 +1,142 @@
+//! What all requests share: clock, keys, credentials, tokens and log.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::error::Unspecified;
+
+use crate::clock::{Clock, unix_seconds};
+use crate::credentials::{AlixCredentials, OnboardCredentials, PayByCredentials, TransakCredentials};
+use crate::event::{Listener, Log};
+use crate::keys::Key;
+use crate::ledger::{Ledger, Worthless};
+use crate::mint::Mint;
+use crate::{Call, Credentials, IssuedTokens, alix, onboard, payby, transak};
+
+pub(crate) struct World {
+    pub(crate) clock: Clock,
+    pub(crate) log: Log,
+    pub(crate) mint: Mint,
+    pub(crate) credentials: Credentials,
+    /// The partner's key: the sandbox made it, and verifies with its public half.
+    pub(crate) partner: Key,
+    pub(crate) payby: Key,
+    /// Alix's signature over the secret key, which every on/off-ramp answer carries: constant, so made once.
+    pub(crate) alix_signature: String,
+    access_lifetime: Option<Duration>,
+    ledger: Mutex<Ledger>,
+}
+
+impl World {
+    /// Makes keys and credentials.
+    pub(crate) fn new(access_lifetime: Option<Duration>, listener: Option<Listener>) -> Result<Self, Unspecified> {
+        let mint = Mint::new()?;
+        // Three keys take a while in turn; at the same time they take as long as the unluckiest.
+        let (partner, alix, payby) = thread::scope(|scope| {
+            let [alix, payby] = [(); 2].map(|()| scope.spawn(Key::generate));
+            (Key::generate(), alix.join(), payby.join())
+        });
+        let (partner, alix, payby) = (partner?, alix.map_err(|_| Unspecified)??, payby.map_err(|_| Unspecified)??);
+        let secret_key = mint.opaque();
+        let alix_signature = alix.sign(secret_key.as_bytes())?;
+        let credentials = Credentials {
+            alix: AlixCredentials {
+                partner_code: "zencardtest".to_owned(),
+                secret_key,
+                email: "Jane.Doe@example.com".to_owned(),
+                signing_key: partner.private_pem()?,
+                provider_public_key: alix.public_pem()?,
+            },
+            transak: TransakCredentials { api_key: mint.uuid() },
+            payby: PayByCredentials {
+                partner_id: "200001200101".to_owned(),
+                signing_key: partner.private_pem()?,
+                provider_public_key: payby.public_pem()?,
+                refresh_token_field: "refreshToken".to_owned(),
+            },
+            onboard: OnboardCredentials { user_id: "u-1".to_owned() },
+        };
+        Ok(Self {
+            clock: Clock::default(),
+            log: Log::new(listener),
+            mint,
+            credentials,
+            partner,
+            payby,
+            alix_signature,
+            access_lifetime,
+            ledger: Mutex::default(),
+        })
+    }
+
+    /// A live pair, as a login would have produced.
+    pub(crate) fn issue(&self, call: Call) -> IssuedTokens {
+        self.mint_into(&mut self.ledger(), call, None)
+    }
+
+    /// Spends the presented token and issues its successors, or does neither: one lock over both.
+    pub(crate) fn exchange(&self, call: Call, presented: &str) -> Result<IssuedTokens, Worthless> {
+        let mut ledger = self.ledger();
+        let replaced = ledger.spend(call, presented, self.clock.now())?;
+        Ok(self.mint_into(&mut ledger, call, Some(replaced)))
+    }
+
+    /// How long an access token lives: the builder's choice, or the provider's own.
+    pub(crate) fn access_lifetime(&self, usual: Duration) -> Duration {
+        self.access_lifetime.unwrap_or(usual)
+    }
+
+    /// `replaced` is when the token expires that the new ones stand in for.
+    fn mint_into(&self, ledger: &mut Ledger, call: Call, replaced: Option<SystemTime>) -> IssuedTokens {
+        // Expiries are whole seconds, so that what an answer says and what the ledger judges by is the same instant.
+        let now = UNIX_EPOCH + Duration::from_secs(unix_seconds(self.clock.now()));
+        let tokens = match call {
+            Call::AlixOnOffRamp | Call::AlixCard => alix::mint(self, now),
+            Call::TransakUser => transak::mint(self, now, replaced),
+            Call::PayBy => payby::mint(self, now),
+            Call::Onboard => onboard::mint(self, now),
+        };
+        ledger.enter(call, &tokens);
+        tokens
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An opaque pair, for the two providers whose tokens have no published shape.
+pub(crate) fn opaque_pair(world: &World, now: SystemTime, access: Duration, refresh: Duration) -> IssuedTokens {
+    IssuedTokens {
+        access_token: world.mint.opaque(),
+        refresh_token: Some(world.mint.opaque()),
+        access_token_expires_at: now + world.access_lifetime(access),
+        refresh_token_expires_at: Some(now + refresh),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    /// In the process, where presentations truly meet: over HTTP they come too far apart to catch a check that is not
+    /// under the lock of the change.
+    #[test]
+    fn of_many_presentations_of_one_token_exactly_one_is_granted() {
+        let world = World::new(None, None).expect("a world");
+        let tokens: Vec<_> = (0..20_000).filter_map(|_| world.issue(Call::Onboard).refresh_token).collect();
+        let start = Barrier::new(4);
+        let present_all = || {
+            start.wait();
+            tokens.iter().filter(|token| world.exchange(Call::Onboard, token).is_ok()).count()
+        };
+        let granted: usize = thread::scope(|scope| {
+            let presenters: Vec<_> = (0..4).map(|_| scope.spawn(present_all)).collect();
+            presenters.into_iter().map(|one| one.join().expect("a count")).sum()
+        });
+        assert_eq!(granted, tokens.len());
+    }
+}

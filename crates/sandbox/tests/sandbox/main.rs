@@ -1,0 +1,9 @@
+//! The sandbox from outside: real requests, signed by another RSA implementation than the one that verifies them.
+
+mod alix;
+mod log;
+mod onboard;
+mod payby;
+mod server;
+mod support;
+mod transak;
