@@ -1,0 +1,24 @@
+#![doc = include_str!("../README.md")]
+
+mod client;
+mod config;
+mod error;
+mod sign;
+mod token;
+mod wire;
+
+pub use client::{CardClient, OnOffRampClient, OnOffRampSession};
+pub use config::{Config, Email, Environment, Lang, PartnerCode, SecretKey};
+pub use sign::{card_string_to_sign, on_off_ramp_string_to_sign, response_string_to_sign};
+pub use token::{Card, CardCredential, CardTokens, OnOffRamp, OnOffRampCredential, OnOffRampTokens};
+
+pub use rampauth_core::{
+    AccessToken, BaseUrl, Clock, Error, ErrorKind, Expiry, HttpClient, Outcome, Refresh, RefreshPolicy, RefreshToken,
+    SecretString, Signature, Signer, TokenSet, Verifier,
+};
+#[cfg(feature = "aws-lc-rs")]
+pub use rampauth_core::{AwsLcSigningKey, AwsLcVerifyingKey};
+#[cfg(feature = "reqwest")]
+pub use rampauth_core::{ReqwestClient, ReqwestClientBuilder};
+#[cfg(feature = "rsa")]
+pub use rampauth_core::{RsaSigningKey, RsaVerifyingKey};

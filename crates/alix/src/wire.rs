@@ -1,0 +1,204 @@
+//! Alix's requests and answers as bytes. Pure: no clock, no I/O.
+
+use bytes::Bytes;
+use http::{Method, Request, header};
+use rampauth_core::json::{Json, JsonObject};
+use rampauth_core::time::{from_unix_milliseconds, from_unix_seconds, parse_rfc3339};
+use rampauth_core::{
+    AccessToken, Answer, BaseUrl, Error, ErrorKind, Expiry, Granted, Outcome, RefreshCredential, RefreshToken,
+    SecretString, SessionKind, TokenSet, request,
+};
+use serde::Serialize;
+
+use crate::config::{Config, Email, Lang};
+use crate::error::{error_code, with_details};
+
+const USER_AGENT: &str = concat!("rampauth-alix/", env!("CARGO_PKG_VERSION"));
+/// Alix docs, "Refresh Token" of the card API, read 2026-11.
+const CARD_PATH: &str = "/api/v2/auth/refresh-token";
+/// Alix docs, "Refresh Token" of the on/off-ramp API, read 2026-11.
+const ON_OFF_RAMP_PATH: &str = "/api/v2/user-order/refresh-token";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RefreshBody<'a> {
+    partner_code: &'a str,
+    refresh_token: &'a str,
+    signature: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_email: Option<&'a str>,
+}
+
+/// A card refresh. The page's sample has `refreshToken`, its table `userEmail` in that place: the sample is sent, and the
+/// e-mail beside it only when asked for.
+pub(crate) fn card_request(
+    config: &Config,
+    signature: &SecretString,
+    token: &RefreshToken,
+    user_email: Option<&Email>,
+) -> Result<Request<Bytes>, Error> {
+    refresh_request(config, CARD_PATH, None, &body(config, signature, token, user_email))
+}
+
+/// An on/off-ramp refresh. `lang` is optional and left out by default.
+pub(crate) fn on_off_ramp_request(
+    config: &Config,
+    signature: &SecretString,
+    token: &RefreshToken,
+    lang: Option<Lang>,
+) -> Result<Request<Bytes>, Error> {
+    refresh_request(config, ON_OFF_RAMP_PATH, lang, &body(config, signature, token, None))
+}
+
+fn body<'a>(
+    config: &'a Config,
+    signature: &'a SecretString,
+    token: &'a RefreshToken,
+    user_email: Option<&'a Email>,
+) -> RefreshBody<'a> {
+    RefreshBody {
+        partner_code: config.partner_code.as_str(),
+        refresh_token: token.expose_secret(),
+        signature: signature.expose_secret(),
+        user_email: user_email.map(Email::expose_secret),
+    }
+}
+
+fn refresh_request(
+    Config { base_url, .. }: &Config,
+    path: &str,
+    lang: Option<Lang>,
+    body: &RefreshBody<'_>,
+) -> Result<Request<Bytes>, Error> {
+    let internal = |_| Error::new(ErrorKind::Internal, Outcome::NotSent, "build the request", "it has no valid form");
+    let body = serde_json::to_vec(body).map_err(|_| Error::input("build the request", "a value has no JSON form"))?;
+    let mut builder = request(Method::POST, BaseUrl::join(base_url, path)?, USER_AGENT)
+        .header(header::CONTENT_TYPE, "application/json");
+    if let Some(lang) = lang {
+        builder = builder.header("lang", lang.as_str());
+    }
+    builder.body(Bytes::from(body)).map_err(internal)
+}
+
+/// Reads the answer to a refresh: bare or in an envelope, either endpoint.
+///
+/// `signed_by_alix` checks the answer's own signature where that was asked for; nothing is taken from an answer that fails
+/// it.
+pub(crate) fn read_tokens<K: SessionKind>(
+    answer: &Answer,
+    presented: &RefreshCredential<K>,
+    signed_by_alix: Option<&dyn Fn(&SecretString) -> bool>,
+) -> Result<Granted<K>, Error> {
+    if let Some(error) = answer.status_error() {
+        let body = answer.error_json();
+        return Err(match body.as_ref().and_then(Json::as_object) {
+            Some(body) => with_details(error, body),
+            None => error,
+        });
+    }
+    let json = answer.json()?;
+    let body = json.as_object().ok_or_else(|| answer.protocol_error("the answer is not a JSON object"))?;
+    let enveloped = body
+        .object("data")
+        .map_err(|problem| with_details(answer.protocol_error(format!("`data` {problem}")), body))?;
+    let tokens = Tokens { of: enveloped.unwrap_or(body) };
+
+    let refused = matches!(body.get("success"), Ok(Some(Json::Bool(false)))) || error_code(body).is_some();
+    if refused && !tokens.any() {
+        let error = answer.error(ErrorKind::Refused, Outcome::Refused, "the provider refused");
+        return Err(with_details(error, body));
+    }
+    if let (Some(signed_by_alix), true) = (signed_by_alix, tokens.any()) {
+        if !matches!(tokens.of.text("signature"), Ok(Some(signature)) if signed_by_alix(signature)) {
+            let reason = "the answer's signature is missing or not Alix's, so no token was taken";
+            return Err(answer.error(ErrorKind::Untrusted, Outcome::Unknown, reason).with_verified(false));
+        }
+    }
+    let broken = |reason: String| {
+        with_details(answer.protocol_error(reason), body).with_salvage(tokens.salvage(presented.token()))
+    };
+    if refused {
+        return Err(broken("the answer says that it refuses, and yet brings tokens".to_owned()));
+    }
+    if !matches!(body.get("success"), Ok(None | Some(Json::Bool(true)))) {
+        return Err(broken("`success` is neither true nor false".to_owned()));
+    }
+    if !matches!(body.get("errorCode"), Ok(None))
+        && body.get("errorCode").ok().flatten().and_then(Json::as_code).is_none()
+    {
+        return Err(broken("`errorCode` is neither a number nor a text".to_owned()));
+    }
+    tokens.read(presented).map_err(broken)
+}
+
+/// The object that holds the tokens: the whole body, or its `data`.
+struct Tokens<'a> {
+    of: &'a JsonObject,
+}
+
+impl Tokens<'_> {
+    /// Whether there is anything in the places where tokens belong.
+    fn any(&self) -> bool {
+        ["accessToken", "refreshToken"].iter().any(|name| !matches!(self.of.text(name), Ok(None)))
+    }
+
+    fn read<K: SessionKind>(&self, presented: &RefreshCredential<K>) -> Result<Granted<K>, String> {
+        let token = |name: &str| self.of.text(name).map_err(|problem| format!("`{name}` {problem}"));
+        let illegal = |name: &str| format!("`{name}` is no token that a header can carry");
+        let access = token("accessToken")?.ok_or("the answer has no `accessToken`")?;
+        let access = AccessToken::from_secret(access.clone()).map_err(|_| illegal("accessToken"))?;
+        let access_expiry = self.expiry("accessToken", access.expose_secret());
+        // Absent or empty: the one presented stays. The vendor does not say whether tokens rotate.
+        let refresh = match token("refreshToken")? {
+            Some(refresh) => Some(RefreshToken::from_secret(refresh.clone()).map_err(|_| illegal("refreshToken"))?),
+            None => None,
+        };
+        let current = refresh.as_ref().unwrap_or(presented.token());
+        let refresh_expiry = self.expiry("refreshToken", current.expose_secret());
+        Ok(Granted::new(presented, (access, access_expiry), refresh, refresh_expiry))
+    }
+
+    /// The new refresh token of an answer that cannot be used otherwise, with what else can be read.
+    fn salvage(&self, presented: &RefreshToken) -> Option<TokenSet> {
+        let refresh = RefreshToken::from_secret(self.of.text("refreshToken").ok()??.clone()).ok()?;
+        if refresh.expose_secret() == presented.expose_secret() {
+            return None;
+        }
+        let expiry = self.expiry("refreshToken", refresh.expose_secret());
+        let mut set = TokenSet::new().with_refresh_token(refresh, expiry);
+        if let Some(access) = self.of.text("accessToken").ok().flatten() {
+            if let Ok(access) = AccessToken::from_secret(access.clone()) {
+                let expiry = self.expiry("accessToken", access.expose_secret());
+                set = set.with_access_token(access, expiry);
+            }
+        }
+        Some(set)
+    }
+
+    /// When a token expires: the sample calls it `…ExpiresAt` and the table `…ExpiredAt`; else what the token, if it is a
+    /// JWT, says of itself (in the sample the two agree). An odd value is no reason to lose a token.
+    fn expiry(&self, name: &str, token: &str) -> Expiry {
+        let told = ["ExpiresAt", "ExpiredAt"]
+            .iter()
+            .find_map(|suffix| read_time(self.of.get(&format!("{name}{suffix}")).ok().flatten()?));
+        told.map_or_else(|| Expiry::of_jwt(token), Expiry::At)
+    }
+}
+
+/// Unix seconds as a text (the sample's form) or a number, milliseconds from 1e12 on, or RFC 3339.
+fn read_time(value: &Json) -> Option<std::time::SystemTime> {
+    let number = match value {
+        Json::Integer(number) => *number,
+        Json::Float(number) => *number as i64,
+        Json::Text(text) => match text.expose_secret().trim().parse() {
+            Ok(number) => number,
+            Err(_) => return parse_rfc3339(text.expose_secret().trim()),
+        },
+        _ => return None,
+    };
+    match number {
+        ..=0 => None,
+        1_000_000_000_000.. => from_unix_milliseconds(number),
+        _ => from_unix_seconds(number),
+    }
+}
