@@ -1,0 +1,95 @@
+//! Transak's request and answer as bytes. Pure: no clock, no I/O.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CACHE_CONTROL};
+use http::{HeaderName, HeaderValue, Method, Request};
+use rampauth_core::json::JsonObject;
+use rampauth_core::{AccessToken, Answer, Error, ErrorKind, Expiry, Outcome, request};
+
+use crate::config::Config;
+use crate::error::{refusal, with_details};
+use crate::token::UserToken;
+
+const USER_AGENT: &str = concat!("rampauth-transak/", env!("CARGO_PKG_VERSION"));
+/// docs.transak.com "Refresh User Access Token", read 2026-11.
+const PATH: &str = "/api/v2/auth/refresh";
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const X_USER_IP: HeaderName = HeaderName::from_static("x-user-ip");
+/// 30 days: `ttl` of docs.transak.com "Verify User Email OTP", and `exp` less `iat` in the sample of "Refresh User Access
+/// Token", read 2026-11.
+const LIFETIME: Duration = Duration::from_secs(2_592_000);
+
+/// A refresh: a GET without a body.
+pub(crate) fn refresh_request(
+    config: &Config,
+    token: &UserToken,
+    user_ip: Option<IpAddr>,
+) -> Result<Request<Bytes>, Error> {
+    let mut builder = request(Method::GET, config.base_url.join(PATH)?, USER_AGENT)
+        .header(AUTHORIZATION, sensitive(token.access_token().expose_secret())?)
+        // A GET that mints a credential: no cache may keep its answer.
+        .header(CACHE_CONTROL, "no-store");
+    if let Some(key) = &config.api_key {
+        builder = builder.header(X_API_KEY, sensitive(key.expose_secret())?);
+    }
+    if let Some(ip) = user_ip {
+        // A listener for both IP versions reports an IPv4 peer as `::ffff:…`; its address is the IPv4 one.
+        builder = builder.header(X_USER_IP, sensitive(&ip.to_canonical().to_string())?);
+    }
+    builder.body(Bytes::new()).map_err(|_| no_valid_form())
+}
+
+fn sensitive(value: &str) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::from_str(value).map_err(|_| no_valid_form())?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn no_valid_form() -> Error {
+    Error::new(ErrorKind::Internal, Outcome::NotSent, "build the request", "it has no valid form")
+}
+
+/// Reads the answer to a refresh that was sent at `sent_at`.
+pub(crate) fn read_token(answer: &Answer, presented: &UserToken, sent_at: SystemTime) -> Result<UserToken, Error> {
+    if let Some(error) = answer.status_error() {
+        return Err(refusal(answer, error));
+    }
+    let json = answer.json()?;
+    let body = json.as_object().ok_or_else(|| answer.protocol_error("the answer is not a JSON object"))?;
+    let broken = |reason: String| with_details(answer.protocol_error(reason), body);
+
+    let token = new_token(body).map_err(broken)?;
+    let token = match token.expiry() {
+        Expiry::Unknown => token.with_expiry(sent_at.checked_add(LIFETIME).map_or(Expiry::Unknown, Expiry::Assumed)),
+        _ => token,
+    };
+    if token.access_token().expose_secret() == presented.access_token().expose_secret() {
+        return Err(broken("the answer brings the token that was presented".to_owned()));
+    }
+    if token.expiry().is_known_past(sent_at) {
+        return Err(broken("the new token has expired already".to_owned()));
+    }
+    // It is another token, and alive. Whether the one presented lives on is not published, so this one is kept beside it
+    // even where the answer cannot pass for a refresh.
+    let salvaged = |reason: &str| Err(broken(reason.to_owned()).with_salvage(Some(token.clone().into())));
+    if matches!((token.expiry(), presented.expiry()), (Expiry::At(new), Expiry::At(old)) if new <= old) {
+        return salvaged("the new token expires no later than the one presented");
+    }
+    if !matches!(body.get("error"), Ok(None)) {
+        return salvaged("the answer tells an error, and yet brings a token");
+    }
+    Ok(token)
+}
+
+/// `data.accessToken`.
+fn new_token(body: &JsonObject) -> Result<UserToken, String> {
+    let data = body.object("data").map_err(|problem| format!("`data` {problem}"))?;
+    let token = data.ok_or("the answer has no `data`")?.text("accessToken");
+    let token = token.map_err(|problem| format!("`accessToken` {problem}"))?;
+    let token = token.ok_or("the answer has no `accessToken`")?;
+    let token = AccessToken::from_secret(token.clone()).and_then(UserToken::try_from);
+    token.map_err(|_| "`accessToken` is no bare token that a header can carry".to_owned())
+}
