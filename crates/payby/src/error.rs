@@ -1,0 +1,254 @@
+//! What PayBy says when it refuses: the `head` of its answers, and what each code means for the presented token.
+//!
+//! Business errors ride on HTTP 200; `code` is a text that is no HTTP status (PayBy docs, response codes, read
+//! 2026-11).
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use http::StatusCode;
+use rampauth_core::json::{Json, JsonObject};
+use rampauth_core::{Answer, Error, ErrorKind, Outcome, SecretString};
+
+use crate::sign::Proof;
+
+/// The text of an answer that PayBy signed and that could not be read as tokens.
+///
+/// PayBy never published its answer's members. Should tokens come under names that this crate does not know, they are
+/// in here, and the presented token is probably spent: keep it. Neither `Debug` nor `Display` shows anything of the
+/// text.
+#[derive(Clone)]
+pub struct VerifiedAnswer(SecretString);
+
+impl VerifiedAnswer {
+    pub(crate) fn new(raw_body: SecretString) -> Self {
+        Self(raw_body)
+    }
+
+    /// The answer that an error of a refresh is about; there is one where the kind is
+    /// [`Protocol`](rampauth_core::ErrorKind::Protocol) and [`verified`](Error::verified) is true.
+    pub fn of(error: &Error) -> Option<&Self> {
+        error.source()?.downcast_ref()
+    }
+
+    /// The whole answer as PayBy signed it.
+    pub fn raw_body(&self) -> &SecretString {
+        &self.0
+    }
+}
+
+impl fmt::Debug for VerifiedAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VerifiedAnswer(***)")
+    }
+}
+
+impl fmt::Display for VerifiedAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the provider's signed answer is kept, to be read by other means")
+    }
+}
+
+impl StdError for VerifiedAnswer {}
+
+/// The `head` of an answer.
+#[derive(Debug)]
+pub(crate) struct Head<'a> {
+    code: String,
+    /// `applyStatus` is SUCCESS, in any case of letters.
+    applied: bool,
+    /// `applyStatus` is ERROR: PayBy could not verify the request's signature.
+    signature_refused: bool,
+    message: Option<&'a SecretString>,
+}
+
+impl<'a> Head<'a> {
+    /// Why it cannot be read is the reason of an error.
+    pub(crate) fn read(body: Option<&'a JsonObject>) -> Result<Self, String> {
+        let body = body.ok_or("the answer is not a JSON object")?;
+        let head = body.object("head").map_err(|problem| format!("`head` {problem}"))?;
+        let head = head.ok_or("the answer has no `head`")?;
+        let code = head.get("code").map_err(|problem| format!("`code` {problem}"))?;
+        let code = code.and_then(Json::as_code).filter(|code| !code.is_empty()).ok_or("`head` has no `code`")?;
+        let status = head.text("applyStatus").map_err(|problem| format!("`applyStatus` {problem}"))?;
+        let is = |word: &str| status.is_some_and(|status| status.expose_secret().eq_ignore_ascii_case(word));
+        let message = head.text("msg").ok().flatten();
+        Ok(Self { code, applied: is("SUCCESS"), signature_refused: is("ERROR"), message })
+    }
+
+    /// Adds code and message to an error about this answer.
+    pub(crate) fn describe(&self, error: Error) -> Error {
+        let error = error.with_provider_code(&self.code);
+        match self.message {
+            Some(message) => error.with_provider_message(message.expose_secret()),
+            None => error,
+        }
+    }
+
+    /// Codes with which PayBy's own SDK accepts an answer without a signature, as an error alone (Java SDK 1.4.3, read
+    /// 2026-11).
+    fn may_come_unsigned(&self) -> bool {
+        matches!(&*self.code, "400" | "402" | "403" | "404" | "500" | "504" | "601") || self.code.starts_with("58")
+    }
+
+    /// Whether PayBy turned the call away because of the request's signature or the merchant.
+    fn refuses_the_caller(&self) -> bool {
+        self.code == "403" || self.signature_refused
+    }
+}
+
+const WRONG: &str = "the answer's signature is not the provider's, so nothing in it was believed";
+const UNSIGNED: &str =
+    "the answer is not signed, and is no error that may come unsigned, so nothing in it was believed";
+
+/// Whether tokens may be read from a refresh's answer: its signature is PayBy's, and it says that it grants.
+///
+/// `brings_tokens` says whether there is anything in the places where tokens belong, `sent_at` what `requestTime` was.
+pub(crate) fn judge(
+    answer: &Answer,
+    proof: Proof,
+    head: Result<&Head<'_>, &String>,
+    brings_tokens: bool,
+    sent_at: SystemTime,
+) -> Result<(), Error> {
+    by_status_alone(answer)?;
+    let head = match head {
+        _ if proof == Proof::Wrong => return Err(untrusted(answer, WRONG)),
+        Ok(head) if proof == Proof::Unsigned && !head.may_come_unsigned() => return Err(untrusted(answer, UNSIGNED)),
+        Ok(head) => head,
+        Err(reason) => return Err(without_head(answer, proof, reason)),
+    };
+    Err(match (head.code == "0", head.applied) {
+        (true, true) if answer.status().is_success() => return Ok(()),
+        // The status is not covered by the signature; what was signed may have happened.
+        (true, true) => answer.protocol_error("the status refuses, and yet the signed answer grants"),
+        (true, false) => answer.protocol_error("`code` says success, and `applyStatus` does not"),
+        (false, true) => answer.protocol_error("`applyStatus` says success, and `code` does not"),
+        (false, false) if brings_tokens => {
+            answer.protocol_error("the answer says that it refuses, and yet brings tokens")
+        }
+        (false, false) => refusal(answer, head, sent_at),
+    })
+}
+
+/// Whether the key self-test went well; if not, which key the answer points to.
+pub(crate) fn judge_key_check(
+    answer: &Answer,
+    proof: Proof,
+    head: Result<&Head<'_>, &String>,
+    sent_at: SystemTime,
+) -> Result<(), Error> {
+    by_status_alone(answer)?;
+    if proof == Proof::Wrong {
+        let reason = "the answer's signature does not verify: the provider's public key is likely wrong";
+        return Err(untrusted(answer, reason).with_help(
+            "get the public key for this merchant and this environment from PayBy; the signing key was not judged",
+        ));
+    }
+    let error = match (head, answer.status_error()) {
+        (Ok(head), _) if head.code != "0" && (proof == Proof::Verified || head.may_come_unsigned()) => {
+            refusal(answer, head, sent_at)
+        }
+        (_, Some(error)) => advise(error),
+        (_, None) if proof == Proof::Verified => return Ok(()),
+        (_, None) => {
+            return Err(untrusted(answer, "the answer is not signed, which says nothing of either key")
+                .with_help("check the base URL: something other than PayBy may have answered"));
+        }
+    };
+    let about_us = match error.kind() {
+        ErrorKind::Refused => head.is_ok_and(Head::refuses_the_caller),
+        kind => matches!(kind, ErrorKind::Unauthorized | ErrorKind::Forbidden),
+    };
+    if !about_us {
+        return Err(error);
+    }
+    let reason = "the provider did not accept the request's signature: the signing key is likely wrong";
+    Err(answer.error(error.kind(), error.outcome(), reason).with_help(
+        "check the partner id, and that PayBy has this signing key's public half on file for this merchant and this \
+         environment",
+    ))
+}
+
+/// The advice of an error that leaves no token in doubt, because none was presented.
+pub(crate) fn without_token(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Timeout | ErrorKind::Interrupted | ErrorKind::Server | ErrorKind::Protocol => {
+            error.with_help("neither key was judged and no token was presented: try again, and check the base URL")
+        }
+        _ => error,
+    }
+}
+
+/// The statuses that say all there is to say, whoever sent them: every failure but a refusal of the request itself.
+fn by_status_alone(answer: &Answer) -> Result<(), Error> {
+    let momentary = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&answer.status());
+    match answer.status_error() {
+        Some(error) if !answer.status().is_client_error() || momentary => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn untrusted(answer: &Answer, reason: &'static str) -> Error {
+    answer.error(ErrorKind::Untrusted, Outcome::Unknown, reason)
+}
+
+/// What an answer says whose `head` cannot be read, for the reason given.
+fn without_head(answer: &Answer, proof: Proof, reason: &str) -> Error {
+    match (answer.status_error(), answer.json()) {
+        // A proxy's page, for instance: the status is all there is.
+        (Some(error), _) => advise(error),
+        (None, Err(error)) => error,
+        (None, Ok(_)) if proof == Proof::Verified => answer.protocol_error(reason.to_owned()),
+        // An answer without a signature can be nothing but an error, and this one names none.
+        (None, Ok(_)) => untrusted(answer, UNSIGNED),
+    }
+}
+
+/// What a code other than "0" means.
+fn refusal(answer: &Answer, head: &Head<'_>, sent_at: SystemTime) -> Error {
+    let (kind, outcome, reason) = match head.code.as_str() {
+        "402" => (ErrorKind::RateLimited, Outcome::Refused, "the provider turned the call away as one too many"),
+        "404" => (ErrorKind::WrongEndpoint, Outcome::Refused, "the provider has no such call at this address"),
+        "500" | "504" => (ErrorKind::Server, Outcome::Unknown, "the provider failed"),
+        // EARLY and LATER share their code with every invalid parameter.
+        "400" if head.message.is_some_and(|text| text.expose_secret().starts_with("REQUESTTIME_TOO_")) => {
+            return answer
+                .error(ErrorKind::Refused, Outcome::Refused, clock_difference(answer, sent_at))
+                .with_help("set this machine's clock; requestTime may be 15 minutes off at most; nothing was granted");
+        }
+        _ => (ErrorKind::Refused, Outcome::Refused, "the provider refused"),
+    };
+    let error = advise(answer.error(kind, outcome, reason));
+    if kind == ErrorKind::Refused && head.refuses_the_caller() {
+        return error.with_help(
+            "check partner id, signing key and environment (`check_keys` tells which key is wrong); nothing was \
+             granted",
+        );
+    }
+    error
+}
+
+/// The page of the call was online for a month, so the call itself may not be there any more.
+fn advise(error: Error) -> Error {
+    if error.kind() != ErrorKind::WrongEndpoint {
+        return error;
+    }
+    error.with_help(
+        "check the base URL and the environment; the endpoint may be gone, for PayBy withdrew its page in September \
+         2022: ask PayBy",
+    )
+}
+
+fn clock_difference(answer: &Answer, sent_at: SystemTime) -> String {
+    let seconds = |off: Duration| (off.as_millis() + 500) / 1_000;
+    let compared = match answer.date().map(|date| date.duration_since(sent_at)) {
+        None => "and its answer has no `date` to compare this machine's clock with".to_owned(),
+        Some(Ok(behind)) => format!("and by its answer's `date` this machine's clock is {} s behind", seconds(behind)),
+        Some(Err(ahead)) => {
+            format!("and by its answer's `date` this machine's clock is {} s ahead", seconds(ahead.duration()))
+        }
+    };
+    format!("the provider does not accept requestTime, {compared}")
+}

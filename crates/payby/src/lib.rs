@@ -1,0 +1,28 @@
+#![doc = include_str!("../README.md")]
+
+mod client;
+mod config;
+mod error;
+mod sign;
+mod token;
+mod wire;
+
+pub use client::Client;
+pub use config::{
+    ApiVersion, Config, ContentLanguage, Environment, MerchantOrderNo, OrderNumbers, PartnerId, Subject,
+    UniqueOrderNumbers,
+};
+pub use error::VerifiedAnswer;
+pub use sign::{KEY_CHECK_STRING_TO_SIGN, refresh_string_to_sign};
+pub use token::{PayBy, PayByCredential, PayByTokens};
+
+pub use rampauth_core::{
+    AccessToken, BaseUrl, Clock, Error, ErrorKind, Expiry, HttpClient, Outcome, Refresh, RefreshPolicy, RefreshToken,
+    SecretString, Signature, Signer, TokenSet, Verifier,
+};
+#[cfg(feature = "aws-lc-rs")]
+pub use rampauth_core::{AwsLcSigningKey, AwsLcVerifyingKey};
+#[cfg(feature = "reqwest")]
+pub use rampauth_core::{ReqwestClient, ReqwestClientBuilder};
+#[cfg(feature = "rsa")]
+pub use rampauth_core::{RsaSigningKey, RsaVerifyingKey};

@@ -1,0 +1,216 @@
+//! PayBy's requests and answers as bytes. Pure: no clock, no I/O.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, header};
+use rampauth_core::json::{Json, JsonObject, MemberProblem};
+use rampauth_core::time::{from_unix_milliseconds, from_unix_seconds, parse_rfc3339, to_unix_milliseconds};
+use rampauth_core::{
+    AccessToken, Answer, Error, ErrorKind, Expiry, Granted, Outcome, RefreshToken, SecretString, TokenSet, Verifier,
+    request,
+};
+
+use crate::config::Config;
+use crate::error::{self, Head, VerifiedAnswer};
+use crate::sign::{KEY_CHECK_STRING_TO_SIGN, Proof, SIGN};
+use crate::token::{PayByCredential, PayByTokens};
+
+const USER_AGENT: &str = concat!("rampauth-payby/", env!("CARGO_PKG_VERSION"));
+/// PayBy docs, "Refresh Tokens", read 2026-11. The method is not stated; every call of the gateway is a POST of JSON.
+const REFRESH_PATH: &str = "/sgs/api/oauth2/authz/refresh-token";
+/// PayBy's Java SDK, read 2026-11: beside `/sgs/api`, not below it.
+const KEY_CHECK_PATH: &str = "/sgs/verifySign";
+
+/// A refresh with the body that was signed.
+pub(crate) fn refresh_request(
+    config: &Config,
+    body: &SecretString,
+    sign: &SecretString,
+) -> Result<Request<Bytes>, Error> {
+    signed_request(config, REFRESH_PATH, body.expose_secret(), sign)
+}
+
+/// The key self-test. Its body is no JSON; it is labelled as JSON all the same, because the gateway's documents ask
+/// for that label on every request with a body and its SDKs send no other.
+pub(crate) fn key_check_request(config: &Config, sign: &SecretString) -> Result<Request<Bytes>, Error> {
+    signed_request(config, KEY_CHECK_PATH, KEY_CHECK_STRING_TO_SIGN, sign)
+}
+
+fn signed_request(config: &Config, path: &str, body: &str, sign: &SecretString) -> Result<Request<Bytes>, Error> {
+    let internal = || Error::new(ErrorKind::Internal, Outcome::NotSent, "build the request", "it has no valid form");
+    let mut sign = HeaderValue::from_str(sign.expose_secret()).map_err(|_| internal())?;
+    sign.set_sensitive(true);
+    let mut builder = request(Method::POST, config.environment.base_url().join(path)?, USER_AGENT)
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("partner-id", config.partner_id.as_str())
+        .header(SIGN, sign);
+    if let Some(language) = &config.content_language {
+        builder = builder.header(header::CONTENT_LANGUAGE, language.as_str());
+    }
+    if let Some(version) = &config.api_version {
+        builder = builder.header("api-version", version.as_str());
+    }
+    builder.body(Bytes::copy_from_slice(body.as_bytes())).map_err(|_| internal())
+}
+
+/// Reads the answer to a refresh that was sent at `sent_at`. No token is taken from a body whose signature is not
+/// `key`'s.
+pub(crate) fn read_tokens(
+    answer: &Answer,
+    key: &dyn Verifier,
+    presented: &PayByCredential,
+    sent_at: SystemTime,
+) -> Result<PayByTokens, Error> {
+    let proof = Proof::of(answer, key);
+    // A body under a wrong signature is not even parsed.
+    let json = if proof == Proof::Wrong { None } else { answer.error_json() };
+    let body = json.as_ref().and_then(Json::as_object);
+    let head = Head::read(body);
+    let members = match body {
+        Some(body) if proof == Proof::Verified => body.object("body"),
+        _ => Ok(None),
+    };
+    let none = JsonObject::default();
+    let tokens = Tokens { of: members.ok().flatten().unwrap_or(&none), sent_at };
+
+    let granted = error::judge(answer, proof, head.as_ref(), tokens.any(), sent_at).and_then(|()| {
+        members.map_err(|problem| answer.protocol_error(format!("`body` {problem}")))?;
+        tokens.read(presented).map_err(|reason| answer.protocol_error(reason))
+    });
+    let raw_body = || SecretString::new(String::from_utf8_lossy(answer.body()));
+    granted.map(|granted| PayByTokens::new(granted, raw_body())).map_err(|error| {
+        let verified = proof == Proof::Verified;
+        let lost = verified && error.kind() == ErrorKind::Protocol;
+        let error = described(error, &head).with_verified(verified).with_salvage(tokens.salvage(presented.token()));
+        if lost { error.with_source(VerifiedAnswer::new(raw_body())) } else { error }
+    })
+}
+
+/// Reads the answer to the key self-test: good when it is a success that PayBy signed.
+pub(crate) fn read_key_check(answer: &Answer, key: &dyn Verifier, sent_at: SystemTime) -> Result<(), Error> {
+    let proof = Proof::of(answer, key);
+    let json = if proof == Proof::Wrong { None } else { answer.error_json() };
+    let head = Head::read(json.as_ref().and_then(Json::as_object));
+    let judged = error::judge_key_check(answer, proof, head.as_ref(), sent_at);
+    judged.map_err(|error| described(error, &head).with_verified(proof == Proof::Verified))
+}
+
+fn described(error: Error, head: &Result<Head<'_>, String>) -> Error {
+    match head {
+        Ok(head) => head.describe(error),
+        Err(_) => error,
+    }
+}
+
+/// The object that holds the tokens. Its members are unpublished: camel and snake case will do.
+struct Tokens<'a> {
+    of: &'a JsonObject,
+    sent_at: SystemTime,
+}
+
+const ACCESS_TOKEN: [&str; 2] = ["accessToken", "access_token"];
+const REFRESH_TOKEN: [&str; 2] = ["refreshToken", "refresh_token"];
+const EXPIRES_IN: [&str; 2] = ["expiresIn", "expires_in"];
+const EXPIRES_AT: [&str; 2] = ["expiresAt", "expires_at"];
+
+impl<'a> Tokens<'a> {
+    /// Whether there is anything in the places where tokens belong.
+    fn any(&self) -> bool {
+        [ACCESS_TOKEN, REFRESH_TOKEN].as_flattened().iter().any(|name| !matches!(self.of.text(name), Ok(None)))
+    }
+
+    fn read(&self, presented: &PayByCredential) -> Result<Granted<crate::PayBy>, String> {
+        let illegal = |[name, _]: [&str; 2]| format!("`{name}` is no token that a header can carry");
+        let access = self.token(ACCESS_TOKEN)?.ok_or("the answer has no `accessToken`")?;
+        let access = AccessToken::new(access).map_err(|_| illegal(ACCESS_TOKEN))?;
+        let access_expiry = self.access_expiry(access.expose_secret())?;
+        // Absent or empty: the one presented stays. Whether tokens rotate is not published.
+        let refresh = match self.token(REFRESH_TOKEN)? {
+            Some(refresh) => Some(RefreshToken::new(refresh).map_err(|_| illegal(REFRESH_TOKEN))?),
+            None => None,
+        };
+        let current = refresh.as_ref().unwrap_or(presented.token());
+        let refresh_expiry = Expiry::of_jwt(current.expose_secret());
+        Ok(Granted::new(presented, (access, access_expiry), refresh, refresh_expiry))
+    }
+
+    /// The new refresh token of an answer that cannot be used otherwise, with what else can be read.
+    fn salvage(&self, presented: &RefreshToken) -> Option<TokenSet> {
+        let refresh = RefreshToken::new(self.only_text(REFRESH_TOKEN, presented.expose_secret())?).ok()?;
+        let expiry = Expiry::of_jwt(refresh.expose_secret());
+        let mut set = TokenSet::new().with_refresh_token(refresh, expiry);
+        if let Some(Ok(access)) = self.only_text(ACCESS_TOKEN, "").map(AccessToken::new) {
+            let expiry = self.access_expiry(access.expose_secret()).unwrap_or(Expiry::Unknown);
+            set = set.with_access_token(access, expiry);
+        }
+        Some(set)
+    }
+
+    /// Under whichever name it stands, if nothing is wrong with either.
+    fn token(&self, names: [&str; 2]) -> Result<Option<&'a str>, String> {
+        self.either(names, |of, name| Ok(of.text(name)?.map(SecretString::expose_secret)))
+    }
+
+    /// The one readable text under these names other than `but`, whatever else is wrong.
+    fn only_text(&self, names: [&str; 2], but: &str) -> Option<&'a str> {
+        let texts = names.map(|name| self.of.text(name).ok().flatten().map(SecretString::expose_secret));
+        match texts.map(|text| text.filter(|text| *text != but)) {
+            [Some(one), Some(other)] if one != other => None,
+            [one, other] => one.or(other),
+        }
+    }
+
+    /// The earlier of what `expiresIn` and `expiresAt` say; else what the token, if it is a JWT, says of itself. Never
+    /// an invented lifetime, and an odd value is no reason to lose a token.
+    fn access_expiry(&self, token: &str) -> Result<Expiry, String> {
+        let after = self.either(EXPIRES_IN, |of, name| Ok(of.get(name)?.and_then(read_number)))?;
+        let after = after.and_then(|seconds| seconds_after(self.sent_at, seconds));
+        let at = self.either(EXPIRES_AT, |of, name| Ok(of.get(name)?.and_then(read_time)))?;
+        Ok(match after.into_iter().chain(at).min() {
+            Some(time) => Expiry::At(time),
+            None => Expiry::of_jwt(token),
+        })
+    }
+
+    /// What is read under the two spellings of a name, which must not contradict each other.
+    fn either<T: PartialEq>(
+        &self,
+        names: [&str; 2],
+        read: impl Fn(&'a JsonObject, &str) -> Result<Option<T>, MemberProblem>,
+    ) -> Result<Option<T>, String> {
+        let read = |name: &str| read(self.of, name).map_err(|problem| format!("`{name}` {problem}"));
+        let [camel, snake] = names;
+        match (read(camel)?, read(snake)?) {
+            (Some(one), Some(other)) if one != other => Err(format!("`{camel}` and `{snake}` contradict each other")),
+            (one, other) => Ok(one.or(other)),
+        }
+    }
+}
+
+/// `None` past the year 9999, which no lifetime means.
+fn seconds_after(start: SystemTime, seconds: i64) -> Option<SystemTime> {
+    let start = i64::try_from(to_unix_milliseconds(start)).ok()?;
+    from_unix_milliseconds(seconds.checked_mul(1_000)?.checked_add(start)?)
+}
+
+/// A number above zero, or a text of one.
+fn read_number(value: &Json) -> Option<i64> {
+    let number = match value {
+        Json::Integer(number) => *number,
+        Json::Float(number) => *number as i64,
+        Json::Text(text) => text.expose_secret().trim().parse().ok()?,
+        _ => return None,
+    };
+    Some(number).filter(|number| *number > 0)
+}
+
+/// Unix seconds, milliseconds from 1e12 on, or RFC 3339.
+fn read_time(value: &Json) -> Option<SystemTime> {
+    match (read_number(value), value) {
+        (Some(milliseconds @ 1_000_000_000_000..), _) => from_unix_milliseconds(milliseconds),
+        (Some(seconds), _) => from_unix_seconds(seconds),
+        (None, Json::Text(text)) => parse_rfc3339(text.expose_secret().trim()),
+        (None, _) => None,
+    }
+}
