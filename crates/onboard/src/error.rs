@@ -1,0 +1,60 @@
+//! What a status of Onboard's means, and what its error body adds.
+//!
+//! `{"code": "…", "message": "…", "data": {…}}` for 400, 401, 403 and 500 (docs.onboard.xyz, "Refresh token", read
+//! 2026-11). The codes are an open set and none is documented for a dead refresh token, so they are kept and decide
+//! nothing. A gateway in front may answer without them, in HTML or with nothing at all.
+
+use std::time::Duration;
+
+use rampauth_core::json::{Json, JsonObject};
+use rampauth_core::{Answer, Error, ErrorKind, Outcome};
+
+/// By how much a clock may be off before signed calls are answered with 403 (docs.onboard.xyz, login pages, read
+/// 2026-11). A refresh is not signed, but it tells the time all the same.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(30);
+
+/// The error that an answer's status stands for; `None` for 2xx.
+pub(crate) fn status_error(answer: &Answer) -> Option<Error> {
+    let error = match answer.status().as_u16() {
+        // The refresh token is all that the call presents, so "Unauthorized request" is about that token.
+        401 => answer
+            .error(ErrorKind::LoginNeeded, Outcome::Refused, "the refresh token is invalid or has expired")
+            .with_help("look whether newer tokens have been stored meanwhile; if not, have the person log in again"),
+        400 => answer
+            .status_error()?
+            .with_help("read code and message; this does not prove that the session is dead, so keep the tokens"),
+        403 => with_clock_help(answer.status_error()?, answer),
+        _ => answer.status_error()?,
+    };
+    Some(match answer.error_json().as_ref().and_then(Json::as_object) {
+        Some(body) => with_details(error, body),
+        None => error,
+    })
+}
+
+/// Adds the body's code and message to an error about its answer.
+pub(crate) fn with_details(mut error: Error, body: &JsonObject) -> Error {
+    if let Some(code) = body.get("code").ok().flatten().and_then(Json::as_code) {
+        error = error.with_provider_code(&code);
+    }
+    match body.text("message") {
+        Ok(Some(message)) => error.with_provider_message(message.expose_secret()),
+        _ => error,
+    }
+}
+
+/// Says of a 403 whether the clock can be its cause, as far as the answer's `date` tells.
+fn with_clock_help(error: Error, answer: &Answer) -> Error {
+    let Some(date) = answer.date() else { return error };
+    let (off_by, direction) = match answer.received_at().duration_since(date) {
+        Ok(ahead) => (ahead, "ahead of"),
+        Err(behind) => (behind.duration(), "behind"),
+    };
+    if off_by > CLOCK_TOLERANCE {
+        let seconds = off_by.as_secs();
+        return error.with_help(format!(
+            "set this machine's clock, which is {seconds} s {direction} Onboard's; the tokens may still be good"
+        ));
+    }
+    error.with_help("ask Onboard whether the account is blocked; the tokens may still be good")
+}
