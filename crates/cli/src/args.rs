@@ -1,0 +1,224 @@
+//! The command line as it is typed, and what is said about one that cannot be read.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Parser, Subcommand};
+use rampauth_core::Error;
+
+const ACTION: &str = "read the command line";
+
+/// Refreshes the tokens of Alix, Transak, PayBy and Onboard, and shows how their calls are signed.
+#[derive(Debug, Parser)]
+#[command(name = "rampauth", version, after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    /// The configuration file; else that of `RAMPAUTH_CONFIG`, else `./rampauth.toml`
+    #[arg(long, global = true, value_name = "FILE", display_order = 100)]
+    pub(crate) config: Option<PathBuf>,
+    /// Print JSON: results on standard output, errors in one line on standard error
+    #[arg(long, global = true, display_order = 100)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Secrets come from files, environment variables and standard input, never from arguments.
+RAMPAUTH_LOG filters what is logged on standard error, for example RAMPAUTH_LOG=debug.
+
+Exit codes: 0 done · 2 nothing was sent (configuration, input, usage) · 3 refused · 4 log in again
+            5 sent, outcome unknown · 6 not processed, try again · 7 signature wrong · 1 our own failure
+
+Start with `rampauth demo`.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Refresh all five endpoints against a sandbox of its own, with keys made on the spot
+    Demo,
+    /// Run the providers' refresh endpoints on this machine until stopped
+    Sandbox {
+        /// Where to listen, an address of this machine
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+        /// Write a configuration, keys and live tokens for it to this folder
+        #[arg(long, value_name = "DIR")]
+        write: Option<PathBuf>,
+        /// Write to a folder that is not empty too
+        #[arg(long, requires = "write")]
+        force: bool,
+    },
+    /// Write a commented configuration file, never over an existing one
+    Init,
+    /// Refresh now: tokens (JSON) on standard input, new tokens on standard output
+    ///
+    /// Reads and prints {"accessToken", "refreshToken", "accessTokenExpiresAt", "refreshTokenExpiresAt"}: what is printed
+    /// can be read again. Of what is read only the token that the provider takes is needed: `accessToken` for
+    /// transak-user, `refreshToken` for the others.
+    Refresh {
+        /// The profile of the configuration
+        profile: String,
+        /// Take the tokens from standard input, whatever it is
+        #[arg(long, conflicts_with = "stored")]
+        stdin: bool,
+        /// Take the stored session, whatever is on standard input
+        #[arg(long)]
+        stored: bool,
+    },
+    /// Show what is signed, and the signature
+    ///
+    /// Alix signs texts of the configuration. PayBy signs the exact body given on standard input; without one, the body
+    /// that would be sent now, with `***` in the refresh token's place.
+    Sign {
+        /// The profile of the configuration
+        profile: String,
+        /// Show the secret parts and the signature, which are `***` otherwise
+        #[arg(long)]
+        reveal: bool,
+    },
+    /// Check a provider's signature with its public key
+    ///
+    /// PayBy: the exact body on standard input, its header `sign` in the file. Alix on/off-ramp: the answer's
+    /// `signature` in the file, no body.
+    Verify {
+        /// The profile of the configuration
+        profile: String,
+        /// The file with the signature in base64
+        #[arg(long, value_name = "FILE")]
+        signature_file: PathBuf,
+    },
+    /// Read the times in a JWT given on standard input, without verifying it
+    Decode {
+        /// Show the claims too, which hold personal data
+        #[arg(long)]
+        reveal: bool,
+    },
+}
+
+/// Whether errors are wanted as JSON, known before the rest of the command line is understood.
+pub(crate) fn asks_for_json(arguments: &[OsString]) -> bool {
+    arguments.iter().skip(1).take_while(|argument| *argument != "--").any(|argument| argument == "--json")
+}
+
+/// Reads the command line; `None` when it asked for help or the version, which has been printed.
+pub(crate) fn parse(arguments: &[OsString], json: bool) -> Result<Option<Args>, Error> {
+    match Args::try_parse_from(arguments) {
+        Ok(args) => Ok(Some(args)),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                // Whoever closed the pipe has seen enough of it.
+                drop(error.print());
+                Ok(None)
+            }
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                if !json {
+                    drop(error.print());
+                }
+                Err(Error::input(ACTION, "a command is missing").with_help("try `rampauth --help`"))
+            }
+            _ => Err(explain(&error)),
+        },
+    }
+}
+
+/// Says what is wrong in our own words: clap's quote what was typed, and somebody may have typed a secret.
+fn explain(error: &clap::Error) -> Error {
+    let argument = || text(error, ContextKind::InvalidArg).unwrap_or_default();
+    let reason = match error.kind() {
+        ErrorKind::InvalidSubcommand => match text(error, ContextKind::SuggestedSubcommand) {
+            Some(command) => format!("there is no such command; perhaps {command}"),
+            None => "there is no such command".to_owned(),
+        },
+        ErrorKind::MissingRequiredArgument => format!("{} is missing", argument()),
+        ErrorKind::MissingSubcommand => "a command is missing".to_owned(),
+        ErrorKind::ArgumentConflict => match text(error, ContextKind::PriorArg) {
+            Some(prior) if prior != argument() => format!("{} and {prior} exclude each other", argument()),
+            _ => format!("{} is given more than once", argument()),
+        },
+        ErrorKind::UnknownArgument => match text(error, ContextKind::SuggestedArg) {
+            Some(known) => format!("there is no such option; perhaps {known}"),
+            None => "there is an argument too many (secrets and tokens are never arguments)".to_owned(),
+        },
+        // An empty value is what clap notes for one that is not there.
+        ErrorKind::InvalidValue if text(error, ContextKind::InvalidValue).is_none_or(|value| value == "``") => {
+            format!("the value of {} is missing", argument())
+        }
+        ErrorKind::ValueValidation | ErrorKind::InvalidValue => format!("the value of {} is not valid", argument()),
+        ErrorKind::TooManyValues => format!("{} takes no value", argument()),
+        kind => kind.to_string(),
+    };
+    let usage = text(error, ContextKind::Usage).map(|usage| usage.trim().replacen("Usage: ", "usage: ", 1));
+    Error::input(ACTION, reason).with_help(usage.unwrap_or_else(|| "try `rampauth --help`".to_owned()))
+}
+
+/// What clap noted: names of commands and options, which are ours.
+fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {
+    match error.get(kind)? {
+        ContextValue::String(text) => Some(format!("`{text}`")),
+        ContextValue::Strings(texts) => {
+            Some(texts.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(", "))
+        }
+        ContextValue::StyledStr(text) => Some(text.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn arguments(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn json_is_seen_wherever_it_stands() {
+        for (line, expected) in [
+            ("rampauth --json demo", true),
+            ("rampauth refresh --nope --json", true),
+            ("rampauth refresh -- --json", false),
+            ("--json demo", false),
+        ] {
+            assert_eq!(asks_for_json(&arguments(line)), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named_without_repeating_what_was_typed() {
+        let too_many = "there is an argument too many (secrets and tokens are never arguments)";
+        for (line, reason) in [
+            ("rampauth", "a command is missing"),
+            ("rampauth --json", "a command is missing"),
+            ("rampauth refesh", "there is no such command; perhaps `refresh`"),
+            ("rampauth hunter2", "there is no such command"),
+            ("rampauth refresh", "`<PROFILE>` is missing"),
+            ("rampauth refresh card --store", "there is no such option; perhaps `--stored`"),
+            ("rampauth refresh card hunter2", too_many),
+            ("rampauth refresh card --hunter2=hunter2", too_many),
+            ("rampauth refresh card --stdin --stored", "`--stdin` and `--stored` exclude each other"),
+            ("rampauth demo --json --json", "`--json` is given more than once"),
+            ("rampauth demo --json=hunter2", "`--json` takes no value"),
+            ("rampauth demo --config", "the value of `--config <FILE>` is missing"),
+            ("rampauth sandbox --listen hunter2", "the value of `--listen <ADDR>` is not valid"),
+            ("rampauth sandbox --force", "`--write <DIR>` is missing"),
+        ] {
+            let error = parse(&arguments(line), true).expect_err("refused");
+            assert_eq!(error.to_string(), format!("failed to read the command line: {reason}"), "{line}");
+            assert!(!error.help().contains("hunter2"), "{line}: {}", error.help());
+        }
+    }
+
+    #[test]
+    fn help_is_the_usage_of_the_command() {
+        let help = |line| parse(&arguments(line), true).expect_err("refused").help().to_owned();
+        assert_eq!(help("rampauth refresh"), "usage: rampauth refresh <PROFILE>");
+        assert_eq!(help("rampauth sandbox --listen x"), "try `rampauth --help`");
+    }
+}

@@ -1,0 +1,116 @@
+//! The configuration file: found, read, and checked as a whole before anything is done with a part of it.
+
+mod place;
+mod profile;
+mod secret;
+mod section;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rampauth_core::Error;
+use toml::de::{DeTable, DeValue};
+
+pub(crate) use profile::{AlixPartner, PayByMerchant, Profile, Provider};
+pub(crate) use secret::SecretRef;
+
+use crate::{env, input};
+use place::{File, Place, printable};
+use section::Section;
+
+/// The most that a configuration file may hold, in bytes: 1 MiB.
+const MAX_LENGTH: usize = 1024 * 1024;
+const ACTION: &str = "read the configuration";
+const VARIABLE: &str = "RAMPAUTH_CONFIG";
+const DEFAULT: &str = "rampauth.toml";
+
+/// A configuration file, all of it valid; the secrets that it names have not been looked at yet.
+#[derive(Debug)]
+pub(crate) struct Config {
+    file: File,
+    profiles: BTreeMap<String, Profile>,
+}
+
+/// The file that is meant: the argument, else `RAMPAUTH_CONFIG`, else `./rampauth.toml`.
+pub(crate) fn path(argument: Option<&Path>) -> PathBuf {
+    match argument {
+        Some(path) => path.to_owned(),
+        None => env::setting(VARIABLE).map_or_else(|| PathBuf::from(DEFAULT), PathBuf::from),
+    }
+}
+
+impl Config {
+    /// Reads the file.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, by profile and key; never a value.
+    pub(crate) fn load(path: &Path) -> Result<Self, Error> {
+        let name = path.display();
+        let text = match input::file(path, MAX_LENGTH) {
+            Ok(Some(text)) => text,
+            Ok(None) => return Err(Error::config(ACTION, format!("{name} is longer than 1 MiB"))),
+            Err(error) => {
+                return Err(Error::config(ACTION, format!("{name} cannot be read"))
+                    .with_help("give a file with --config or RAMPAUTH_CONFIG, or write one with `rampauth init`")
+                    .with_source(error));
+            }
+        };
+        let text = std::str::from_utf8(&text).map_err(|_| Error::config(ACTION, format!("{name} is not UTF-8")))?;
+        let config = Self::parse(text, File::new(path, text))?;
+        tracing::debug!(file = %name, profiles = config.profiles.len(), "read the configuration");
+        Ok(config)
+    }
+
+    fn parse(text: &str, file: File) -> Result<Self, Error> {
+        let table = match DeTable::parse(text) {
+            Ok(table) => table.into_inner(),
+            Err(error) => {
+                // The parser's own words quote the line, and a secret may stand there.
+                let at = file.at(error.span().map_or(0, |span| span.start));
+                return Err(Error::config(ACTION, format!("{at} is not valid TOML")));
+            }
+        };
+        let mut top = Section::new(Place::top(&file), table);
+        top.allow(&["store", "sealing_key", "profile"])?;
+        if let Some((store, place)) = top.text("store")? {
+            check_store(&store).map_err(|reason| place.refuse(reason))?;
+        }
+        top.secret("sealing_key")?;
+        let mut profiles = BTreeMap::new();
+        for (name, value) in top.tables("profile")? {
+            let place = Place::profile(&file, &name, value.span().start);
+            let DeValue::Table(table) = value.into_inner() else {
+                return Err(place.refuse(format!("it is not a table, written `[profile.{}]`", printable(&name))));
+            };
+            let profile = Profile::read(&name, Section::new(place, table))?;
+            profiles.insert(name, profile);
+        }
+        Ok(Self { file, profiles })
+    }
+
+    /// The profile of this name.
+    ///
+    /// # Errors
+    ///
+    /// When there is none; the error lists those that there are.
+    pub(crate) fn profile(&self, name: &str) -> Result<&Profile, Error> {
+        self.profiles.get(name).ok_or_else(|| {
+            let names: Vec<String> = self.profiles.keys().map(|name| printable(name)).collect();
+            let there = if names.is_empty() { "no profile at all".to_owned() } else { names.join(", ") };
+            let reason = format!("there is no profile `{}` in {}; it has {there}", printable(name), self.file.name());
+            Error::config(ACTION, reason)
+                .with_help("name one of the file's profiles, or give another file with --config")
+        })
+    }
+}
+
+/// A URL of a store may hold a password, so nothing of it is repeated.
+fn check_store(store: &str) -> Result<(), &'static str> {
+    let known = ["sqlite:", "postgres://", "redis://"];
+    if store == "memory:" || known.iter().any(|scheme| store.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()))
+    {
+        return Ok(());
+    }
+    Err("it is none of `memory:`, `sqlite:FILE`, `postgres://…`, `redis://…`")
+}

@@ -1,0 +1,119 @@
+//! All that a client of a sandbox needs, as files: a configuration, the secrets that it names, and live tokens.
+
+mod folder;
+
+use std::path::Path;
+
+use rampauth_core::{AccessToken, Error, ErrorKind, Expiry, Outcome, RefreshToken, TokenSet};
+use rampauth_sandbox::{Call, IssuedTokens, Sandbox};
+use zeroize::Zeroizing;
+
+use crate::tokens::Tokens;
+
+/// Every profile of the kit with the call that it is for.
+pub(crate) const PROFILES: [(&str, Call); 5] = [
+    ("card", Call::AlixCard),
+    ("ramp", Call::AlixOnOffRamp),
+    ("user", Call::TransakUser),
+    ("payby", Call::PayBy),
+    ("onboard", Call::Onboard),
+];
+
+/// A file's name and what stands in it.
+type File = (String, Zeroizing<String>);
+
+/// Writes the kit of this sandbox to a folder, which only the user may enter.
+///
+/// # Errors
+///
+/// When the folder is not empty and `force` is not given, or something cannot be written.
+pub(crate) fn write(folder: &Path, force: bool, sandbox: &Sandbox) -> Result<(), Error> {
+    folder::fill(folder, force, &files(sandbox)?)
+}
+
+/// The configuration last: a folder that has one is whole.
+fn files(sandbox: &Sandbox) -> Result<Vec<File>, Error> {
+    let credentials = sandbox.credentials();
+    let mut files: Vec<File> = [
+        ("partner.pem", &credentials.alix.signing_key),
+        ("alix-secret-key.txt", &credentials.alix.secret_key),
+        ("alix.pub.pem", &credentials.alix.provider_public_key),
+        ("transak-api-key.txt", &credentials.transak.api_key),
+        ("payby.pub.pem", &credentials.payby.provider_public_key),
+    ]
+    .map(|(name, text)| (name.to_owned(), Zeroizing::new(text.clone())))
+    .into();
+    for (profile, call) in PROFILES {
+        let set = issued(sandbox.issue(call))?;
+        let json = serde_json::to_string(&Tokens::new(&set)).expect("texts have a JSON form");
+        files.push((format!("{profile}.json"), Zeroizing::new(json + "\n")));
+    }
+    files.push(("rampauth.toml".to_owned(), Zeroizing::new(configuration(sandbox))));
+    Ok(files)
+}
+
+fn issued(tokens: IssuedTokens) -> Result<TokenSet, Error> {
+    let odd = |error: Error| {
+        let reason = "the sandbox issued a token that no header can carry";
+        Error::new(ErrorKind::Internal, Outcome::NotSent, "write the tokens", reason).with_source(error)
+    };
+    let access = AccessToken::new(tokens.access_token).map_err(odd)?;
+    let mut set = TokenSet::new().with_access_token(access, Expiry::At(tokens.access_token_expires_at));
+    if let Some(token) = tokens.refresh_token {
+        let expiry = tokens.refresh_token_expires_at.map_or(Expiry::Unknown, Expiry::At);
+        set = set.with_refresh_token(RefreshToken::new(token).map_err(odd)?, expiry);
+    }
+    Ok(set)
+}
+
+fn configuration(sandbox: &Sandbox) -> String {
+    let credentials = sandbox.credentials();
+    // A JSON text is a TOML one too.
+    let quote = |text: &str| serde_json::to_string(text).expect("a text has a JSON form");
+    format!(
+        r#"# For a sandbox at {url}; its keys and tokens are good for nothing else.
+store = "sqlite:rampauth.db"
+
+[profile.card]
+provider = "alix-card"
+base_url = "{url}"
+partner_code = {partner_code}
+secret_key = {{ file = "alix-secret-key.txt" }}
+signing_key = {{ file = "partner.pem" }}
+
+[profile.ramp]
+provider = "alix-on-off-ramp"
+base_url = "{url}"
+partner_code = {partner_code}
+secret_key = {{ file = "alix-secret-key.txt" }}
+signing_key = {{ file = "partner.pem" }}
+provider_public_key = {{ file = "alix.pub.pem" }}
+email = {email}
+
+[profile.user]
+provider = "transak-user"
+base_url = "{url}"
+api_key = {{ file = "transak-api-key.txt" }}
+
+[profile.payby]
+provider = "payby"
+base_url = "{url}"
+partner_id = {partner_id}
+signing_key = {{ file = "partner.pem" }}
+provider_public_key = {{ file = "payby.pub.pem" }}
+subject = "sandbox"
+refresh_token_field = {refresh_token_field}
+
+[profile.onboard]
+provider = "onboard"
+base_url = "{url}"
+user_id = {user_id}
+"#,
+        url = sandbox.url(),
+        partner_code = quote(&credentials.alix.partner_code),
+        email = quote(&credentials.alix.email),
+        partner_id = quote(&credentials.payby.partner_id),
+        refresh_token_field = quote(&credentials.payby.refresh_token_field),
+        user_id = quote(&credentials.onboard.user_id),
+    )
+}

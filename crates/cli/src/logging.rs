@@ -1,0 +1,41 @@
+//! Logs on standard error, filtered by `RAMPAUTH_LOG`.
+
+use std::ffi::OsString;
+use std::io;
+
+use rampauth_core::Error;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::{env, terminal};
+
+const VARIABLE: &str = "RAMPAUTH_LOG";
+const DEFAULT: &str = "warn,rampauth=info";
+
+/// Starts to log.
+///
+/// # Errors
+///
+/// When `RAMPAUTH_LOG` is no filter: `LEVEL` or `TARGET=LEVEL`, separated by commas.
+pub(crate) fn start() -> Result<(), Error> {
+    let wanted = env::setting(VARIABLE).map(OsString::into_string);
+    let filter = match wanted {
+        None => DEFAULT.parse(),
+        Some(Ok(wanted)) => wanted.parse::<Targets>(),
+        Some(Err(_)) => return Err(unreadable()),
+    };
+    let filter = filter.map_err(|_| unreadable())?;
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(terminal::has_colour(&io::stderr()))
+        .with_filter(filter);
+    tracing_subscriber::registry().with(layer).init();
+    Ok(())
+}
+
+fn unreadable() -> Error {
+    Error::config("read the environment", format!("{VARIABLE} is not a filter"))
+        .with_help("set it to a level (error, warn, info, debug, trace, off) or to TARGET=LEVEL, separated by commas")
+}

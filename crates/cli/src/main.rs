@@ -1,0 +1,61 @@
+//! The `rampauth` command: reads the command line, runs the command, turns its failure into an exit code.
+
+mod args;
+mod commands;
+mod config;
+mod env;
+mod failure;
+mod input;
+mod kit;
+mod logging;
+mod output;
+mod provider;
+mod rescue;
+mod signals;
+mod terminal;
+mod time;
+mod tokens;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use rampauth_core::{Error, ErrorKind, Outcome};
+
+use args::{Args, Command};
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let json = args::asks_for_json(&arguments);
+    match args::parse(&arguments, json).and_then(|args| args.map_or(Ok(()), start)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error, json),
+    }
+}
+
+fn start(args: Args) -> Result<(), Error> {
+    logging::start()?;
+    // One call at a time: a single thread is enough. The sandbox brings threads of its own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        let reason = "the system gave no event queue";
+        Error::new(ErrorKind::Internal, Outcome::NotSent, "start", reason).with_source(error)
+    })?;
+    let finished = runtime.block_on(run(args));
+    // A name that is still being looked up must not hold the process back.
+    runtime.shutdown_background();
+    finished
+}
+
+async fn run(Args { config, json, command }: Args) -> Result<(), Error> {
+    let config = config::path(config.as_deref());
+    match command {
+        Command::Demo => commands::demo::run(json).await,
+        Command::Sandbox { listen, write, force } => commands::sandbox::run(listen, write, force, json).await,
+        Command::Init => commands::init::run(&config, json),
+        Command::Refresh { profile, stdin, stored } => {
+            commands::refresh::run(&config, &profile, commands::refresh::Source::new(stdin, stored)).await
+        }
+        Command::Sign { profile, reveal } => commands::sign::run(&config, &profile, reveal, json).await,
+        Command::Verify { profile, signature_file } => commands::verify::run(&config, &profile, &signature_file),
+        Command::Decode { reveal } => commands::decode::run(reveal),
+    }
+}

@@ -1,0 +1,116 @@
+//! From a profile to what can be done with it: refresh, sign, verify, the same way for every provider.
+
+mod alix;
+mod payby;
+
+use rampauth_alix::{CardClient, OnOffRampClient};
+use rampauth_core::{Error, Refresh, ReqwestClient, RsaSigningKey, RsaVerifyingKey, SecretString, Signer};
+use rampauth_transak::{ApiKey, UserClient};
+
+use crate::config::{Profile, Provider, SecretRef};
+use crate::input;
+
+/// RSASSA-PKCS1-v1_5 with SHA-256, by the name that the providers' pages use.
+pub(crate) const ALGORITHM: &str = "RSA-SHA256";
+
+/// A text and the signature over it.
+#[derive(Debug)]
+pub(crate) struct Signed {
+    /// The text, exactly.
+    pub(crate) string_to_sign: SecretString,
+    /// The same with `***` for its secret parts.
+    pub(crate) shown: String,
+    /// In base64.
+    pub(crate) signature: SecretString,
+}
+
+impl Profile {
+    /// The client of the profile's provider, with its secrets fetched and its keys loaded.
+    ///
+    /// # Errors
+    ///
+    /// When a secret cannot be had or is unusable: by profile and key, before anything is sent.
+    pub(crate) fn client(&self) -> Result<Box<dyn Refresh>, Error> {
+        let http = || ReqwestClient::builder().timeout(self.timeout).build();
+        Ok(match &self.provider {
+            Provider::AlixCard(partner) => Box::new(CardClient::with_http_client(partner.load()?, http()?)),
+            Provider::AlixOnOffRamp { partner, email, lang, provider_public_key } => {
+                let config = partner.load()?;
+                let key = provider_public_key.as_ref().map(verifying_key).transpose()?;
+                let mut client = OnOffRampClient::with_http_client(config, http()?);
+                if let Some(lang) = lang {
+                    client = client.with_lang(*lang);
+                }
+                if let Some(key) = key {
+                    client = client.with_provider_key(key);
+                }
+                Box::new(client.session(email.clone()))
+            }
+            Provider::TransakUser { base_url, api_key } => {
+                let mut config = rampauth_transak::Config::new(base_url.clone());
+                if let Some(key) = api_key {
+                    config = config.with_api_key(text(key, ApiKey::new)?);
+                }
+                Box::new(UserClient::with_http_client(config, http()?))
+            }
+            Provider::PayBy(merchant) => Box::new(rampauth_payby::Client::with_http_client(merchant.load()?, http()?)),
+            Provider::Onboard(config) => Box::new(rampauth_onboard::Client::with_http_client(config.clone(), http()?)),
+        })
+    }
+
+    /// What the provider's refresh call has signed, and the signature. PayBy signs the body on standard input.
+    ///
+    /// # Errors
+    ///
+    /// As [`client`](Self::client); and when the call is not signed.
+    pub(crate) async fn sign(&self) -> Result<Signed, Error> {
+        match &self.provider {
+            Provider::AlixCard(partner) => partner.sign_card().await,
+            Provider::AlixOnOffRamp { partner, email, .. } => partner.sign_on_off_ramp(email).await,
+            Provider::PayBy(merchant) => merchant.sign(input::offered()?).await,
+            Provider::TransakUser { .. } | Provider::Onboard(_) => {
+                let reason = "this provider's refresh call is not signed: the token is all that it takes";
+                Err(Error::input("sign", reason)
+                    .with_help("sign with a profile of alix-card, alix-on-off-ramp or payby"))
+            }
+        }
+    }
+
+    /// Whether this is the provider's signature (base64): over the body on standard input for PayBy, over what it always
+    /// signs for Alix on/off-ramp.
+    ///
+    /// # Errors
+    ///
+    /// When the profile has no public key, no body is there, or the provider's answers are not signed.
+    pub(crate) fn verify(&self, signature: &str) -> Result<bool, Error> {
+        match &self.provider {
+            Provider::AlixOnOffRamp { partner, provider_public_key, .. } => {
+                partner.verify(provider_public_key.as_ref(), signature)
+            }
+            Provider::PayBy(merchant) => merchant.verify(input::offered()?, signature),
+            Provider::AlixCard(_) | Provider::TransakUser { .. } | Provider::Onboard(_) => {
+                let reason = "this provider does not sign its answers";
+                Err(Error::input("verify", reason).with_help("verify with a profile of alix-on-off-ramp or payby"))
+            }
+        }
+    }
+}
+
+async fn sign(key: &dyn Signer, string_to_sign: SecretString, shown: String) -> Result<Signed, Error> {
+    let signature = key.sign(string_to_sign.expose_secret().as_bytes()).await?.to_base64();
+    Ok(Signed { string_to_sign, shown, signature })
+}
+
+/// A secret text, checked by its own type.
+fn text<T>(secret: &SecretRef, check: impl FnOnce(String) -> Result<T, Error>) -> Result<T, Error> {
+    let text = secret.text()?;
+    check(text.expose_secret().to_owned()).map_err(|error| secret.place().refuse_with(&error))
+}
+
+fn signing_key(secret: &SecretRef) -> Result<RsaSigningKey, Error> {
+    RsaSigningKey::parse(&*secret.bytes()?).map_err(|error| secret.place().refuse_with(&error))
+}
+
+fn verifying_key(secret: &SecretRef) -> Result<RsaVerifyingKey, Error> {
+    RsaVerifyingKey::parse(&*secret.bytes()?).map_err(|error| secret.place().refuse_with(&error))
+}

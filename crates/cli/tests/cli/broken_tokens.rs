@@ -1,0 +1,82 @@
+//! Tokens that cannot be used: refused before anything is sent.
+
+use rampauth_test_kit::scripted::{Script, ScriptedServer};
+
+use crate::support::Home;
+
+#[test]
+fn each_is_named_and_nothing_is_sent() {
+    let server = ScriptedServer::start(Script::Stalled);
+    let home = Home::at(&server.url());
+    let charset = "it holds a character other than printable ASCII (a line break, perhaps)";
+    let long = format!(r#"{{"refreshToken":"{}"}}"#, "x".repeat(65_537));
+    let endless = " ".repeat(1024 * 1024 + 1);
+    for (profile, stdin, message) in [
+        ("card", "hunter2", "read the tokens: they are not JSON (line 1, column 1)"),
+        ("card", "[]", "read the tokens: they are not a JSON object"),
+        ("card", "{}", "read the tokens: `refreshToken` is missing"),
+        ("card", r#"{"accessToken":"a"}"#, "read the tokens: `refreshToken` is missing"),
+        ("card", r#"{"refreshToken":null}"#, "read the tokens: `refreshToken` is missing"),
+        ("card", r#"{"refreshToken":""}"#, "read `refreshToken`: it is empty"),
+        ("card", r#"{"refreshToken":42}"#, "read the tokens: `refreshToken` is not a text"),
+        ("card", r#"{"refreshToken":["r"]}"#, "read the tokens: `refreshToken` is not a text"),
+        (
+            "card",
+            r#"{"refreshToken":"r","refreshToken":"r"}"#,
+            "read the tokens: `refreshToken` stands there more than once",
+        ),
+        ("card", r#"{"refreshToken":"r\r\nx: y"}"#, &format!("read `refreshToken`: {charset}")),
+        ("card", r#"{"refreshToken":"é"}"#, &format!("read `refreshToken`: {charset}")),
+        ("card", r#"{"refreshToken":" r"}"#, "read `refreshToken`: it starts or ends with a space"),
+        ("card", r#"{"refreshToken":"r","accessToken":7}"#, "read the tokens: `accessToken` is not a text"),
+        ("card", &long, "read `refreshToken`: it is longer than 65,536 bytes"),
+        ("card", &endless, "read standard input: it is longer than 1 MiB"),
+        (
+            "onboard",
+            r#"{"refreshToken":"r","refreshTokenExpiresAt":"soon"}"#,
+            "read the tokens: `refreshTokenExpiresAt` is not a time such as 2026-11-20T09:30:00Z",
+        ),
+        (
+            "onboard",
+            r#"{"refreshToken":"r","refreshTokenExpiresAt":"2026-11-20T09:30:00"}"#,
+            "read the tokens: `refreshTokenExpiresAt` is not a time such as 2026-11-20T09:30:00Z",
+        ),
+        (
+            "onboard",
+            r#"{"refreshToken":"r","accessTokenExpiresAt":1}"#,
+            "read the tokens: `accessTokenExpiresAt` is not a time such as 2026-11-20T09:30:00Z",
+        ),
+        ("user", r#"{"refreshToken":"r"}"#, "read the tokens: `accessToken` is missing"),
+        ("user", r#"{"accessToken":null}"#, "read the tokens: `accessToken` is missing"),
+        ("user", r#"{"accessToken":""}"#, "read `accessToken`: it is empty"),
+        (
+            "user",
+            r#"{"accessToken":"Bearer x"}"#,
+            "read the user token: it starts with `Bearer `; leave that prefix off",
+        ),
+    ] {
+        let refusal = home.run(&["refresh", profile, "--json"]).stdin(stdin).done().refusal();
+        assert_eq!(refusal, format!("failed to {message}"), "{}", &stdin[..stdin.len().min(60)]);
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn there_is_no_stored_session_to_fall_back_on() {
+    let server = ScriptedServer::start(Script::Stalled);
+    let home = Home::at(&server.url());
+    let none = "failed to refresh the tokens: there is no stored session yet, so the tokens must be given";
+    let tokens = r#"{"refreshToken":"r"}"#;
+    // The null device, an empty file, and tokens that --stored passes over.
+    assert_eq!(home.run(&["refresh", "card", "--json"]).done().refusal(), none);
+    assert_eq!(home.run(&["refresh", "card", "--json"]).stdin("").done().refusal(), none);
+    assert_eq!(home.run(&["refresh", "card", "--json", "--stored"]).stdin(tokens).done().refusal(), none);
+    let empty = home.run(&["refresh", "card", "--json", "--stdin"]).done().refusal();
+    assert_eq!(empty, "failed to read standard input: it is empty");
+    let done = home.run(&["refresh", "card"]).done();
+    insta::assert_snapshot!(done.stderr, @r"
+    error: failed to refresh the tokens: there is no stored session yet, so the tokens must be given
+      help: give them on standard input: rampauth refresh card < tokens.json
+    ");
+    assert_eq!(server.connections(), 0);
+}

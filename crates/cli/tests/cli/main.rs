@@ -1,0 +1,16 @@
+//! The binary as a user runs it: arguments, files, environment and standard input in; output, error line and exit code out.
+
+mod broken_config;
+mod broken_tokens;
+mod decode;
+mod demo;
+mod exit_codes;
+mod help;
+mod init;
+mod logs;
+mod redaction;
+mod refresh;
+mod sandbox;
+mod sign;
+mod support;
+mod verify;
