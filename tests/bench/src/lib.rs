@@ -1,0 +1,5 @@
+//! What the benchmarks share: the clients under measurement, a server that answers at once, and CPU time as a measure.
+
+pub mod clients;
+pub mod cpu;
+pub mod server;
