@@ -1,0 +1,100 @@
+//! Everything comes from crates.io: no other registry, mirror or git repository is named anywhere.
+
+use toml::Value;
+
+use super::manifests::dependencies;
+use super::tree::Tree;
+
+/// How a lock file writes crates.io.
+const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
+
+/// What names a registry's own hosts, or configures another one. Written in pieces so that this file does not find itself.
+const HOSTS: [&str; 5] = [
+    concat!("sparse", "+http"),
+    concat!("index.", "crates.io"),
+    concat!("static.", "crates.io"),
+    concat!("arti", "factory"),
+    concat!("jf", "rog"),
+];
+
+pub(super) fn only_one(tree: &Tree, problems: &mut Vec<String>) -> usize {
+    for (path, content) in tree.files() {
+        if let Some(host) = HOSTS.iter().find(|host| content.to_lowercase().contains(**host)) {
+            problems.push(format!(
+                "{path}: names \"{host}\"; how a machine reaches its registry is not the project's to say"
+            ));
+        }
+    }
+    let config = tree.get(".cargo/config.toml").map(|_| tree.toml(".cargo/config.toml", problems)).unwrap_or_default();
+    for table in ["registries", "registry", "source"] {
+        if config.contains_key(table) {
+            problems
+                .push(format!(".cargo/config.toml: drop [{table}]; that belongs into a machine's own configuration"));
+        }
+    }
+    let mut manifests = tree.members(problems);
+    let root = tree.toml("Cargo.toml", problems);
+    manifests.push((".".to_owned(), root.get("workspace").and_then(Value::as_table).cloned().unwrap_or_default()));
+    for (folder, manifest) in &manifests {
+        for (name, dependency) in dependencies(manifest) {
+            if let Some(key) =
+                ["git", "registry", "registry-index"].into_iter().find(|key| dependency.get(key).is_some())
+            {
+                problems.push(format!(
+                    "{folder}/Cargo.toml: `{name}` has `{key}`; only crates.io can be published against"
+                ));
+            }
+        }
+    }
+    if root.contains_key("patch") || root.contains_key("replace") {
+        problems
+            .push("Cargo.toml: drop [patch] and [replace]; users of the published crates do not have them".to_owned());
+    }
+    locked(tree, problems)
+}
+
+fn locked(tree: &Tree, problems: &mut Vec<String>) -> usize {
+    let lock = tree.toml("Cargo.lock", problems);
+    let packages = lock.get("package").and_then(Value::as_array).map_or(&[][..], |packages| packages);
+    for package in packages {
+        let source = package.get("source").and_then(Value::as_str);
+        if source.is_some_and(|source| source != CRATES_IO) {
+            let name = package.get("name").and_then(Value::as_str).unwrap_or_default();
+            problems.push(format!("Cargo.lock: `{name}` does not come from crates.io; depend on a published version"));
+        }
+    }
+    packages.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems_of(changed: (&str, &str)) -> Vec<String> {
+        let lock = format!("[[package]]\nname = \"a\"\n[[package]]\nname = \"b\"\nsource = \"{CRATES_IO}\"\n");
+        let mut files = vec![("Cargo.toml", "[workspace]\nmembers = []\n"), ("Cargo.lock", lock.as_str())];
+        files.retain(|(path, _)| *path != changed.0);
+        files.push(changed);
+        let mut problems = Vec::new();
+        only_one(&Tree::of(&files), &mut problems);
+        problems
+    }
+
+    #[test]
+    fn crates_io_is_fine_and_any_other_source_is_named() {
+        assert_eq!(problems_of(("README.md", "on crates.io")), [""; 0]);
+        for (path, content) in [
+            ("Cargo.lock", "[[package]]\nname = \"a\"\nsource = \"git+https://example.org/a\"\n"),
+            (
+                "Cargo.toml",
+                "[workspace]\nmembers = []\n[workspace.dependencies]\na = { git = \"https://example.org/a\" }\n",
+            ),
+            ("Cargo.toml", "[workspace]\nmembers = []\n[patch.crates-io]\na = { path = \"a\" }\n"),
+            (".cargo/config.toml", "[source.mirror]\nlocal-registry = \"m\"\n"),
+            (".ci/run", concat!("curl https://", "index.", "crates.io/config.json")),
+        ] {
+            let problems = problems_of((path, content));
+            assert_eq!(problems.len(), 1, "{path} {content}: {problems:#?}");
+        }
+    }
+}
