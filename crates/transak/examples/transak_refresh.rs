@@ -1,6 +1,6 @@
 //! Refreshes a user token against the sandbox, then shows what an expired one gives.
 //!
-//! `cargo run -p rampauth-transak --example refresh`
+//! `cargo run -p rampauth-transak --example transak_refresh`
 
 use std::time::{Duration, SystemTime};
 

@@ -1,6 +1,6 @@
 //! Refreshes a card session and an on/off-ramp session against the local sandbox.
 //!
-//! `cargo run -p rampauth-alix --example refresh`
+//! `cargo run -p rampauth-alix --example alix_refresh`
 
 use rampauth_alix::{
     BaseUrl, CardClient, CardCredential, Config, Email, OnOffRampClient, OnOffRampCredential, PartnerCode,

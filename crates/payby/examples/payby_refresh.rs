@@ -1,6 +1,6 @@
 //! Tries the keys and refreshes a PayBy session against the local sandbox.
 //!
-//! `cargo run -p rampauth-payby --example refresh`
+//! `cargo run -p rampauth-payby --example payby_refresh`
 
 use rampauth_payby::{
     BaseUrl, Client, Config, Environment, PartnerId, PayByCredential, RsaSigningKey, RsaVerifyingKey,

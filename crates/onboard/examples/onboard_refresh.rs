@@ -1,4 +1,4 @@
-//! Refreshes the tokens of an Onboard user against a local sandbox: `cargo run -p rampauth-onboard --example refresh`.
+//! Refreshes the tokens of an Onboard user against a local sandbox: `cargo run -p rampauth-onboard --example onboard_refresh`.
 
 use rampauth_onboard::{BaseUrl, Client, Config, Expiry, OnboardCredential, UserId};
 use rampauth_sandbox::{Call, Sandbox};
