@@ -197,8 +197,8 @@ impl Error {
         self.edit(|inner| inner.status = Some(status.as_u16()))
     }
 
-    /// Keeps the provider's own error code, if it is one: up to 40 letters, digits, `_`, `-` or `.`, and not digits mixed
-    /// with small letters, except in a very short one. Anything else could be a token in the wrong place.
+    /// Keeps the provider's own error code, if it is one: up to 40 capital letters, digits, `_`, `-` or `.`; with small
+    /// letters, up to 24 and no digits, or up to 8. Anything else could be a token in the wrong place.
     #[must_use]
     pub fn with_provider_code(self, code: &str) -> Self {
         let code = is_code(code).then(|| code.to_owned());
@@ -295,9 +295,12 @@ impl Error {
 fn is_code(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let has = |class: fn(&u8) -> bool| text.as_bytes().iter().any(class);
-    (1..=40).contains(&text.len())
-        && text.bytes().all(plain)
-        && (text.len() <= 8 || !has(u8::is_ascii_digit) || !has(u8::is_ascii_lowercase))
+    let most = match (has(u8::is_ascii_lowercase), has(u8::is_ascii_digit)) {
+        (false, _) => 40,
+        (true, false) => 24,
+        (true, true) => 8,
+    };
+    (1..=most).contains(&text.len()) && text.bytes().all(plain)
 }
 
 impl fmt::Display for Error {
@@ -348,10 +351,18 @@ mod tests {
     #[test]
     fn only_a_plain_word_is_a_code() {
         let code = |text: &str| Error::input("x", "y").with_provider_code(text).provider_code().map(str::to_owned);
-        for good in ["32", "1002", "RE_AUTHENTICATE", "ERR-1002.7", "invalid_grant", "InvalidToken", "e1002"] {
+        for good in ["32", "1002", "RE_AUTHENTICATE", "ERR-1002.7", "unsupported_grant_type", "InvalidToken", "e1002"] {
             assert_eq!(code(good).as_deref(), Some(good));
         }
-        for bad in ["", "a b", "jane@example.com", &"X".repeat(41), "2xm7g44pkvvq", "eyJhbGciOiJIUzI1NiJ9.e30.x"] {
+        for bad in [
+            "",
+            "a b",
+            "jane@example.com",
+            &"X".repeat(41),
+            &"x".repeat(25),
+            "2xm7g44pkvvq",
+            "eyJhbGciOiJIUzI1NiJ9.e30.x",
+        ] {
             assert_eq!(code(bad), None, "{bad}");
         }
     }
