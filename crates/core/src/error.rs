@@ -197,8 +197,8 @@ impl Error {
         self.edit(|inner| inner.status = Some(status.as_u16()))
     }
 
-    /// Keeps the provider's own error code, if it is one: up to 40 capital letters, digits, `_`, `-` or `.`; with small
-    /// letters, up to 24 and no digits, or up to 8. Anything else could be a token in the wrong place.
+    /// Keeps the provider's own error code, if it is one: up to 40 characters, and between `_`, `-` and `.` words of up to 24
+    /// letters, numbers of up to 12 digits, or mixtures of up to 8. Anything else could be a token in the wrong place.
     #[must_use]
     pub fn with_provider_code(self, code: &str) -> Self {
         let code = is_code(code).then(|| code.to_owned());
@@ -293,14 +293,18 @@ impl Error {
 }
 
 fn is_code(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    let has = |class: fn(&u8) -> bool| text.as_bytes().iter().any(class);
-    let most = match (has(u8::is_ascii_lowercase), has(u8::is_ascii_digit)) {
-        (false, _) => 40,
-        (true, false) => 24,
-        (true, true) => 8,
+    // Between separators: a word, a number, or a short mixture. A longer mixture is what tokens look like.
+    let is_part = |part: &str| {
+        let (letters, digits) =
+            (part.bytes().any(|b| b.is_ascii_alphabetic()), part.bytes().any(|b| b.is_ascii_digit()));
+        let most = match (letters, digits) {
+            (true, true) => 8,
+            (false, true) => 12,
+            _ => 24,
+        };
+        part.len() <= most && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
     };
-    (1..=most).contains(&text.len()) && text.bytes().all(plain)
+    (1..=40).contains(&text.len()) && text.split(['_', '-', '.']).all(is_part)
 }
 
 impl fmt::Display for Error {

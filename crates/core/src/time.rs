@@ -13,8 +13,21 @@ use jiff::fmt::rfc2822::DateTimeParser;
 ///
 /// A date-time without an offset is not a point in time, and gives `None`.
 pub fn parse_rfc3339(text: &str) -> Option<SystemTime> {
-    // A time zone in brackets is RFC 9557, which no provider writes: something else was meant.
-    if text.contains('[') {
+    // The parser takes more of ISO 8601 than RFC 3339 allows: a time without separators, minutes or seconds, years of more
+    // digits, a decimal comma, a time zone in brackets. Whoever writes those may mean something else by them.
+    let shape = |range: std::ops::Range<usize>, pattern: &[u8]| {
+        text.as_bytes().get(range).is_some_and(|part| {
+            part.iter().zip(pattern).all(|(byte, wanted)| match wanted {
+                b'0' => byte.is_ascii_digit(),
+                b'T' => matches!(byte, b'T' | b't' | b' '),
+                wanted => byte == wanted,
+            })
+        })
+    };
+    let end = text.len().saturating_sub(6);
+    let zoned = text.ends_with(['Z', 'z']) || shape(end..text.len(), b"+00:00") || shape(end..text.len(), b"-00:00");
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || b"-:.+TtZz ".contains(&byte));
+    if !(shape(0..19, b"0000-00-00T00:00:00") && zoned && plain) {
         return None;
     }
     from_timestamp(text.parse::<Timestamp>().ok()?)
@@ -65,6 +78,11 @@ mod tests {
             ("2026-11-20", None),
             ("1795167000", None),
             ("2026-11-20T09:30:00+01:00[Europe/Paris]", None),
+            ("20261120T093000Z", None),
+            ("2026-11-20T09:30Z", None),
+            ("2026-11-20T09:30:00+01", None),
+            ("2026-11-20T09:30:00,5Z", None),
+            ("+002026-11-20T09:30:00Z", None),
             ("1969-12-31T23:59:59Z", None),
             ("", None),
         ] {

@@ -22,7 +22,7 @@ pub(crate) fn status_error(answer: &Answer) -> Option<Error> {
             .with_help("look whether newer tokens have been stored meanwhile; if not, have the person log in again"),
         400 => answer
             .status_error()?
-            .with_help("read code and message; this does not prove that the session is dead, so keep the tokens"),
+            .with_help("read status and code; this does not prove that the session is dead, so keep the tokens"),
         403 => with_clock_help(answer.status_error()?, answer),
         _ => answer.status_error()?,
     };

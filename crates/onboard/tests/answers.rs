@@ -305,7 +305,7 @@ async fn a_refresh_token_past_its_expiry_is_not_sent() {
 async fn the_advice_fits_the_answer() {
     let help =
         async |http: Canned| client(BASE, http).refresh(&credential()).await.expect_err("refused").help().to_owned();
-    insta::assert_snapshot!(help(Canned::new(400, "")).await, @"read code and message; this does not prove that the session is dead, so keep the tokens");
+    insta::assert_snapshot!(help(Canned::new(400, "")).await, @"read status and code; this does not prove that the session is dead, so keep the tokens");
     insta::assert_snapshot!(help(Canned::new(401, "")).await, @"look whether newer tokens have been stored meanwhile; if not, have the person log in again");
     insta::assert_snapshot!(help(Canned::new(404, "")).await, @"check the base URL and the environment");
     insta::assert_snapshot!(help(Canned::new(500, "")).await, @"the refresh may have happened: keep the tokens you hold and treat the presented one as in doubt");

@@ -46,7 +46,7 @@ impl fmt::Debug for VerifiedAnswer {
 
 impl fmt::Display for VerifiedAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the provider's signed answer is kept, to be read by other means")
+        f.write_str("the provider's signed answer is attached, see `VerifiedAnswer::of`")
     }
 }
 
@@ -124,11 +124,10 @@ pub(crate) fn judge(
         // The status is not covered by the signature; what was signed may have happened.
         (true, true) => answer.protocol_error("the status refuses, and yet the signed answer grants"),
         (true, false) => answer.protocol_error("`code` says success, and `applyStatus` does not"),
-        (false, true) => answer.protocol_error("`applyStatus` says success, and `code` does not"),
-        (false, false) if brings_tokens => {
-            answer.protocol_error("the answer says that it refuses, and yet brings tokens")
-        }
-        (false, false) => refusal(answer, head, sent_at),
+        // Whatever it says, tokens were granted.
+        (false, _) if brings_tokens => answer.protocol_error("the answer says that it refuses, and yet brings tokens"),
+        // The code says which refusal it is; `applyStatus` beside it adds nothing.
+        (false, _) => refusal(answer, head, sent_at),
     })
 }
 

@@ -47,7 +47,10 @@ pub(super) fn versions_stand_at_the_root(tree: &Tree, problems: &mut Vec<String>
             if name == "core" {
                 problems.push(format!("{file}: a dependency must not be named `core`; rename it"));
             }
-            if !is_true(Some(dependency), "workspace") {
+            // A package that turns on its own features for its tests names itself by path, without a version.
+            let itself =
+                dependency.get("path").and_then(Value::as_str) == Some(".") && dependency.get("version").is_none();
+            if !itself && !is_true(Some(dependency), "workspace") {
                 problems.push(format!(
                     "{file}: `{name}` does not say `workspace = true`; declare it in the root's [workspace.dependencies]"
                 ));

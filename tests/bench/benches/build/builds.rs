@@ -1,4 +1,4 @@
-//! What it costs to build a request, PayBy's beside the bare signature that is in it.
+//! The measurements.
 
 use std::future::Future;
 
@@ -55,4 +55,3 @@ criterion_group! {
     config = Criterion::default().with_measurement(ThreadCpu);
     targets = build
 }
-criterion_main!(benches);

@@ -1,5 +1,4 @@
-//! What a whole refresh costs the caller's thread, beside its parts: the same call with bare reqwest, and one bare
-//! signature or verification where the refresh makes one.
+//! The measurements.
 
 use std::future::Future;
 use std::time::Duration;
@@ -162,4 +161,3 @@ criterion_group! {
     config = Criterion::default().with_measurement(ThreadCpu);
     targets = refresh
 }
-criterion_main!(benches);
