@@ -1,0 +1,153 @@
+//! The listings: which sessions are due, and which there are.
+
+use std::time::{Duration, SystemTime};
+
+use super::names::{
+    A, B, S1, S2, begin, commit, dead, give_up, lapsing, past, put, reject, remove, settle, tokens, unknown,
+};
+use super::script::{Kind, Scenario, Stage, code, failed};
+use crate::key::SessionKey;
+use crate::protocol::Operation;
+
+pub(super) fn scenarios() -> Vec<Scenario> {
+    vec![
+        code("due: the earliest first, and only what is due before then", |stage| Box::pin(in_order(stage))),
+        code("due: no more than asked for, the earliest of all", |stage| Box::pin(limited(stage))),
+        code("due: what is claimed is left out until the claim lapses", |stage| Box::pin(claimed(stage))),
+        code("due: doubts are in it; what needs a login, is over or has no time is not", |stage| {
+            Box::pin(states(stage))
+        }),
+        code("due: it follows the last answer, failure or rejection", |stage| Box::pin(followed(stage))),
+        code("keys: every key once, in order, tombstones too", |stage| Box::pin(keys(stage))),
+    ]
+}
+
+/// A login that is due on this day.
+fn due_on(day: u32) -> Operation {
+    let mut tokens = tokens(1);
+    tokens.next_due = Some(past(day));
+    Operation::Put { session: S1, expect: None, tokens }
+}
+
+/// A new key with what these operations, all carried out, leave.
+async fn key_with(stage: &Stage, end: &str, operations: &[(Operation, Kind)]) -> Result<SessionKey, String> {
+    let key = stage.key(end);
+    stage.given(&key, operations).await?;
+    Ok(key)
+}
+
+/// Which of `ours` are due before this day, as listed.
+async fn due(stage: &Stage, day: u32, ours: &[SessionKey]) -> Result<Vec<SessionKey>, String> {
+    let all = stage.store.due(past(day), usize::MAX).await.map_err(|error| failed("due", &error))?;
+    Ok(all.into_iter().filter(|key| ours.contains(key)).collect())
+}
+
+fn expect(what: &str, found: &[SessionKey], expected: &[&SessionKey]) -> Result<(), String> {
+    let same = found.iter().eq(expected.iter().copied());
+    if same { Ok(()) } else { Err(format!("{what}: listed {found:?} instead of {expected:?}")) }
+}
+
+async fn in_order(stage: Stage) -> Result<(), String> {
+    let mut keys = Vec::new();
+    for day in [5, 2, 9, 3, 7] {
+        keys.push(key_with(&stage, "", &[(due_on(day), Kind::Saved)]).await?);
+    }
+    let [five, two, nine, three, seven] = &keys[..] else { return Err("five keys".to_owned()) };
+    expect("before day 10", &due(&stage, 10, &keys).await?, &[two, three, five, seven, nine])?;
+    expect("before day 7", &due(&stage, 7, &keys).await?, &[two, three, five])?;
+    expect("before day 2", &due(&stage, 2, &keys).await?, &[])
+}
+
+async fn limited(stage: Stage) -> Result<(), String> {
+    let mut keys = Vec::new();
+    for day in 1..=6 {
+        keys.push(key_with(&stage, "", &[(due_on(day), Kind::Saved)]).await?);
+    }
+    // Whatever else the store holds: fewer are the first of more.
+    let listed = async |limit| stage.store.due(past(9), limit).await.map_err(|error| failed("due", &error));
+    let all = listed(usize::MAX).await?;
+    let ours: Vec<_> = all.iter().filter(|key| keys.contains(key)).collect();
+    if ours.len() != keys.len() {
+        return Err(format!("listed {} keys of {}", ours.len(), keys.len()));
+    }
+    for limit in 0..=all.len().min(8) {
+        expect(&format!("at most {limit}"), &listed(limit).await?, &all.iter().take(limit).collect::<Vec<_>>())?;
+    }
+    expect("at most one more than there are", &listed(all.len() + 1).await?, &all.iter().collect::<Vec<_>>())
+}
+
+async fn claimed(stage: Stage) -> Result<(), String> {
+    use Kind::{Begun, Done, Saved};
+    let begun = (begin(1, A), Begun);
+    let held = key_with(&stage, "", &[(due_on(1), Saved), begun.clone()]).await?;
+    let lapsed = key_with(&stage, "", &[(due_on(2), Saved), (lapsing(begin(1, A)), Begun)]).await?;
+    let over = [(due_on(3), Saved), (lapsing(begin(1, A)), Begun), (settle(1, B), Begun)];
+    let taken_over = key_with(&stage, "", &over).await?;
+    let given_back = [(due_on(4), Saved), begun, (concluded(past(4)), Done)];
+    let given_back = key_with(&stage, "", &given_back).await?;
+    let keys = [held, lapsed, taken_over, given_back];
+    expect("with claims held and free", &due(&stage, 9, &keys).await?, &[&keys[1], &keys[3]])
+}
+
+/// `A` lost its answer and is due again at this time.
+fn concluded(next: SystemTime) -> Operation {
+    let mut lost = unknown(A, 1);
+    if let Operation::Conclude { next_due, .. } = &mut lost {
+        *next_due = Some(next);
+    }
+    lost
+}
+
+async fn states(stage: Stage) -> Result<(), String> {
+    use Kind::{Begun, Done, Saved};
+    let (begun, lapsed) = ((begin(1, A), Begun), (lapsing(begin(1, A)), Begun));
+    let mut unscheduled = tokens(1);
+    unscheduled.next_due = None;
+    let unscheduled = Operation::Put { session: S1, expect: None, tokens: unscheduled };
+    let keys = [
+        key_with(&stage, "", &[(due_on(6), Saved)]).await?,
+        key_with(&stage, "", &[(due_on(5), Saved), begun.clone(), (concluded(past(5)), Done)]).await?,
+        key_with(&stage, "", &[(due_on(4), Saved), begun, (dead(A, 1), Done)]).await?,
+        key_with(&stage, "", &[(due_on(3), Saved), lapsed.clone(), (give_up(1), Done)]).await?,
+        key_with(&stage, "", &[(due_on(3), Saved), lapsed, (give_up(1), Done), (concluded(past(1)), Done)]).await?,
+        key_with(&stage, "", &[(due_on(2), Saved), (remove(S2, S1), Done)]).await?,
+        key_with(&stage, "", &[(unscheduled, Saved)]).await?,
+    ];
+    expect("of every state one", &due(&stage, 9, &keys).await?, &[&keys[1], &keys[0]])
+}
+
+async fn followed(stage: Stage) -> Result<(), String> {
+    use Kind::{Begun, Done, Saved};
+    let begun = (begin(1, A), Begun);
+    // Tokens of a number alone are due far ahead.
+    let refreshed = key_with(&stage, "", &[(due_on(1), Saved), begun.clone(), (commit(A, 1, 2), Saved)]).await?;
+    let postponed = key_with(&stage, "", &[(due_on(2), Saved), begun, (unknown(A, 1), Done)]).await?;
+    let rejected = key_with(&stage, "", &[(put(S1, None, 1), Saved), (reject(1, 1), Done)]).await?;
+    let keys = [refreshed, postponed, rejected];
+    expect("on day 9, which is past", &due(&stage, 9, &keys).await?, &[])?;
+    let tomorrow = stage.now() + Duration::from_secs(86_400);
+    let listed = stage.store.due(tomorrow, usize::MAX).await.map_err(|error| failed("due", &error))?;
+    let listed: Vec<_> = listed.into_iter().filter(|key| keys.contains(key)).collect();
+    expect("until tomorrow", &listed, &[&keys[2]])
+}
+
+async fn keys(stage: Stage) -> Result<(), String> {
+    use Kind::{Done, Saved};
+    let mut ours = Vec::new();
+    for end in ["b", "B", "-b", "_b", ".b", "b/s", "b.c/s"] {
+        ours.push(key_with(&stage, end, &[(put(S1, None, 1), Saved)]).await?);
+    }
+    ours.push(key_with(&stage, "", &[(put(S1, None, 1), Saved), (remove(S2, S1), Done)]).await?);
+    let nothing = key_with(&stage, "", &[(remove(S2, S1), Kind::Moved)]).await?;
+    let listed = stage.store.keys().await.map_err(|error| failed("keys", &error))?;
+    if let Some(pair) = listed.windows(2).find(|pair| pair[0] >= pair[1]) {
+        return Err(format!("{} is listed before {}", pair[0], pair[1]));
+    }
+    if listed.contains(&nothing) {
+        return Err(format!("{nothing} is listed, under which nothing was ever stored"));
+    }
+    match ours.iter().find(|key| !listed.contains(key)) {
+        Some(missing) => Err(format!("{missing} is not listed")),
+        None => Ok(()),
+    }
+}

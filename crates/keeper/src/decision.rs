@@ -1,0 +1,140 @@
+//! What to do about a session: when to refresh it, whether a doubt may be settled, what an error means for the record. Pure,
+//! so that the keeper, its tests and the model decide alike.
+
+use std::time::{Duration, SystemTime};
+
+use rampauth_core::{Error, ErrorKind, Expiry, Outcome, RefreshPolicy, RefreshTime, WhenUnknown};
+
+use crate::key::SessionKey;
+use crate::protocol::Conclusion;
+use crate::record::{Record, State, StoredTokens, TokenDigest};
+
+/// The most that a caller waits before an access token's expiry rather than being handed it.
+const MANDATORY_MOST: Duration = Duration::from_secs(60);
+
+/// What a doubt allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settle {
+    /// Present the token once more now.
+    Now,
+    /// Not before this time, or a rejection of the access token.
+    NotBefore(SystemTime),
+    /// Not before a rejection of the access token: nobody knows when it expires.
+    OnRejection,
+    /// Never: give up, for nothing that may be presented is left.
+    GiveUp,
+}
+
+/// Whether the presentation that `record` is in doubt about may be repeated.
+///
+/// `lease` is the length of a claim: a token that may be presented only before its expiry is settled at least two of them
+/// before.
+pub fn settle(record: &Record, policy: &RefreshPolicy, lease: Duration, now: SystemTime) -> Settle {
+    let (Some(tokens), Some(attempt)) = (&record.tokens, &record.attempt) else { return Settle::GiveUp };
+    if tokens.presented_expiry.is_known_past(now) {
+        return Settle::GiveUp;
+    }
+    let last_moment = last_moment(record, tokens, policy, lease, now);
+    match policy.when_unknown {
+        WhenUnknown::Promptly { within } if attempt.first_sent.checked_add(within).is_none_or(|end| now <= end) => {
+            Settle::Now
+        }
+        WhenUnknown::Stop if last_moment == Settle::Now => Settle::GiveUp,
+        _ => last_moment,
+    }
+}
+
+/// The time from which on waiting any longer costs more than presenting a doubtful token.
+fn last_moment(
+    record: &Record,
+    tokens: &StoredTokens,
+    policy: &RefreshPolicy,
+    lease: Duration,
+    now: SystemTime,
+) -> Settle {
+    if tokens.access.is_none() || record.rejected.is_some_and(|rejected| Some(rejected) == tokens.access) {
+        return Settle::Now;
+    }
+    let two_leases = lease.saturating_mul(2);
+    let margin = match policy.time {
+        RefreshTime::BeforeExpiry => two_leases.max(mandatory(tokens)),
+        _ => mandatory(tokens),
+    };
+    let before = |expiry: SystemTime, margin| expiry.checked_sub(margin).unwrap_or(SystemTime::UNIX_EPOCH);
+    let of_access = tokens.access_expiry.time().map(|expiry| before(expiry, margin));
+    // What is presented may die first.
+    let of_presented = match tokens.presented_expiry {
+        Expiry::At(expiry) => Some(before(expiry, two_leases)),
+        _ => None,
+    };
+    match of_access.into_iter().chain(of_presented).min() {
+        Some(time) if now < time => Settle::NotBefore(time),
+        Some(_) => Settle::Now,
+        None => Settle::OnRejection,
+    }
+}
+
+/// How long before the access token's expiry callers wait for a refresh: a tenth of its lifetime, a minute at most.
+pub fn mandatory(tokens: &StoredTokens) -> Duration {
+    lifetime(tokens).map_or(Duration::ZERO, |lifetime| (lifetime / 10).min(MANDATORY_MOST))
+}
+
+fn lifetime(tokens: &StoredTokens) -> Option<Duration> {
+    tokens.access_expiry.time()?.duration_since(tokens.granted_at).ok()
+}
+
+/// When a refresh of fresh tokens should start without anybody waiting for it; `None` when only a rejection causes one.
+///
+/// The policy's part of the lifetime ahead of its end, and up to a quarter of that part earlier: by how much follows from key
+/// and generation, so that sessions which began together do not refresh together, and all processes agree about each. Where
+/// the token may be presented only before its expiry, at least three leases before it.
+pub fn due(
+    key: &SessionKey,
+    generation: u64,
+    access_expiry: Expiry,
+    granted_at: SystemTime,
+    policy: &RefreshPolicy,
+    lease: Duration,
+) -> Option<SystemTime> {
+    let expiry = access_expiry.time()?;
+    let lifetime = expiry.duration_since(granted_at).unwrap_or(Duration::ZERO);
+    let part = if policy.ahead.is_nan() { 0.0 } else { policy.ahead.clamp(0.0, 1.0) };
+    let mut ahead = lifetime.mul_f64(part);
+    ahead += ahead.mul_f64(0.25 * spread(key, generation));
+    if policy.time == RefreshTime::BeforeExpiry {
+        ahead = ahead.max(lease.saturating_mul(3));
+    }
+    // Never before they were granted, however short they live.
+    Some(expiry.checked_sub(ahead.min(lifetime)).unwrap_or(granted_at).max(granted_at))
+}
+
+/// A number from 0 to 1 that is the same in every process.
+fn spread(key: &SessionKey, generation: u64) -> f64 {
+    let digest = TokenDigest::of(&format!("{key}#{generation}"));
+    let [a, b, c, d, ..] = *digest.as_bytes();
+    f64::from(u32::from_be_bytes([a, b, c, d])) / f64::from(u32::MAX)
+}
+
+/// What an error of a refresh means for the record.
+///
+/// Where a provider publishes how it refuses a dead token, that alone condemns one. Where none is published, a refusal that is
+/// not for the time being is left to the record: it condemns a token that is in doubt and no other.
+pub fn conclusion(error: &Error, policy: &RefreshPolicy) -> Conclusion {
+    match (error.kind(), error.outcome()) {
+        (ErrorKind::LoginNeeded, _) => Conclusion::Dead,
+        (_, Outcome::NotSent) => Conclusion::NotSent,
+        (_, Outcome::Refused) if error.is_transient() || policy.names_dead_tokens => Conclusion::NotSent,
+        (_, Outcome::Refused) => Conclusion::Refused,
+        _ => Conclusion::Unknown,
+    }
+}
+
+/// Whether the access token may be handed out at `now`: there is one, it is not past its expiry, and the provider has not
+/// rejected it. A session in doubt, or in need of a login, hands its token out as long as it lives.
+pub fn is_usable(record: &Record, now: SystemTime) -> bool {
+    let Some(tokens) = &record.tokens else { return false };
+    record.state != State::Tombstone
+        && tokens.access.is_some()
+        && tokens.access != record.rejected
+        && tokens.access_expiry.time().is_none_or(|expiry| now < expiry)
+}

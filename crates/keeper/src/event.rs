@@ -1,0 +1,94 @@
+//! What a keeper tells of its sessions while it works. No event holds a token.
+
+use std::time::SystemTime;
+
+use rampauth_core::{Error, TokenSet};
+use tokio::sync::broadcast;
+
+use crate::key::SessionKey;
+
+/// The events of a keeper, from the moment it was asked for on.
+#[derive(Debug)]
+pub struct Events(pub(crate) broadcast::Receiver<Event>);
+
+impl Events {
+    /// The next event; `None` once the keeper is gone. A reader that falls behind by more than 1,024 events loses the oldest.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            match self.0.recv().await {
+                Ok(event) => return Some(event),
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// The next event, if it is there already.
+    pub fn try_next(&mut self) -> Option<Event> {
+        loop {
+            match self.0.try_recv() {
+                Ok(event) => return Some(event),
+                Err(broadcast::error::TryRecvError::Lagged(_)) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+/// Something happened to a session.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Event {
+    /// Which session.
+    pub key: SessionKey,
+    /// Its generation then.
+    pub generation: u64,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// New tokens were granted and saved.
+    Refreshed,
+    /// Newer tokens were found in the store: another process refreshed.
+    Adopted,
+    /// A refresh failed, and the token in use is as good as before.
+    RefreshFailed(Error),
+    /// A presentation has no answer: the token may be spent.
+    Doubtful {
+        /// When it may have been presented first.
+        since: SystemTime,
+    },
+    /// A doubt has ended with tokens.
+    Settled,
+    /// The token is dead: only a login helps.
+    LoginNeeded,
+    /// New tokens could not be saved; they are held, handed out, and saved as soon as the store lets them.
+    SaveFailed(Error),
+    /// Granted tokens came after newer ones and wait in the store in case those are refused.
+    Orphaned,
+    /// Granted tokens came after a logout or another login. Nobody will use them: revoke them if the provider can.
+    Unclaimed(UnclaimedTokens),
+    /// The session was removed.
+    Removed,
+}
+
+/// Tokens that belong to no session any more. `Debug` shows nothing of them.
+#[derive(Clone)]
+pub struct UnclaimedTokens(pub(crate) TokenSet);
+
+impl UnclaimedTokens {
+    /// The tokens, to be revoked.
+    pub fn tokens(&self) -> &TokenSet {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for UnclaimedTokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("UnclaimedTokens(***)")
+    }
+}

@@ -1,0 +1,171 @@
+//! The one refresh of a session that is under way, shared by all who wait for it, and the pause after one that failed.
+
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use rampauth_core::{Error, ErrorKind, Outcome};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
+
+use crate::keeper::random;
+use crate::protocol::AttemptRef;
+use crate::record::StoredTokens;
+use crate::session::{Inner, Need};
+
+#[derive(Default)]
+pub(crate) struct Flight {
+    /// The refresh under way, if its result is not there yet.
+    landing: Option<watch::Receiver<Option<Landing>>>,
+    failures: u32,
+    /// After a failure: until when it stands for all who ask.
+    floor: Option<(Instant, Error)>,
+    /// Tokens that were granted and that the store has not taken yet.
+    unsaved: Option<Unsaved>,
+    /// When a refresh that found nothing to do yet wants to look again.
+    look_again: Option<SystemTime>,
+}
+
+pub(crate) type Landing = Result<(), Error>;
+
+/// A grant on its way into the store.
+#[derive(Clone)]
+pub(crate) struct Unsaved {
+    pub(crate) attempt: AttemptRef,
+    pub(crate) tokens: StoredTokens,
+}
+
+impl Inner {
+    pub(crate) fn flight(&self) -> FlightGuard<'_> {
+        FlightGuard(self.flight.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Its time has come: refreshes if it is due and nobody is at it.
+    pub(crate) fn wake(self: &Arc<Self>) {
+        let due = self.slot.load().and_then(|snapshot| snapshot.due);
+        let unsaved = self.flight().unsaved().is_some();
+        if unsaved || due.is_some_and(|due| due <= self.keeper.clock.now()) {
+            drop(self.take_off(Need::Ahead));
+        }
+    }
+
+    /// Joins the refresh under way, or starts one, and waits for it to land.
+    pub(crate) async fn fly(self: &Arc<Self>, need: Need) -> Landing {
+        let mut landing = match self.take_off(need) {
+            Ok(landing) => landing,
+            Err(error) => return Err(error),
+        };
+        match landing.wait_for(Option::is_some).await {
+            Ok(landed) => landed.clone().unwrap_or(Ok(())),
+            Err(_) => Err(Error::new(
+                ErrorKind::Internal,
+                Outcome::Unknown,
+                "refresh the tokens",
+                "the refresh ended without a result",
+            )),
+        }
+    }
+
+    fn take_off(self: &Arc<Self>, need: Need) -> Result<watch::Receiver<Option<Landing>>, Error> {
+        let mut flight = self.flight();
+        let flight = &mut *flight.0;
+        if let Some(landing) = &flight.landing {
+            // A sender that is gone without a result has panicked.
+            if landing.borrow().is_none() && landing.has_changed().is_ok() {
+                return Ok(landing.clone());
+            }
+        }
+        if self.keeper.closing.is_cancelled() {
+            let reason = "the keeper is shutting down";
+            return Err(Error::new(ErrorKind::Internal, Outcome::NotSent, "refresh the tokens", reason));
+        }
+        if let (Some((until, error)), false) = (&flight.floor, need.is_a_persons()) {
+            if Instant::now() < *until {
+                return Err(error.clone());
+            }
+        }
+        let (result, landing) = watch::channel(None);
+        flight.landing = Some(landing.clone());
+        let inner = Arc::clone(self);
+        let span = tracing::info_span!(
+            target: "rampauth_keeper",
+            "refresh",
+            key = %self.key,
+            attempt = Empty,
+            generation = Empty,
+            outcome = Empty
+        );
+        let refresh = async move {
+            let landed = inner.refresh(need).await;
+            Span::current()
+                .record("outcome", landed.as_ref().map_or_else(|error| error.outcome().as_str(), |()| "done"));
+            inner.land(&landed);
+            result.send_replace(Some(landed));
+        };
+        self.keeper.tasks.spawn_on(refresh.instrument(span), &self.keeper.runtime);
+        Ok(landing)
+    }
+
+    /// Notes the result, and when to look again: a failure stands for a while, longer with each one after it.
+    fn land(self: &Arc<Self>, landed: &Landing) {
+        let now = self.keeper.clock.now();
+        let mut guard = self.flight();
+        let flight = &mut *guard.0;
+        let look_again = flight.look_again.take();
+        match landed {
+            Ok(()) => {
+                (flight.failures, flight.floor) = (0, None);
+                self.plan(look_again);
+            }
+            Err(error) => {
+                let wait = self.pause(flight.failures).max(error.retry_after().unwrap_or_default());
+                let wait = wait.min(self.keeper.options.floor.1);
+                // Another process may log in at any time, and looking costs nothing but a look.
+                let hopeless = error.kind() == ErrorKind::LoginNeeded;
+                flight.failures = flight.failures.saturating_add(1);
+                flight.floor = Some((Instant::now() + wait, error.clone())).filter(|_| !hopeless);
+                if !hopeless || flight.unsaved.is_some() {
+                    let due = self.slot.load().and_then(|snapshot| snapshot.due);
+                    let at = now.checked_add(wait).unwrap_or(now);
+                    self.keeper.schedule.wake_at(due.map_or(at, |due| due.max(at)), Arc::downgrade(self));
+                }
+            }
+        }
+    }
+
+    /// Exponential with full jitter, and never shorter than a quarter of the first pause.
+    fn pause(&self, failures: u32) -> Duration {
+        let (first, most) = self.keeper.options.floor;
+        let ceiling = first.saturating_mul(1 << failures.min(20)).min(most);
+        let part = random().map_or(1.0, |bits| (bits >> 96) as f64 / f64::from(u32::MAX));
+        ceiling.mul_f64(part).max(first / 4)
+    }
+
+    /// Wakes this session when its refresh is due. What is due already was looked at just now: then when that look said, or
+    /// after a claim's length, when whoever holds it must have come to an end.
+    pub(crate) fn plan(self: &Arc<Self>, look_again: Option<SystemTime>) {
+        let now = self.keeper.clock.now();
+        let Some(due) = self.slot.load().and_then(|snapshot| snapshot.due) else { return };
+        let soon = || now.checked_add(self.keeper.options.lease).unwrap_or(now);
+        let at = if due > now { due } else { look_again.unwrap_or_else(soon) };
+        self.keeper.schedule.wake_at(at, Arc::downgrade(self));
+    }
+
+    pub(crate) fn forget_failures(&self) {
+        let mut guard = self.flight();
+        (guard.0.failures, guard.0.floor) = (0, None);
+    }
+}
+
+pub(crate) struct FlightGuard<'a>(MutexGuard<'a, Flight>);
+
+impl FlightGuard<'_> {
+    pub(crate) fn unsaved(&mut self) -> &mut Option<Unsaved> {
+        &mut self.0.unsaved
+    }
+
+    pub(crate) fn look_again_at(&mut self, time: SystemTime) {
+        self.0.look_again = Some(time);
+    }
+}

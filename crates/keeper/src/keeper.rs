@@ -1,0 +1,205 @@
+//! The keeper: one per process, owner of every refresh that its sessions need.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rampauth_core::{Clock, Error, ErrorKind, Outcome, Refresh, SystemClock};
+use tokio::runtime::Handle;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::event::{Event, EventKind, Events};
+use crate::key::SessionKey;
+use crate::record::OwnerId;
+use crate::schedule::Schedule;
+use crate::session::Session;
+use crate::store::Store;
+
+/// Keeps sessions fresh: refreshes ahead of need, once for all who wait, and journals each presentation before it leaves.
+///
+/// Cheap to clone. Refreshes run on the runtime that the keeper was built on and belong to it: a caller that is dropped, times
+/// out or panics changes nothing about them.
+#[derive(Clone)]
+pub struct Keeper {
+    shared: Arc<Shared>,
+}
+
+/// What all sessions of a keeper have in common.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) options: Options,
+    pub(crate) owner: OwnerId,
+    pub(crate) runtime: Handle,
+    pub(crate) tasks: TaskTracker,
+    /// Cancelled at shutdown: nothing new is presented from then on.
+    pub(crate) closing: CancellationToken,
+    pub(crate) schedule: Schedule,
+    events: broadcast::Sender<Event>,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// A presentation, from sending to the whole answer.
+    pub(crate) request: Duration,
+    /// Saving what it brought.
+    pub(crate) save: Duration,
+    /// A claim.
+    pub(crate) lease: Duration,
+    /// The first pause after a failure, and the longest.
+    pub(crate) floor: (Duration, Duration),
+}
+
+/// Sets up a [`Keeper`].
+#[must_use]
+pub struct KeeperBuilder {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    request: Duration,
+    save: Duration,
+    floor: (Duration, Duration),
+    on_demand: bool,
+}
+
+impl Keeper {
+    /// A keeper over this store.
+    pub fn builder(store: impl Store + 'static) -> KeeperBuilder {
+        KeeperBuilder {
+            store: Arc::new(store),
+            clock: Arc::new(SystemClock),
+            request: Duration::from_secs(35),
+            save: Duration::from_secs(5),
+            floor: (Duration::from_secs(1), Duration::from_secs(3_600)),
+            on_demand: false,
+        }
+    }
+
+    /// The session of this key, refreshed by `provider`. What the store holds of it is read now.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`] when the store cannot be read, or holds something damaged under this key.
+    pub async fn session(&self, key: SessionKey, provider: impl Refresh + 'static) -> Result<Session, Error> {
+        Session::open(Arc::clone(&self.shared), key, Arc::new(provider)).await
+    }
+
+    /// What happens to all sessions from now on.
+    pub fn events(&self) -> Events {
+        Events(self.shared.events.subscribe())
+    }
+
+    /// Starts no refresh any more and waits for those in flight, until their answers are saved or their doubt is journalled.
+    pub async fn shutdown(&self) {
+        self.shared.closing.cancel();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+}
+
+impl KeeperBuilder {
+    /// Takes the time from `clock`: when tokens are due and whether they are usable.
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// How long one presentation may take, from sending to the whole answer. Default 35 s: longer than the HTTP client's own
+    /// limit, which tells more when it is the first to end.
+    pub fn request_deadline(mut self, deadline: Duration) -> Self {
+        self.request = deadline;
+        self
+    }
+
+    /// How long one step in the store may take. Default 5 s. A claim lasts for a presentation and two such steps: claiming
+    /// and saving.
+    pub fn save_deadline(mut self, deadline: Duration) -> Self {
+        self.save = deadline;
+        self
+    }
+
+    /// The pause after a first failure, doubled with each one after it up to `most`; how much of it is waited is random.
+    /// Default 1 s and one hour.
+    pub fn floor(mut self, first: Duration, most: Duration) -> Self {
+        self.floor = (first, most);
+        self
+    }
+
+    /// Refreshes only when a caller asks for it, never because it is time: for a program that ends after one question. Tokens
+    /// that could not be saved are saved with the next refresh that is asked for.
+    pub fn on_demand(mut self) -> Self {
+        self.on_demand = true;
+        self
+    }
+
+    /// Starts the keeper on the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] outside a tokio runtime; [`ErrorKind::Internal`] when the system gives no random numbers.
+    pub fn spawn(self) -> Result<Keeper, Error> {
+        let Ok(runtime) = Handle::try_current() else {
+            return Err(Error::config("start the keeper", "it needs a tokio runtime, and none is running"));
+        };
+        let options =
+            Options { request: self.request, save: self.save, lease: self.request + 2 * self.save, floor: self.floor };
+        let shared = Arc::new(Shared {
+            store: self.store,
+            clock: self.clock,
+            options,
+            owner: OwnerId::from_random(random()?),
+            runtime,
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            schedule: Schedule::default(),
+            events: broadcast::channel(1_024).0,
+        });
+        if self.on_demand {
+            return Ok(Keeper { shared });
+        }
+        let worker = Arc::clone(&shared);
+        shared.runtime.spawn(async move {
+            tokio::select! {
+                () = worker.schedule.run(&*worker.clock) => {}
+                () = worker.closing.cancelled() => {}
+            }
+        });
+        Ok(Keeper { shared })
+    }
+}
+
+impl Shared {
+    pub(crate) fn tell(&self, key: &SessionKey, generation: u64, kind: EventKind) {
+        // Nobody has to listen.
+        drop(self.events.send(Event { key: key.clone(), generation, kind }));
+    }
+}
+
+/// 128 random bits.
+pub(crate) fn random() -> Result<u128, Error> {
+    let mut bits = [0; 16];
+    match getrandom::fill(&mut bits) {
+        Ok(()) => Ok(u128::from_ne_bytes(bits)),
+        Err(_) => {
+            let reason = "the system gives no random numbers";
+            Err(Error::new(ErrorKind::Internal, Outcome::NotSent, "draw an id", reason))
+        }
+    }
+}
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper").field("options", &self.shared.options).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for KeeperBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeeperBuilder")
+            .field("request", &self.request)
+            .field("save", &self.save)
+            .finish_non_exhaustive()
+    }
+}

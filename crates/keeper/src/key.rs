@@ -1,0 +1,73 @@
+//! The name of a session in a store.
+
+use std::fmt;
+
+use rampauth_core::Error;
+
+/// `provider/environment/account`, or `provider/environment/account/subject`: which session is meant, the same in every
+/// process that shares a store.
+///
+/// Keys are printed in logs, status and metrics, so they hold no secret and no personal data: the subject is an opaque id of
+/// the caller's, never an e-mail address. Each part is 1 to 64 letters, digits, `.`, `_`, `-` or `:`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionKey(Box<str>);
+
+impl SessionKey {
+    /// Checks and takes a key as it is printed.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](rampauth_core::ErrorKind::Config) when it has not three or four parts, or a part is not made
+    /// of the characters above. The error does not repeat it.
+    pub fn parse(key: impl Into<String>) -> Result<Self, Error> {
+        let key = key.into();
+        let refuse = |reason: &'static str| Err(Error::config("read the session key", reason));
+        if !(3..=4).contains(&key.split('/').count()) {
+            return refuse("it is not provider/environment/account or provider/environment/account/subject");
+        }
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte);
+        match key.split('/').find(|part| !(1..=64).contains(&part.len()) || !part.bytes().all(plain)) {
+            Some(part) if part.contains('@') => {
+                refuse("it holds an `@`; use an opaque id in place of an e-mail address")
+            }
+            Some(_) => refuse("each part is 1 to 64 letters, digits, `.`, `_`, `-` or `:`"),
+            None => Ok(Self(key.into_boxed_str())),
+        }
+    }
+
+    /// The key as it is printed.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_have_three_or_four_plain_parts() {
+        for good in ["alix-card/sandbox/zencardtest", "onboard/staging/acme/u-1", "a/b/c:1.0_x"] {
+            assert_eq!(SessionKey::parse(good).expect("a key").to_string(), good);
+        }
+        let long = format!("a/b/{}", "c".repeat(65));
+        for (bad, reason) in [
+            ("", "it is not provider/environment/account or provider/environment/account/subject"),
+            ("a/b", "it is not provider/environment/account or provider/environment/account/subject"),
+            ("a/b/c/d/e", "it is not provider/environment/account or provider/environment/account/subject"),
+            ("a//c", "each part is 1 to 64 letters, digits, `.`, `_`, `-` or `:`"),
+            ("a/b/c d", "each part is 1 to 64 letters, digits, `.`, `_`, `-` or `:`"),
+            (&long, "each part is 1 to 64 letters, digits, `.`, `_`, `-` or `:`"),
+            ("a/b/c/jane@example.com", "it holds an `@`; use an opaque id in place of an e-mail address"),
+        ] {
+            let error = SessionKey::parse(bad).expect_err(bad);
+            assert_eq!(error.to_string(), format!("failed to read the session key: {reason}"), "{bad}");
+        }
+    }
+}

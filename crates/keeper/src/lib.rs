@@ -1,0 +1,33 @@
+#![doc = include_str!("../README.md")]
+
+mod codec;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod decision;
+mod event;
+mod flight;
+mod keeper;
+mod key;
+mod memory;
+mod payload;
+pub mod protocol;
+mod record;
+mod refresher;
+mod schedule;
+mod session;
+mod snapshot;
+mod store;
+
+pub use codec::RecordDamage;
+pub use event::{Event, EventKind, Events, UnclaimedTokens};
+pub use keeper::{Keeper, KeeperBuilder};
+pub use key::SessionKey;
+pub use memory::MemoryStore;
+pub use protocol::{Answer, AttemptRef, Conclusion, Operation};
+pub use record::{
+    Attempt, AttemptId, BootTime, LastError, Lease, Orphan, OwnerId, Record, SessionId, State, StoreTime, StoredTokens,
+    TokenDigest,
+};
+pub use session::Session;
+pub use snapshot::TokenRef;
+pub use store::{Store, StoreError, StoreErrorKind};

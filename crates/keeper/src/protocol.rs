@@ -1,0 +1,197 @@
+//! The store protocol: what each operation does to a record. Pure, so that every store, every test and the model run the same
+//! steps.
+//!
+//! A store makes each operation one atomic step (one transaction, one script) and adds nothing to it. All of them are safe to
+//! repeat after a lost answer.
+
+mod steps;
+
+use std::time::{Duration, SystemTime};
+
+use crate::record::{AttemptId, LastError, OwnerId, Record, SessionId, StoreTime, StoredTokens, TokenDigest};
+use steps::{Claim, begin, commit, conclude, give_up, put, reject, remove};
+
+/// A presentation, as whoever made it knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AttemptRef {
+    /// The attempt.
+    pub id: AttemptId,
+    /// The login whose token was presented.
+    pub session: SessionId,
+    /// The generation whose token was presented.
+    pub generation: u64,
+}
+
+/// What came of a presentation that brought no tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Conclusion {
+    /// Nothing was sent, or it was turned away unread: this presentation did not happen.
+    NotSent,
+    /// It may have been carried out, and the answer is lost.
+    Unknown,
+    /// The provider answered and said that the token is dead.
+    Dead,
+    /// The provider answered and refused, and publishes no word for dead tokens: this presentation was not carried out, and
+    /// where another one has no answer, that one probably was.
+    Refused,
+}
+
+/// One step of the protocol.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Operation {
+    /// A login: these tokens become the session, everything before them is cleared.
+    Put {
+        /// The new login, drawn by the caller.
+        session: SessionId,
+        /// The login that it takes the place of, as the caller knows it.
+        expect: Option<SessionId>,
+        /// Its tokens.
+        tokens: StoredTokens,
+    },
+    /// Writes the journal and claims the session, before the request leaves.
+    Begin {
+        /// The generation whose token is to be presented.
+        generation: u64,
+        /// The digest of that token.
+        presents: TokenDigest,
+        /// The attempt, drawn by the caller.
+        attempt: AttemptId,
+        /// The caller's process.
+        owner: OwnerId,
+        /// How long nobody else may present it.
+        lease: Duration,
+        /// Whether an earlier presentation without an answer may be repeated.
+        settle: bool,
+    },
+    /// The answer granted tokens.
+    Commit {
+        /// The presentation.
+        attempt: AttemptRef,
+        /// What it brought.
+        tokens: StoredTokens,
+    },
+    /// The answer granted nothing, or there was none.
+    Conclude {
+        /// The presentation.
+        attempt: AttemptRef,
+        /// What came of it.
+        conclusion: Conclusion,
+        /// When it should be tried again.
+        next_due: Option<SystemTime>,
+        /// What to remember of the failure.
+        error: Option<LastError>,
+    },
+    /// Nobody may settle this doubt: an orphan stands in, or a login is needed.
+    GiveUp {
+        /// The login.
+        session: SessionId,
+        /// The generation in doubt.
+        generation: u64,
+    },
+    /// The provider rejected this access token.
+    Reject {
+        /// The login.
+        session: SessionId,
+        /// The generation whose access token was rejected.
+        generation: u64,
+        /// The digest of that token.
+        access: TokenDigest,
+    },
+    /// A logout: leaves a tombstone.
+    Remove {
+        /// The tombstone's own session, drawn by the caller.
+        session: SessionId,
+        /// The login that is ended.
+        expect: SessionId,
+    },
+}
+
+/// What a step answers.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Answer {
+    /// The tokens are the session's now, or were already.
+    Saved(Record),
+    /// The journal is written and the claim is the caller's.
+    Begun(Record),
+    /// Somebody else may present it until then.
+    Busy {
+        /// The end of the claim, by the store's wall clock.
+        until: SystemTime,
+    },
+    /// An earlier presentation has no answer, and settling it was not asked for. Nothing was written.
+    Doubtful(Record),
+    /// The record is not what the caller thought: here it is. `None` when there is none.
+    Moved(Option<Record>),
+    /// Newer tokens were saved meanwhile; these wait as an orphan.
+    Superseded(Record),
+    /// Older than what the present tokens came from, or the credential once more that was refused: dropped.
+    Stale,
+    /// The login that they belong to is over: dropped.
+    Gone,
+    /// An orphan stands in for tokens that are dead.
+    Adopted(Record),
+    /// Done.
+    Done(Record),
+}
+
+/// Carries out one step at a time read from the store's clock. What is left in `slot` is what the store holds from then on.
+pub fn apply(slot: &mut Option<Record>, operation: Operation, now: &StoreTime) -> Answer {
+    match operation {
+        Operation::Put { session, expect, tokens } => put(slot, session, expect, tokens, now),
+        Operation::Begin { generation, presents, attempt, owner, lease, settle } => {
+            let claim = Claim { id: attempt, owner, lease, settle };
+            with(slot, now, |record| begin(record, generation, presents, &claim, now))
+        }
+        Operation::Commit { attempt, tokens } => match slot {
+            Some(record) => touch(record, now, |record| commit(record, attempt, tokens)),
+            None => Answer::Gone,
+        },
+        Operation::Conclude { attempt, conclusion, next_due, error } => with(slot, now, |record| {
+            if record.session != attempt.session || record.generation != attempt.generation {
+                return Answer::Moved(Some(record.clone()));
+            }
+            conclude(record, attempt.id, conclusion, next_due, error, now)
+        }),
+        Operation::GiveUp { session, generation } => {
+            with(slot, now, |record| give_up(record, session, generation, now))
+        }
+        Operation::Reject { session, generation, access } => {
+            with(slot, now, |record| reject(record, session, generation, access, now))
+        }
+        Operation::Remove { session, expect } => with(slot, now, |record| remove(record, session, expect)),
+    }
+}
+
+fn with(slot: &mut Option<Record>, now: &StoreTime, step: impl FnOnce(&mut Record) -> Answer) -> Answer {
+    match slot {
+        Some(record) => touch(record, now, step),
+        None => Answer::Moved(None),
+    }
+}
+
+/// Notes when the record changed, in the answer's copy too.
+fn touch(record: &mut Record, now: &StoreTime, step: impl FnOnce(&mut Record) -> Answer) -> Answer {
+    let mut answer = step(record);
+    if let Some(copy) = answer.written() {
+        record.updated_at = now.wall;
+        copy.updated_at = now.wall;
+    }
+    answer
+}
+
+impl Answer {
+    /// The record as a step left it that may have changed it.
+    fn written(&mut self) -> Option<&mut Record> {
+        match self {
+            Self::Saved(record)
+            | Self::Begun(record)
+            | Self::Superseded(record)
+            | Self::Adopted(record)
+            | Self::Done(record) => Some(record),
+            Self::Busy { .. } | Self::Doubtful(_) | Self::Moved(_) | Self::Stale | Self::Gone => None,
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! What a store holds of one session.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use rampauth_core::{Expiry, SecretString};
+use sha2::{Digest as _, Sha256};
+
+macro_rules! drawn_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(u128);
+
+        impl $name {
+            /// Takes a number that nobody draws twice: 128 random bits.
+            pub const fn from_random(bits: u128) -> Self {
+                Self(bits)
+            }
+
+            /// The number.
+            pub const fn get(self) -> u128 {
+                self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:x})"), self.0)
+            }
+        }
+    };
+}
+
+drawn_id!(
+    /// One login: drawn anew by every put and every remove, so that what belongs to an earlier login is known as such.
+    SessionId
+);
+drawn_id!(
+    /// One presentation of a token, drawn by whoever presents it.
+    AttemptId
+);
+drawn_id!(
+    /// One process start: whose attempt it is.
+    OwnerId
+);
+
+/// The SHA-256 of a token: tells two tokens apart without holding either. Tokens are long and random, so that nothing can be
+/// found from it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TokenDigest([u8; 32]);
+
+impl TokenDigest {
+    /// The digest of a token.
+    pub fn of(token: &str) -> Self {
+        Self(Sha256::digest(token.as_bytes()).into())
+    }
+
+    /// A digest that was stored.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The digest's bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, ..] = self.0;
+        write!(f, "TokenDigest({a:02x}{b:02x}{c:02x}{d:02x}…)")
+    }
+}
+
+/// The tokens of one generation as a store holds them: the tokens themselves in a form that only the keeper reads, and beside
+/// it what is needed to decide about them.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StoredTokens {
+    /// The tokens, encoded and, where a sealing key is given, sealed.
+    pub payload: SecretString,
+    /// Which sealing key it is sealed with; `None` when it is not sealed.
+    pub sealed_with: Option<String>,
+    /// The digest of what a refresh presents: the refresh token, or the access token where that renews itself.
+    pub presents: TokenDigest,
+    /// The digest of the access token; `None` when only a refresh token is known yet.
+    pub access: Option<TokenDigest>,
+    /// When the access token expires.
+    pub access_expiry: Expiry,
+    /// When the credential that is presented expires.
+    pub presented_expiry: Expiry,
+    /// When they were asked for: lifetimes count from before the request left.
+    pub granted_at: SystemTime,
+    /// When a refresh should start; `None` when nothing but a rejection causes one.
+    pub next_due: Option<SystemTime>,
+}
+
+impl StoredTokens {
+    /// Unsealed tokens of which nothing is known but what they present and when they were asked for: no access token, no
+    /// expiry, nothing due. The fields say the rest.
+    pub fn new(payload: SecretString, presents: TokenDigest, granted_at: SystemTime) -> Self {
+        Self {
+            payload,
+            sealed_with: None,
+            presents,
+            access: None,
+            access_expiry: Expiry::Unknown,
+            presented_expiry: Expiry::Unknown,
+            granted_at,
+            next_due: None,
+        }
+    }
+}
+
+/// In which state a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum State {
+    /// The tokens are good as far as anybody knows.
+    Ready,
+    /// A presentation was sent and its answer is lost: the token may be spent.
+    Doubtful,
+    /// The token is dead: only a login helps, or an answer that arrives late.
+    LoginNeeded,
+    /// Logged out. Kept longer than any lease or retry, so that nothing late brings the session back.
+    Tombstone,
+}
+
+/// Until when a claim holds. The wall clock counts unless both times were read on the same boot of the same machine: then the
+/// boot-time clock does, which nobody sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The end by the wall clock.
+    pub until: SystemTime,
+    /// The end by the boot-time clock, where there is one.
+    pub boot: Option<BootTime>,
+}
+
+/// A reading of a machine's boot-time clock, which counts time asleep and is never set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BootTime {
+    /// Which boot of which machine.
+    pub boot: u128,
+    /// The time since then.
+    pub since: Duration,
+}
+
+/// The store's clock, read once per operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreTime {
+    /// The wall clock.
+    pub wall: SystemTime,
+    /// The boot-time clock, where leases never cross machines.
+    pub boot: Option<BootTime>,
+}
+
+impl StoreTime {
+    /// A store that has a wall clock alone.
+    pub const fn wall(wall: SystemTime) -> Self {
+        Self { wall, boot: None }
+    }
+
+    /// The lease that starts now.
+    pub fn lease(&self, length: Duration) -> Lease {
+        let until = self.wall.checked_add(length).unwrap_or(self.wall);
+        Lease { until, boot: self.boot.map(|boot| BootTime { since: boot.since.saturating_add(length), ..boot }) }
+    }
+}
+
+impl Lease {
+    /// Whether the claim still holds.
+    pub fn holds_at(&self, now: &StoreTime) -> bool {
+        match (self.boot, now.boot) {
+            (Some(end), Some(now)) if end.boot == now.boot => now.since < end.since,
+            _ => now.wall < self.until,
+        }
+    }
+}
+
+/// A presentation of the stored credential that has no answer yet: the spend journal.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// Who presents it now, or presented it last.
+    pub id: AttemptId,
+    /// Whose process that is.
+    pub owner: OwnerId,
+    /// The digest of what is presented.
+    pub presents: TokenDigest,
+    /// Every attempt of this generation that may have presented it, this one included, the latest last. Empty once all of
+    /// them have said that they did not.
+    pub presented_by: Vec<AttemptId>,
+    /// Presentations beyond those that are listed: how many, for nobody can take them back.
+    pub more: u32,
+    /// When it may have been presented first.
+    pub first_sent: SystemTime,
+    /// Until when nobody else may present it; `None` when the claim is free.
+    pub lease: Option<Lease>,
+}
+
+/// Tokens that were granted and came too late to be the session's own: they stand in if the session's are refused.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Orphan {
+    /// The attempt that brought them.
+    pub attempt: AttemptId,
+    /// The generation that was presented for them.
+    pub presented: u64,
+    /// The tokens.
+    pub tokens: StoredTokens,
+}
+
+/// Why the last refresh failed, without anything that the provider wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LastError {
+    /// The error's kind, as [`ErrorKind::as_str`](rampauth_core::ErrorKind::as_str) names it.
+    pub kind: String,
+    /// The error's outcome, as [`Outcome::as_str`](rampauth_core::Outcome::as_str) names it.
+    pub outcome: String,
+    /// The HTTP status, if there was an answer.
+    pub status: Option<u16>,
+    /// The provider's code, if the answer had one.
+    pub code: Option<String>,
+    /// When.
+    pub at: SystemTime,
+}
+
+/// One session, as a store holds it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Record {
+    /// Which login it is.
+    pub session: SessionId,
+    /// Counts the tokens that this key has had, across logins; it never starts again.
+    pub generation: u64,
+    /// The generation that was presented for these tokens; 0 after a login.
+    pub base: u64,
+    /// The tokens; `None` in a tombstone.
+    pub tokens: Option<StoredTokens>,
+    /// In which state the session is.
+    pub state: State,
+    /// The presentation that has no answer yet.
+    pub attempt: Option<Attempt>,
+    /// Granted tokens that came too late, at most one per attempt, the latest last.
+    pub orphans: Vec<Orphan>,
+    /// The attempt whose answer the tokens are, so that its repetition is known as such.
+    pub last_commit: Option<AttemptId>,
+    /// The digest of an access token that the provider rejected, if it is the current one.
+    pub rejected: Option<TokenDigest>,
+    /// When a refresh should start.
+    pub next_due: Option<SystemTime>,
+    /// Why the last refresh failed; `None` after one that did not.
+    pub last_error: Option<LastError>,
+    /// When the record changed last.
+    pub updated_at: SystemTime,
+}

@@ -1,0 +1,373 @@
+//! One refresh, step by step: look, claim, journal, present once, save, tell. Whatever happens on the way, no granted token is
+//! let go of and no token is presented twice without need.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rampauth_core::{Error, ErrorKind, Outcome, Refresh as _, TokenSet};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::decision::{self, Settle};
+use crate::event::{EventKind, UnclaimedTokens};
+use crate::flight::Unsaved;
+use crate::keeper::random;
+use crate::payload;
+use crate::protocol::{Answer, AttemptRef, Conclusion, Operation};
+use crate::record::{AttemptId, LastError, Record, State};
+use crate::session::{Inner, Need, out_of_protocol};
+use crate::snapshot::Snapshot;
+
+const ACTION: &str = "refresh the tokens";
+/// How often a record that moves under one's feet is looked at anew before the caller is told.
+const LOOKS: u32 = 200;
+
+/// A presentation that is this process's to make.
+#[derive(Clone, Copy)]
+struct Claim {
+    attempt: AttemptRef,
+    /// Whether the token may have been presented before.
+    doubtful: bool,
+    /// When the refresh was due.
+    due: Option<SystemTime>,
+}
+
+/// What a look at the record leads to.
+enum Step {
+    /// There is nothing to do: readers have what they need.
+    Land,
+    /// Present the record's token, for the second time or more if `settle`.
+    Present { settle: bool },
+    /// Nothing may be presented any more.
+    GiveUp,
+}
+
+impl Inner {
+    pub(crate) async fn refresh(self: &Arc<Self>, need: Need) -> Result<(), Error> {
+        // Tokens that are not saved yet come before anything else.
+        self.save_what_is_held().await?;
+        for look in 0..LOOKS {
+            let Some(record) = self.load().await? else {
+                let reason = "there is no session under this key yet";
+                return Err(Error::new(ErrorKind::LoginNeeded, Outcome::NotSent, ACTION, reason));
+            };
+            if self.restore(&record).await? {
+                continue;
+            }
+            self.adopt_newer(&record)?;
+            match self.step(&record, need)? {
+                Step::Land => return Ok(()),
+                Step::GiveUp => {
+                    let Record { session, generation, .. } = record;
+                    let answer = self.apply(Operation::GiveUp { session, generation }).await?;
+                    self.after_condemning(answer)?;
+                }
+                Step::Present { settle } => {
+                    // The claim's age counts from before the question.
+                    let asked = Instant::now();
+                    let attempt = AttemptId::from_random(random()?);
+                    match self.apply(self.begin(&record, attempt, settle)).await? {
+                        Answer::Begun(record) => return self.present(record, attempt, asked).await,
+                        Answer::Busy { .. } => {
+                            if need == Need::Ahead {
+                                // Somebody is at it: what comes of it is seen at the next look.
+                                return Ok(());
+                            }
+                            sleep(short_pause(look)).await;
+                        }
+                        Answer::Doubtful(_) | Answer::Moved(_) => {}
+                        _ => return Err(out_of_protocol(ACTION)),
+                    }
+                }
+            }
+        }
+        let reason = "another process has held the session's claim all the while";
+        Err(Error::new(ErrorKind::Internal, Outcome::NotSent, ACTION, reason))
+    }
+
+    fn begin(&self, record: &Record, attempt: AttemptId, settle: bool) -> Operation {
+        let presents = record.tokens.as_ref().map(|tokens| tokens.presents);
+        Operation::Begin {
+            generation: record.generation,
+            presents: presents.expect("only a record with tokens is presented"),
+            attempt,
+            owner: self.keeper.owner,
+            lease: self.keeper.options.lease,
+            settle,
+        }
+    }
+
+    fn step(self: &Arc<Self>, record: &Record, need: Need) -> Result<Step, Error> {
+        let now = self.keeper.clock.now();
+        let login_needed =
+            |reason: &'static str| Err(Error::new(ErrorKind::LoginNeeded, Outcome::NotSent, ACTION, reason));
+        match record.state {
+            State::Tombstone => return login_needed("the session was removed"),
+            State::LoginNeeded => return login_needed("the session's token is dead"),
+            State::Ready | State::Doubtful => {}
+        }
+        let policy = self.provider.policy();
+        let usable_for = |time| decision::is_usable(record, time);
+        let wanted = match need {
+            Need::ByHand => true,
+            Need::Certainty => record.attempt.is_some(),
+            // Its time may have been put off by a refresh elsewhere.
+            Need::Ahead => record.next_due.is_some_and(|due| due <= now),
+            Need::UsableAt(time) => !usable_for(time) || !self.is_fresh(record, now),
+        };
+        if !wanted {
+            return Ok(Step::Land);
+        }
+        let unknown = record.tokens.as_ref().is_some_and(|tokens| {
+            tokens.access.is_some() && tokens.access_expiry.time().is_none() && record.rejected != tokens.access
+        });
+        if unknown && !policy.with_unknown_expiry && !need.is_a_persons() {
+            return Ok(Step::Land);
+        }
+        if record.attempt.is_none() {
+            return Ok(Step::Present { settle: false });
+        }
+        if need.is_a_persons() {
+            return Ok(Step::Present { settle: true });
+        }
+        Ok(match decision::settle(record, policy, self.keeper.options.lease, now) {
+            Settle::Now => Step::Present { settle: true },
+            Settle::GiveUp => Step::GiveUp,
+            Settle::NotBefore(time) => {
+                self.flight().look_again_at(time);
+                Step::Land
+            }
+            Settle::OnRejection => Step::Land,
+        })
+    }
+
+    fn is_fresh(&self, record: &Record, now: SystemTime) -> bool {
+        Snapshot::of(record).is_some_and(|snapshot| snapshot.fresh_at(now).is_some())
+    }
+
+    /// Presents the claimed token once and sees to what comes of it.
+    async fn present(self: &Arc<Self>, record: Record, attempt: AttemptId, asked: Instant) -> Result<(), Error> {
+        let options = self.keeper.options;
+        let attempt = AttemptRef { id: attempt, session: record.session, generation: record.generation };
+        let doubtful = record.state == State::Doubtful;
+        let claim = Claim { attempt, doubtful, due: record.next_due };
+        let span = tracing::Span::current();
+        span.record("attempt", tracing::field::debug(attempt.id)).record("generation", attempt.generation);
+        let Some(tokens) = record.tokens.as_ref().and_then(payload::open) else {
+            let reason = format!("what the store holds of {} is damaged", self.key);
+            let error = Error::new(ErrorKind::Internal, Outcome::NotSent, ACTION, reason);
+            return self.fail(&claim, error).await;
+        };
+        if doubtful {
+            // A paused process may have come this far with a claim that is not its own any more.
+            let current = self.load().await?;
+            let unchanged = current.as_ref().is_some_and(|current| {
+                current.generation == attempt.generation
+                    && current.session == attempt.session
+                    && current.attempt.as_ref().is_some_and(|held| held.id == attempt.id)
+            });
+            if !unchanged {
+                return current.map_or(Ok(()), |current| self.adopt_newer(&current));
+            }
+        }
+        if asked.elapsed() + options.request + options.save > options.lease || self.keeper.closing.is_cancelled() {
+            let reason = "the claim is too old for a request, so nothing was sent";
+            let error = Error::new(ErrorKind::Unreachable, Outcome::NotSent, ACTION, reason);
+            return self.fail(&claim, error).await;
+        }
+        let sent_at = self.keeper.clock.now();
+        match self.call(tokens).await {
+            Ok(granted) => self.grant(&claim, &granted, sent_at).await,
+            Err(error) => {
+                if let Some(unsaved) = error.salvage().and_then(|tokens| self.held(attempt, tokens, sent_at)) {
+                    self.save(unsaved, doubtful).await?;
+                    return Err(error);
+                }
+                self.fail(&claim, error).await
+            }
+        }
+    }
+
+    /// The provider's call on a task of its own, so that a panic in it is an answer like any other: unknown.
+    async fn call(&self, tokens: TokenSet) -> Result<TokenSet, Error> {
+        let provider = Arc::clone(&self.provider);
+        let mut call = self.keeper.runtime.spawn(async move { provider.refresh(&tokens).await });
+        match timeout(self.keeper.options.request, &mut call).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => {
+                let reason = "the provider's client panicked";
+                Err(Error::new(ErrorKind::Internal, Outcome::Unknown, ACTION, reason))
+            }
+            Err(_) => {
+                call.abort();
+                let reason = "no answer came before the request's deadline";
+                Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, ACTION, reason))
+            }
+        }
+    }
+
+    async fn grant(self: &Arc<Self>, claim: &Claim, granted: &TokenSet, sent_at: SystemTime) -> Result<(), Error> {
+        let Some(unsaved) = self.held(claim.attempt, granted, sent_at) else {
+            let reason = "the answer lacks the token that the next refresh presents";
+            let error = Error::new(ErrorKind::Protocol, Outcome::Unknown, ACTION, reason);
+            return self.fail(claim, error).await;
+        };
+        self.save(unsaved, claim.doubtful).await?;
+        if granted.access_expiry.is_known_past(self.keeper.clock.now()) {
+            let reason = "the provider granted a token that has expired already";
+            return Err(Error::new(ErrorKind::Protocol, Outcome::Unknown, ACTION, reason));
+        }
+        Ok(())
+    }
+
+    /// Granted tokens, held until the store has them.
+    fn held(&self, attempt: AttemptRef, granted: &TokenSet, sent_at: SystemTime) -> Option<Unsaved> {
+        let tokens = self.stored(granted, attempt.generation + 1, sent_at)?;
+        let unsaved = Unsaved { attempt, tokens };
+        *self.flight().unsaved() = Some(unsaved.clone());
+        Some(unsaved)
+    }
+
+    async fn save_what_is_held(self: &Arc<Self>) -> Result<(), Error> {
+        let unsaved = self.flight().unsaved().clone();
+        match unsaved {
+            Some(unsaved) => self.save(unsaved, false).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Save first, publish second. Where the store does not take them they are shown all the same, and held.
+    async fn save(self: &Arc<Self>, unsaved: Unsaved, doubtful: bool) -> Result<(), Error> {
+        let Unsaved { attempt, tokens } = unsaved;
+        let answer = self.apply(Operation::Commit { attempt, tokens: tokens.clone() }).await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.keeper.tell(&self.key, attempt.generation + 1, EventKind::SaveFailed(error.clone()));
+                if let Some(snapshot) = Snapshot::held(attempt, &tokens) {
+                    self.show(snapshot);
+                }
+                return Err(error);
+            }
+        };
+        *self.flight().unsaved() = None;
+        let tell = |generation, kind| self.keeper.tell(&self.key, generation, kind);
+        match answer {
+            Answer::Saved(record) => {
+                tell(record.generation, if doubtful { EventKind::Settled } else { EventKind::Refreshed });
+                self.adopt(&record)
+            }
+            Answer::Superseded(record) => {
+                tell(record.generation, EventKind::Orphaned);
+                self.adopt_newer(&record)
+            }
+            Answer::Stale | Answer::Gone => {
+                if let Some(tokens) = payload::open(&tokens) {
+                    tell(attempt.generation, EventKind::Unclaimed(UnclaimedTokens(tokens)));
+                }
+                match self.load().await? {
+                    Some(record) => self.adopt_newer(&record),
+                    None => Ok(()),
+                }
+            }
+            _ => Err(out_of_protocol(ACTION)),
+        }
+    }
+
+    /// Concludes an attempt that brought nothing. Its error is what callers are told, unless somebody else did better.
+    async fn fail(self: &Arc<Self>, claim: &Claim, error: Error) -> Result<(), Error> {
+        let Claim { attempt, due, .. } = *claim;
+        let conclusion = decision::conclusion(&error, self.provider.policy());
+        let now = self.keeper.clock.now();
+        let noted = LastError {
+            kind: error.kind().as_str().to_owned(),
+            outcome: error.outcome().as_str().to_owned(),
+            status: error.status(),
+            code: error.provider_code().map(str::to_owned),
+            at: now,
+        };
+        let soon = now.checked_add(self.keeper.options.floor.0);
+        let next_due = match due {
+            // A doubt is settled soon, if at all; what was due still is.
+            _ if conclusion == Conclusion::Unknown => soon,
+            Some(due) if due <= now => soon,
+            due => due,
+        };
+        let conclude = Operation::Conclude { attempt, conclusion, next_due, error: Some(noted) };
+        let Ok(answer) = self.apply(conclude).await else {
+            // The journal stays as it is: a doubt, once the claim has lapsed.
+            return Err(error);
+        };
+        let tell = |generation, kind| self.keeper.tell(&self.key, generation, kind);
+        match answer {
+            Answer::Done(record) => {
+                tell(
+                    record.generation,
+                    match conclusion {
+                        _ if record.state == State::LoginNeeded => EventKind::LoginNeeded,
+                        Conclusion::Unknown => EventKind::Doubtful {
+                            since: record.attempt.as_ref().map_or(now, |attempt| attempt.first_sent),
+                        },
+                        _ => EventKind::RefreshFailed(error.clone()),
+                    },
+                );
+                self.adopt(&record)?;
+            }
+            Answer::Adopted(record) => {
+                tell(record.generation, EventKind::Adopted);
+                return self.adopt(&record);
+            }
+            Answer::Moved(Some(record)) => {
+                self.adopt_newer(&record)?;
+                if record.generation > attempt.generation {
+                    return Ok(());
+                }
+            }
+            _ => {}
+        }
+        Err(error)
+    }
+
+    /// Gives a store that came back from an older copy of itself what memory has: what it holds was presented already.
+    async fn restore(self: &Arc<Self>, record: &Record) -> Result<bool, Error> {
+        let Some(shown) = self.slot.load() else { return Ok(false) };
+        let older = shown.session == record.session && record.generation < shown.generation;
+        let (true, Some(granted_at)) = (older, shown.granted_at) else { return Ok(false) };
+        let Some(tokens) = self.stored(&shown.tokens, shown.generation, granted_at) else { return Ok(false) };
+        let id = AttemptId::from_random(random()?);
+        let attempt = AttemptRef { id, session: shown.session, generation: shown.generation - 1 };
+        self.apply(Operation::Commit { attempt, tokens }).await?;
+        Ok(true)
+    }
+
+    fn after_condemning(self: &Arc<Self>, answer: Answer) -> Result<(), Error> {
+        match answer {
+            Answer::Adopted(record) => {
+                self.keeper.tell(&self.key, record.generation, EventKind::Adopted);
+                self.adopt(&record)
+            }
+            Answer::Done(record) => {
+                self.keeper.tell(&self.key, record.generation, EventKind::LoginNeeded);
+                self.adopt(&record)
+            }
+            Answer::Moved(Some(record)) => self.adopt_newer(&record),
+            _ => Ok(()),
+        }
+    }
+
+    /// As [`adopt`](Self::adopt), and tells of a generation that somebody else brought.
+    fn adopt_newer(self: &Arc<Self>, record: &Record) -> Result<(), Error> {
+        let shown = self.slot.load();
+        let newer = shown.is_none_or(|shown| shown.session != record.session || shown.generation < record.generation);
+        if newer {
+            self.keeper.tell(&self.key, record.generation, EventKind::Adopted);
+        }
+        self.adopt(record)
+    }
+}
+
+/// 25 to 250 ms, longer with each look, and not the same in every process.
+fn short_pause(look: u32) -> Duration {
+    let ceiling = Duration::from_millis(25 * (1 << look.min(4))).min(Duration::from_millis(250));
+    let part = random().map_or(1.0, |bits| (bits >> 96) as f64 / f64::from(u32::MAX));
+    ceiling.mul_f64(0.5 + 0.5 * part).max(Duration::from_millis(25))
+}

@@ -1,0 +1,286 @@
+//! One session: what callers read of it, and the one refresh at a time that they share.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use rampauth_core::{AccessToken, Error, ErrorKind, Outcome, Refresh, TokenSet};
+
+use crate::event::EventKind;
+use crate::flight::Flight;
+use crate::keeper::{Shared, random};
+use crate::key::SessionKey;
+use crate::protocol::{Answer, Operation};
+use crate::record::{Record, SessionId, State, StoredTokens, TokenDigest};
+use crate::snapshot::{Slot, Snapshot, TokenRef};
+use crate::store::StoreError;
+use crate::{decision, payload};
+
+const READ: &str = "give an access token";
+
+/// A handle on one session. Cheap to clone; all clones share one refresh.
+#[derive(Clone)]
+pub struct Session {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) keeper: Arc<Shared>,
+    pub(crate) key: SessionKey,
+    pub(crate) provider: Arc<dyn Refresh>,
+    pub(crate) slot: Slot,
+    pub(crate) flight: Mutex<Flight>,
+}
+
+/// Why a refresh is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// It is time, and nobody waits.
+    Ahead,
+    /// A caller waits for a token that is usable at this time.
+    UsableAt(SystemTime),
+    /// A person asked, whatever the expiry says.
+    ByHand,
+    /// A person asked for the end of a doubt, if there is one.
+    Certainty,
+}
+
+impl Need {
+    /// A person's word stands above policies and pauses.
+    pub(crate) fn is_a_persons(self) -> bool {
+        matches!(self, Self::ByHand | Self::Certainty)
+    }
+}
+
+impl Session {
+    pub(crate) async fn open(keeper: Arc<Shared>, key: SessionKey, provider: Arc<dyn Refresh>) -> Result<Self, Error> {
+        let flight = Mutex::default();
+        let inner = Arc::new(Inner { keeper, key, provider, slot: Slot::default(), flight });
+        if let Some(record) = inner.load().await? {
+            inner.adopt(&record)?;
+        }
+        // What was due while no process was there is due now.
+        inner.plan(Some(inner.keeper.clock.now()));
+        Ok(Self { inner })
+    }
+
+    /// The session's key.
+    pub fn key(&self) -> &SessionKey {
+        &self.inner.key
+    }
+
+    /// The access token if it is fresh, without waiting and without a copy: the path for every call. `None` when a refresh
+    /// has to be waited for; [`access_token`](Self::access_token) does that.
+    pub fn try_access_token(&self) -> Option<TokenRef<'_>> {
+        self.inner.slot.read(self.inner.keeper.clock.now())
+    }
+
+    /// A usable access token, refreshed first if it is about to expire.
+    ///
+    /// # Errors
+    ///
+    /// The error of the refresh that was needed and failed, the same for all who waited. While the token in use is usable, a
+    /// failing refresh is no error.
+    pub async fn access_token(&self) -> Result<AccessToken, Error> {
+        self.access_token_for(Duration::ZERO).await
+    }
+
+    /// An access token that lives for this long at least, refreshed first if it does not.
+    ///
+    /// # Errors
+    ///
+    /// As [`access_token`](Self::access_token).
+    pub async fn access_token_for(&self, lifetime: Duration) -> Result<AccessToken, Error> {
+        let inner = &self.inner;
+        let needed = |now: SystemTime| now.checked_add(lifetime).unwrap_or(now);
+        let fresh = |snapshot: &Snapshot, now| snapshot.fresh_at(now).and(snapshot.usable_at(needed(now))).cloned();
+        let now = inner.keeper.clock.now();
+        if let Some(token) = inner.slot.load().and_then(|snapshot| fresh(&snapshot, now)) {
+            return Ok(token);
+        }
+        // A refresh that was under way for another reason may land without what this caller needs.
+        for _ in 0..3 {
+            let landed = inner.fly(Need::UsableAt(needed(inner.keeper.clock.now()))).await;
+            let now = inner.keeper.clock.now();
+            // A failure makes nothing worse: what can be used is handed out.
+            if let Some(token) = inner.slot.load().and_then(|snapshot| snapshot.usable_at(needed(now)).cloned()) {
+                return Ok(token);
+            }
+            landed?;
+        }
+        Err(no_token(inner.slot.load().as_deref()))
+    }
+
+    /// Refreshes now, whatever the expiry says, or joins the refresh under way.
+    ///
+    /// # Errors
+    ///
+    /// The error of the refresh.
+    pub async fn refresh(&self) -> Result<(), Error> {
+        self.inner.fly(Need::ByHand).await
+    }
+
+    /// Presents a token that is in doubt once more now, whatever the provider's policy says of it; without a doubt nothing is
+    /// sent. Where a refresh is under way already, its result is this one's.
+    ///
+    /// # Errors
+    ///
+    /// The error of the presentation.
+    pub async fn settle(&self) -> Result<(), Error> {
+        self.inner.fly(Need::Certainty).await
+    }
+
+    /// The tokens as they were seen last, the refresh token among them, whatever became of them; `None` before the first login
+    /// and after a logout.
+    pub fn tokens(&self) -> Option<TokenSet> {
+        let snapshot = self.inner.slot.load()?;
+        (snapshot.state != State::Tombstone).then(|| snapshot.tokens.clone())
+    }
+
+    /// Stores the tokens of a login, in place of whatever was there.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Input`] when they lack what the provider's refresh presents, or when another login or a logout came first
+    /// (asking again replaces that one); [`ErrorKind::Internal`] when the store does not take them.
+    pub async fn put(&self, tokens: TokenSet) -> Result<(), Error> {
+        let inner = &self.inner;
+        let now = inner.keeper.clock.now();
+        let expect = inner.slot.load();
+        let generation = expect.as_ref().map_or(0, |snapshot| snapshot.generation) + 1;
+        let stored = inner.stored(&tokens, generation, now).ok_or_else(|| {
+            Error::input("store the tokens", "they lack the token that this provider's refresh presents")
+        })?;
+        let session = SessionId::from_random(random()?);
+        let expect = expect.map(|snapshot| snapshot.session);
+        match inner.apply(Operation::Put { session, expect, tokens: stored }).await? {
+            Answer::Saved(record) => {
+                inner.forget_failures();
+                inner.adopt(&record)?;
+                inner.plan(None);
+                Ok(())
+            }
+            Answer::Moved(Some(record)) => {
+                inner.adopt(&record)?;
+                Err(Error::input("store the tokens", "another login or a logout came first; ask again to replace it"))
+            }
+            _ => Err(out_of_protocol("store the tokens")),
+        }
+    }
+
+    /// Ends the session: a logout. Whatever still arrives for it is told as [`EventKind::Unclaimed`] and not stored.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Input`] when another login came first; [`ErrorKind::Internal`] when the store does not take it.
+    pub async fn remove(&self) -> Result<(), Error> {
+        let inner = &self.inner;
+        // Without a login of this process's knowledge: whatever is there.
+        let expect = match inner.slot.load() {
+            Some(snapshot) => Some(snapshot.session),
+            None => inner.load().await?.map(|record| record.session),
+        };
+        let Some(expect) = expect else { return Ok(()) };
+        let session = SessionId::from_random(random()?);
+        match inner.apply(Operation::Remove { session, expect }).await? {
+            Answer::Done(record) => {
+                inner.keeper.tell(&inner.key, record.generation, EventKind::Removed);
+                inner.adopt(&record)
+            }
+            Answer::Moved(None) => Ok(()),
+            Answer::Moved(Some(record)) => {
+                inner.adopt(&record)?;
+                Err(Error::input("remove the session", "another login came first; ask again to remove that one"))
+            }
+            _ => Err(out_of_protocol("remove the session")),
+        }
+    }
+
+    /// Says that the provider rejected this access token. If it is the current one, it is not handed out any more and a refresh
+    /// starts; a late word about an older one changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`] when the store cannot be reached.
+    pub async fn reject(&self, token: &AccessToken) -> Result<(), Error> {
+        let inner = &self.inner;
+        let access = TokenDigest::of(token.expose_secret());
+        let Some(record) = inner.load().await? else { return Ok(()) };
+        inner.adopt(&record)?;
+        if record.tokens.as_ref().is_none_or(|tokens| tokens.access != Some(access)) {
+            return Ok(());
+        }
+        let Record { session, generation, .. } = record;
+        match inner.apply(Operation::Reject { session, generation, access }).await? {
+            Answer::Done(record) | Answer::Moved(Some(record)) => inner.adopt(&record)?,
+            _ => {}
+        }
+        inner.plan(Some(inner.keeper.clock.now()));
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// Tokens as this session's store holds them.
+    pub(crate) fn stored(&self, tokens: &TokenSet, generation: u64, granted_at: SystemTime) -> Option<StoredTokens> {
+        let policy = self.provider.policy();
+        let lease = self.keeper.options.lease;
+        let due = decision::due(&self.key, generation, tokens.access_expiry, granted_at, policy, lease);
+        payload::stored(tokens, policy, granted_at, due)
+    }
+
+    /// Shows readers what a record holds, unless they see something newer already.
+    pub(crate) fn adopt(&self, record: &Record) -> Result<(), Error> {
+        let Some(snapshot) = Snapshot::of(record) else {
+            let reason = format!("what the store holds of {} is damaged", self.key);
+            return Err(Error::new(ErrorKind::Internal, Outcome::NotSent, "read the session", reason));
+        };
+        self.show(snapshot);
+        Ok(())
+    }
+
+    pub(crate) fn show(&self, snapshot: Snapshot) {
+        self.slot.publish(&Arc::new(snapshot));
+    }
+
+    pub(crate) async fn load(&self) -> Result<Option<Record>, Error> {
+        self.in_time(self.keeper.store.load(&self.key)).await
+    }
+
+    pub(crate) async fn apply(&self, operation: Operation) -> Result<Answer, Error> {
+        self.in_time(self.keeper.store.apply(&self.key, operation)).await
+    }
+
+    async fn in_time<T>(&self, step: impl Future<Output = Result<T, StoreError>>) -> Result<T, Error> {
+        let failed = |reason: &'static str| Error::new(ErrorKind::Internal, Outcome::NotSent, "use the store", reason);
+        match tokio::time::timeout(self.keeper.options.save, step).await {
+            Ok(answer) => answer.map_err(|error| failed("the store failed").with_source(error)),
+            Err(_) => Err(failed("the store did not answer in time")),
+        }
+    }
+}
+
+fn no_token(snapshot: Option<&Snapshot>) -> Error {
+    let (kind, reason) = match snapshot.map(|snapshot| snapshot.state) {
+        None => (ErrorKind::LoginNeeded, "there is no session yet"),
+        Some(State::Tombstone) => (ErrorKind::LoginNeeded, "the session was removed"),
+        Some(State::LoginNeeded) => (ErrorKind::LoginNeeded, "the session's token is dead"),
+        Some(_) => (ErrorKind::Internal, "no token lives as long as was asked for"),
+    };
+    Error::new(kind, Outcome::NotSent, READ, reason)
+}
+
+pub(crate) fn out_of_protocol(action: &'static str) -> Error {
+    Error::new(
+        ErrorKind::Internal,
+        Outcome::NotSent,
+        action,
+        "the store gave an answer that does not belong to the question",
+    )
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("key", &self.inner.key).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,140 @@
+//! What readers see of a session: one immutable picture at a time, swapped as a whole, read without a lock.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::{ArcSwapOption, Guard};
+use rampauth_core::{AccessToken, TokenSet};
+
+use crate::protocol::AttemptRef;
+use crate::record::{Record, SessionId, State, StoredTokens};
+use crate::{decision, payload};
+
+/// One generation of one login, as it is handed out.
+pub(crate) struct Snapshot {
+    pub(crate) session: SessionId,
+    pub(crate) generation: u64,
+    pub(crate) state: State,
+    pub(crate) tokens: TokenSet,
+    /// When they were asked for.
+    pub(crate) granted_at: Option<SystemTime>,
+    /// From here on the access token is not handed out; `None`: until the provider rejects it.
+    usable_until: Option<SystemTime>,
+    /// How long before that callers wait for a refresh.
+    mandatory: Duration,
+    rejected: bool,
+    /// When a refresh should start without anybody waiting.
+    pub(crate) due: Option<SystemTime>,
+}
+
+impl Snapshot {
+    /// The picture of a record; `None` when its tokens cannot be read.
+    pub(crate) fn of(record: &Record) -> Option<Self> {
+        let stored = record.tokens.as_ref();
+        let tokens = match stored {
+            Some(stored) => payload::open(stored)?,
+            None => TokenSet::new(),
+        };
+        Some(Self {
+            session: record.session,
+            generation: record.generation,
+            state: record.state,
+            granted_at: stored.map(|stored| stored.granted_at),
+            usable_until: tokens.access_expiry.time(),
+            mandatory: stored.map_or(Duration::ZERO, decision::mandatory),
+            rejected: record.rejected.is_some() && stored.is_some_and(|stored| stored.access == record.rejected),
+            due: record.next_due,
+            tokens,
+        })
+    }
+
+    /// The picture of tokens that the store has not taken yet.
+    pub(crate) fn held(attempt: AttemptRef, stored: &StoredTokens) -> Option<Self> {
+        let tokens = payload::open(stored)?;
+        Some(Self {
+            session: attempt.session,
+            generation: attempt.generation + 1,
+            state: State::Ready,
+            granted_at: Some(stored.granted_at),
+            usable_until: tokens.access_expiry.time(),
+            mandatory: decision::mandatory(stored),
+            rejected: false,
+            due: stored.next_due,
+            tokens,
+        })
+    }
+
+    /// The access token, if it may be handed out and lives past `time`.
+    pub(crate) fn usable_at(&self, time: SystemTime) -> Option<&AccessToken> {
+        let lives = !self.rejected && self.usable_until.is_none_or(|end| time < end);
+        self.tokens.access_token.as_ref().filter(|_| lives && self.state != State::Tombstone)
+    }
+
+    /// The access token, if nobody needs to wait for a better one at `now`.
+    pub(crate) fn fresh_at(&self, now: SystemTime) -> Option<&AccessToken> {
+        self.usable_at(now + self.mandatory)
+    }
+
+    /// Whether this picture may take the place of `other`: a newer generation of the same login, the same one in another
+    /// state, or another login.
+    pub(crate) fn replaces(&self, other: &Self) -> bool {
+        self.session != other.session || self.generation >= other.generation
+    }
+}
+
+/// Where a session's picture hangs.
+#[derive(Default)]
+pub(crate) struct Slot(ArcSwapOption<Snapshot>);
+
+impl Slot {
+    pub(crate) fn load(&self) -> Option<Arc<Snapshot>> {
+        self.0.load_full()
+    }
+
+    /// Hangs up a newer picture; an older one is let go.
+    pub(crate) fn publish(&self, snapshot: &Arc<Snapshot>) {
+        self.0.rcu(|current| match current {
+            Some(current) if !snapshot.replaces(current) => Some(Arc::clone(current)),
+            _ => Some(Arc::clone(snapshot)),
+        });
+    }
+
+    /// The access token without a copy, if it is fresh at `now`.
+    pub(crate) fn read(&self, now: SystemTime) -> Option<TokenRef<'_>> {
+        let guard = self.0.load();
+        guard.as_ref()?.fresh_at(now)?;
+        Some(TokenRef { guard, slot: PhantomData })
+    }
+}
+
+/// An access token that is fresh now, without a copy. Not to be held across an `await`: `to_owned` clones it.
+pub struct TokenRef<'a> {
+    guard: Guard<Option<Arc<Snapshot>>>,
+    // Neither `Send` nor beyond the session's life.
+    slot: PhantomData<(&'a Slot, *const ())>,
+}
+
+impl TokenRef<'_> {
+    /// The token, to be kept.
+    pub fn to_owned(&self) -> AccessToken {
+        AccessToken::clone(self)
+    }
+}
+
+impl Deref for TokenRef<'_> {
+    type Target = AccessToken;
+
+    fn deref(&self) -> &AccessToken {
+        let snapshot = self.guard.as_ref().expect("it was there when the reference was made");
+        snapshot.tokens.access_token.as_ref().expect("it was there when the reference was made")
+    }
+}
+
+impl fmt::Debug for TokenRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenRef(***)")
+    }
+}

@@ -1,0 +1,337 @@
+//! The ordinary mistakes of a store that keeps its records elsewhere: the suite finds every one, and no scenario of it passes
+//! on a store that does nothing.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use common::{Mutant, Step, failed, is_caught, with_record};
+use rampauth_core::{Clock as _, SecretString, SystemClock};
+use rampauth_keeper::protocol::apply;
+use rampauth_keeper::{
+    Answer, AttemptId, Conclusion, Operation, Record, SessionKey, State, Store, StoreError, StoreErrorKind, StoreTime,
+    conformance,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_that_mix() {
+    let failed = failed(Mutant { torn: true, ..Mutant::sound() }).await;
+    for by in [
+        "concurrent: of sixteen begins one has begun, and the others are told how long",
+        "concurrent: of sixteen who settle one doubt one has begun",
+        "concurrent: of sixteen answers to one token one is saved and every other is kept",
+        "concurrent: of sixteen logins in place of one, one is saved",
+        "concurrent: answers, doubts and claims leave what one order of them explains",
+        "concurrent: login, logout and refresh leave what one order of them explains",
+    ] {
+        assert!(failed.contains(by), "{by:?} did not find it; failed were {failed:#?}");
+    }
+    // One after the other such a store makes no mistake.
+    assert!(failed.iter().all(|name| name.starts_with("concurrent: ")), "{failed:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_come_back_changed() {
+    fn each_payload(slot: &mut Option<Record>, change: impl Fn(&str) -> String) {
+        let Some(record) = slot else { return };
+        let orphans = record.orphans.iter_mut().map(|orphan| &mut orphan.tokens);
+        for tokens in record.tokens.iter_mut().chain(orphans) {
+            tokens.payload = SecretString::new(change(tokens.payload.expose_secret()));
+        }
+    }
+    let cut: Step = |slot, operation, now| {
+        let answer = apply(slot, operation, now);
+        each_payload(slot, |text| text.chars().take(65_535).collect());
+        answer
+    };
+    let ascii: Step = |slot, operation, now| {
+        let answer = apply(slot, operation, now);
+        each_payload(slot, |text| text.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect());
+        answer
+    };
+    let trimmed: Step = |slot, operation, now| {
+        let answer = apply(slot, operation, now);
+        each_payload(slot, |text| text.trim().to_owned());
+        answer
+    };
+    let short_ids: Step = |slot, operation, now| {
+        let answer = apply(slot, operation, now);
+        if let Some(attempt) = slot.as_mut().and_then(|record| record.attempt.as_mut()) {
+            attempt.id = AttemptId::from_random(attempt.id.get() & u128::from(u64::MAX));
+        }
+        answer
+    };
+    let small_numbers: Step = |slot, operation, now| {
+        let answer = apply(slot, operation, now);
+        if let Some(record) = slot {
+            record.generation &= u64::from(u32::MAX);
+        }
+        answer
+    };
+    let few_orphans: Step = |slot, operation, now| {
+        let answer = apply(slot, operation, now);
+        if let Some(record) = slot {
+            record.orphans.truncate(7);
+        }
+        answer
+    };
+    let no_error: Step = |slot, operation, now| {
+        let answer = apply(slot, operation, now);
+        if let Some(record) = slot {
+            record.last_error = None;
+        }
+        answer
+    };
+    let long = "content: a text of 200 KiB in every script comes back to the byte";
+    for (mistake, step, by) in [
+        ("payloads are cut", cut, long),
+        ("payloads are ASCII", ascii, long),
+        ("payloads are trimmed", trimmed, "content: spaces at the ends stay"),
+        ("ids have 64 bits", short_ids, "begin: it writes the journal and the claim"),
+        ("generations have 32 bits", small_numbers, "content: generations go beyond 32 bits"),
+        ("seven orphans at most", few_orphans, "content: eight orphans come back, in order"),
+        ("no last error", no_error, "content: a failure without status and code comes back, and so does none"),
+    ] {
+        is_caught(mistake, Mutant::stepping(step), by).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_and_records_that_disagree() {
+    let unwritten: Step = |slot, operation, now| apply(&mut slot.clone(), operation, now);
+    let as_before: Step = |slot, operation, now| {
+        let before = slot.clone();
+        with_record(apply(slot, operation, now), &before)
+    };
+    let touched: Step = |slot, operation, now| {
+        let answer = apply(slot, operation, now);
+        if let (Some(record), Answer::Moved(_)) = (slot, &answer) {
+            record.updated_at = now.wall;
+        }
+        answer
+    };
+    let doubted: Step = |slot, operation, now| {
+        let answer = apply(slot, operation, now);
+        if let (Some(record), Answer::Doubtful(_)) = (slot, &answer) {
+            record.state = State::Doubtful;
+        }
+        answer
+    };
+    for (mistake, step, by) in [
+        ("nothing is written", unwritten, "put: the first login is generation one"),
+        ("answers show what was", as_before, "begin: it writes the journal and the claim"),
+        ("what moved is touched", touched, "begin: another generation or token is not presented"),
+        (
+            "a doubt is written by who may not settle it",
+            doubted,
+            "begin: a claim that lapsed is a doubt, and without settling nothing is written",
+        ),
+    ] {
+        is_caught(mistake, Mutant::stepping(step), by).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_that_hold_for_ever_or_not_at_all() {
+    let for_ever: Step = |slot, operation, now| {
+        let lease = slot.as_ref().and_then(|record| record.attempt.as_ref()).map(|attempt| (attempt.id, attempt.lease));
+        match (&operation, lease) {
+            (Operation::Begin { attempt, .. }, Some((id, Some(lease)))) if *attempt != id => {
+                Answer::Busy { until: lease.until }
+            }
+            _ => apply(slot, operation, now),
+        }
+    };
+    let never: Step = |slot, operation, now| {
+        let begins = matches!(operation, Operation::Begin { .. });
+        if let Some(attempt) = slot.as_mut().filter(|_| begins).and_then(|record| record.attempt.as_mut()) {
+            attempt.lease = None;
+        }
+        apply(slot, operation, now)
+    };
+    is_caught("for ever", Mutant::stepping(for_ever), "content: a claim lapses by itself, by the store's own clock")
+        .await;
+    is_caught("never", Mutant::stepping(never), "begin: nobody else while the claim holds, to settle or not").await;
+    let ahead = Mutant { clock: || SystemClock.now() + Duration::from_secs(3600), ..Mutant::sound() };
+    is_caught("a local time for the world's", ahead, "put: the first login is generation one").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repetitions_that_count() {
+    let restarts: Step = |slot, operation, now| {
+        let restarts = slot.as_ref().is_some_and(|record| record.state == State::Tombstone);
+        let answer = apply(slot, operation, now);
+        if let (Some(record), true, Answer::Saved(_)) = (&mut *slot, restarts, &answer) {
+            record.generation = 1;
+        }
+        with_record(answer, slot)
+    };
+    let others_doubt: Step = |slot, operation, now| {
+        let late = match (&*slot, &operation) {
+            (Some(record), Operation::Conclude { attempt, conclusion: Conclusion::NotSent, .. }) => {
+                record.attempt.as_ref().is_some_and(|journal| !journal.presented_by.contains(&attempt.id))
+            }
+            _ => false,
+        };
+        let answer = apply(slot, operation, now);
+        if let Some(record) = slot.as_mut().filter(|_| late) {
+            record.state = State::Doubtful;
+        }
+        with_record(answer, slot)
+    };
+    let undue: Step = |slot, operation, now| {
+        let given_up = slot.as_ref().is_some_and(|record| record.state == State::LoginNeeded);
+        let answer = apply(slot, operation, now);
+        if let Some(record) = slot.as_mut().filter(|record| given_up && record.state == State::Ready) {
+            record.next_due = None;
+        }
+        with_record(answer, slot)
+    };
+    let same_is_nothing: Step = |slot, operation, now| match (&*slot, &operation) {
+        (Some(Record { tokens: Some(stored), .. }), Operation::Commit { tokens, .. })
+            if stored.presents == tokens.presents && stored.access == tokens.access =>
+        {
+            Answer::Saved(slot.clone().expect("a record with tokens"))
+        }
+        _ => apply(slot, operation, now),
+    };
+    let served_again: Step = |slot, operation, now| {
+        let commits = matches!(operation, Operation::Commit { .. });
+        let answer = apply(slot, operation, now);
+        if let Some(record) = slot.as_mut().filter(|_| commits) {
+            record.rejected = None;
+        }
+        with_record(answer, slot)
+    };
+    for (mistake, step, by) in [
+        ("generations start again", restarts, "remove: generations go on after it"),
+        (
+            "a late repetition puts another's refresh in doubt",
+            others_doubt,
+            "conclude not sent: a late repetition touches nobody else's refresh",
+        ),
+        (
+            "a session that is ready again is never due",
+            undue,
+            "conclude not sent: a session whose giving up is withdrawn by an earlier attempt is due again",
+        ),
+        (
+            "an answer with the same tokens is none",
+            same_is_nothing,
+            "commit: an answer that repeats the tokens presented is an answer, and ends the doubt",
+        ),
+        (
+            "a rejected access token is served again",
+            served_again,
+            "commit: an access token that comes again after its rejection stays rejected",
+        ),
+    ] {
+        is_caught(mistake, Mutant::stepping(step), by).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listings_that_mislead() {
+    type IsDue = fn(&Record, SystemTime, &StoreTime) -> Option<SystemTime>;
+    let claimed_too: IsDue = |record, before, _| {
+        let open = matches!(record.state, State::Ready | State::Doubtful);
+        record.next_due.filter(|due| *due < before && open)
+    };
+    let too_late: IsDue = |record, before, now| common::is_due(record, before + Duration::from_nanos(1), now);
+    for (mistake, is_due, by) in [
+        ("claimed ones too", claimed_too, "due: what is claimed is left out until the claim lapses"),
+        ("those of that very time too", too_late, "due: the earliest first, and only what is due before then"),
+    ] {
+        is_caught(mistake, Mutant { is_due, ..Mutant::sound() }, by).await;
+    }
+    type Listed = fn(&mut Vec<(SystemTime, SessionKey)>, usize);
+    let by_key: Listed = |due, limit| due.truncate(limit);
+    let all: Listed = |due, _| due.sort();
+    let cut_first: Listed = |due, limit| {
+        due.sort_by_key(|(_, key)| std::cmp::Reverse(key.clone()));
+        due.truncate(limit);
+        due.sort();
+    };
+    for (mistake, listed, by) in [
+        ("in the keys' order", by_key, "due: the earliest first, and only what is due before then"),
+        ("without a limit", all, "due: no more than asked for, the earliest of all"),
+        ("limited before it is ordered", cut_first, "due: no more than asked for, the earliest of all"),
+    ] {
+        is_caught(mistake, Mutant { listed, ..Mutant::sound() }, by).await;
+    }
+    type Keys = fn(&BTreeMap<SessionKey, Record>) -> Vec<SessionKey>;
+    let living: Keys =
+        |records| records.iter().filter(|(_, it)| it.state != State::Tombstone).map(|(key, _)| key.clone()).collect();
+    let any_case: Keys = |records| {
+        let mut keys: Vec<_> = records.keys().cloned().collect();
+        keys.sort_by_key(|key| key.as_str().to_lowercase());
+        keys
+    };
+    let twice: Keys = |records| records.keys().flat_map(|key| [key.clone(), key.clone()]).collect();
+    for (mistake, keys) in [("no tombstones", living), ("by another alphabet", any_case), ("twice", twice)] {
+        is_caught(mistake, Mutant { keys, ..Mutant::sound() }, "keys: every key once, in order, tombstones too").await;
+    }
+    let folded = |key: &SessionKey| SessionKey::parse(key.as_str().to_lowercase()).expect("a key in small letters");
+    let store = Mutant { stored_under: folded, ..Mutant::sound() };
+    is_caught("keys in any case", store, "content: keys that look alike are different sessions").await;
+}
+
+/// Keeps nothing, fails or panics.
+struct Useless(fn() -> Result<(), StoreError>);
+
+#[async_trait]
+impl Store for Useless {
+    async fn load(&self, _: &SessionKey) -> Result<Option<Record>, StoreError> {
+        (self.0)().map(|()| None)
+    }
+
+    async fn apply(&self, _: &SessionKey, operation: Operation) -> Result<Answer, StoreError> {
+        (self.0)().map(|()| apply(&mut None, operation, &StoreTime::wall(SystemClock.now())))
+    }
+
+    async fn due(&self, _: SystemTime, _: usize) -> Result<Vec<SessionKey>, StoreError> {
+        (self.0)().map(|()| Vec::new())
+    }
+
+    async fn keys(&self) -> Result<Vec<SessionKey>, StoreError> {
+        (self.0)().map(|()| Vec::new())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_scenario_can_fail() {
+    let unreachable = || Err(StoreError::new(StoreErrorKind::Unavailable, "failed to reach the store: no route"));
+    let all = conformance::scenarios();
+    assert_eq!(failed(Useless(unreachable)).await.len(), all.len());
+    assert_eq!(failed(Useless(|| panic!("a store that breaks"))).await.len(), all.len());
+    let passed_on_nothing = failed(Useless(|| Ok(()))).await;
+    let passed: Vec<_> = all.into_iter().filter(|name| !passed_on_nothing.contains(name)).collect();
+    assert_eq!(passed, ["nothing stored: nothing is begun, saved, given up, rejected or removed"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[should_panic(expected = "conclude dead: a login is needed\n    step 3, conclude dead, which is to answer Done:")]
+async fn check_names_scenario_and_step() {
+    let step: Step = |slot, operation, now| match operation {
+        Operation::Conclude { conclusion: Conclusion::Dead, .. } => Answer::Gone,
+        operation => apply(slot, operation, now),
+    };
+    conformance::check(Mutant::stepping(step)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_shows_no_token() {
+    let step: Step = |slot, operation, now| {
+        let answer = apply(slot, operation, now);
+        if let Some(tokens) = slot.as_mut().and_then(|record| record.tokens.as_mut()) {
+            tokens.payload = format!("needle {}", tokens.payload.expose_secret()).into();
+        }
+        answer
+    };
+    let report = conformance::run(Mutant::stepping(step)).await;
+    let shown = format!("{report}\n{report:?}\n{report:#?}");
+    assert!(shown.contains("payload: another text of"), "{shown}");
+    assert!(!shown.contains("needle") && !shown.contains("the tokens 1"), "{shown}");
+}

@@ -1,0 +1,148 @@
+//! A presentation whose answer is lost: when it is repeated, and how the doubt ends.
+
+use std::time::Duration;
+
+use rampauth_core::{ErrorKind, Outcome, WhenUnknown};
+use rampauth_keeper::State;
+
+use crate::support::{LIFETIME, Move, World, error, pass};
+
+#[tokio::test(start_paused = true)]
+async fn promptly_presents_the_token_again_soon() {
+    let mut world = World::new().await;
+    world.provider.next([Move::LoseAnswer]);
+    let lost = world.session.refresh().await.expect_err("the answer is lost");
+    assert_eq!(lost.outcome(), Outcome::Unknown);
+    assert_eq!(world.store.record().await.state, State::Doubtful);
+    assert_eq!(world.token().await, "access-0", "the token in use is as good as before");
+    pass(Duration::from_secs(10)).await;
+    assert_eq!(world.provider.presented(), ["refresh-0", "refresh-0"]);
+    assert_eq!(world.happened(), ["doubtful", "settled"]);
+    assert_eq!((world.token().await.as_str(), world.store.record().await.state), ("access-2", State::Ready));
+}
+
+#[tokio::test(start_paused = true)]
+async fn promptly_gives_way_to_the_last_moment_once_its_time_has_passed() {
+    let within = Duration::from_secs(60);
+    let world = World::with(|provider| provider.when_unknown(WhenUnknown::Promptly { within })).await;
+    world.provider.next((0..200).map(|_| Move::LoseAnswer));
+    world.session.refresh().await.expect_err("the answer is lost");
+    pass(LIFETIME / 2).await;
+    let early = world.provider.calls();
+    assert!((2..=60).contains(&early), "{early} presentations");
+    pass(LIFETIME / 4).await;
+    assert_eq!(world.provider.calls(), early, "a live access token is not risked");
+    assert_eq!(world.token().await, "access-0");
+    pass(LIFETIME / 4).await;
+    assert!(world.provider.calls() > early, "now there is nothing to lose");
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_last_moment_a_live_access_token_is_never_risked() {
+    let mut world = World::with(|provider| provider.when_unknown(WhenUnknown::AtLastMoment)).await;
+    world.provider.next([Move::LoseAnswer]);
+    world.session.refresh().await.expect_err("the answer is lost");
+    pass(LIFETIME * 9 / 10).await;
+    assert_eq!(world.provider.calls(), 1);
+    assert_eq!(world.token().await, "access-0");
+    pass(LIFETIME / 20).await;
+    assert_eq!(world.token().await, "access-2");
+    assert_eq!(world.happened(), ["doubtful", "settled"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_is_a_last_moment_too() {
+    let world = World::with(|provider| provider.when_unknown(WhenUnknown::AtLastMoment)).await;
+    world.provider.next([Move::LoseAnswer]);
+    world.session.refresh().await.expect_err("the answer is lost");
+    let token = world.session.access_token().await.expect("a token");
+    pass(Duration::from_secs(5)).await;
+    world.session.reject(&token).await.expect("noted");
+    assert_eq!(world.token().await, "access-2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_never_presents_again_and_a_login_is_needed_once_the_token_has_died() {
+    let mut world = World::with(|provider| provider.when_unknown(WhenUnknown::Stop)).await;
+    world.provider.next([Move::LoseAnswer]);
+    world.session.refresh().await.expect_err("the answer is lost");
+    pass(LIFETIME * 9 / 10).await;
+    assert_eq!(world.token().await, "access-0");
+    pass(LIFETIME / 5).await;
+    let error = world.session.access_token().await.expect_err("dead");
+    assert_eq!(error.kind(), ErrorKind::LoginNeeded);
+    assert_eq!(world.provider.calls(), 1);
+    assert_eq!(world.happened(), ["doubtful", "login needed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_crash_the_next_process_finds_the_attempt_and_settles_it() {
+    let world = World::new().await;
+    world.provider.next([Move::Hang]);
+    // The process dies with its request under way: its keeper is never heard of again.
+    let crashed = tokio::spawn({
+        let session = world.session.clone();
+        async move { session.refresh().await }
+    });
+    pass(Duration::from_secs(1)).await;
+    crashed.abort();
+    let record = world.store.record().await;
+    assert!(record.attempt.as_ref().is_some_and(|attempt| attempt.lease.is_some()), "the journal came first");
+
+    let (_keeper, next) = world.another_process().await;
+    let mut events = _keeper.events();
+    next.refresh().await.expect("settled once the claim has lapsed");
+    assert_eq!(world.provider.presented(), ["refresh-0", "refresh-0"]);
+    assert!(std::iter::from_fn(|| events.try_next()).count() > 0);
+    assert_eq!(next.access_token().await.expect("a token").expose_secret(), "access-2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn not_sent_takes_its_own_presentation_back() {
+    let mut world = World::new().await;
+    world.provider.next([Move::Fail(error(ErrorKind::Unreachable, Outcome::NotSent))]);
+    world.session.refresh().await.expect_err("not sent");
+    let record = world.store.record().await;
+    assert!(record.state == State::Ready && record.attempt.is_none());
+    assert_eq!(record.last_error.expect("noted").kind, "unreachable");
+    assert_eq!(world.happened(), ["refresh failed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_doubt_any_refusal_condemns_where_no_code_for_dead_tokens_is_published() {
+    let world = World::new().await;
+    let no = || Move::Fail(error(ErrorKind::Refused, Outcome::Refused));
+    world.provider.next([no()]);
+    world.session.refresh().await.expect_err("refused");
+    assert_eq!(world.store.record().await.state, State::Ready, "outside doubt the token was good a moment ago");
+    world.provider.next([Move::LoseAnswer, no()]);
+    world.session.refresh().await.expect_err("lost");
+    pass(Duration::from_secs(30)).await;
+    assert_eq!(world.store.record().await.state, State::LoginNeeded);
+    assert_eq!(world.token().await, "access-0", "its access token is handed out as long as it lives");
+}
+
+#[tokio::test(start_paused = true)]
+async fn settle_presents_once_more_whatever_the_policy_says_and_only_in_doubt() {
+    let world = World::with(|provider| provider.when_unknown(WhenUnknown::Stop)).await;
+    world.session.settle().await.expect("there is no doubt");
+    assert_eq!(world.provider.calls(), 0);
+    world.provider.next([Move::LoseAnswer]);
+    world.session.refresh().await.expect_err("the answer is lost");
+    world.session.settle().await.expect("settled");
+    assert_eq!(world.provider.presented(), ["refresh-0", "refresh-0"]);
+    assert_eq!((world.token().await.as_str(), world.store.record().await.state), ("access-2", State::Ready));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_is_told_although_the_store_cannot_note_it() {
+    let world = World::new().await;
+    world.provider.next([Move::FailAfter(Duration::from_secs(2), error(ErrorKind::Forbidden, Outcome::Refused))]);
+    let refresh = tokio::spawn({
+        let session = world.session.clone();
+        async move { session.refresh().await }
+    });
+    pass(Duration::from_secs(1)).await;
+    world.store.fail(true);
+    assert_eq!(refresh.await.expect("no panic").expect_err("refused").kind(), ErrorKind::Forbidden);
+}

@@ -1,0 +1,290 @@
+//! A provider that does as it is told, a clock that follows tokio's, and a store that can be made to fail.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use rampauth_core::{
+    AccessToken, Error, ErrorKind, Expiry, Outcome, Presents, Refresh, RefreshPolicy, RefreshToken, TokenSet,
+    WhenUnknown,
+};
+use rampauth_keeper::{
+    Answer, Event, EventKind, Events, Keeper, KeeperBuilder, MemoryStore, Operation, Record, SessionKey, Store,
+    StoreError, StoreErrorKind,
+};
+use tokio::time::Instant;
+
+/// How long an access token of [`Provider`] lives.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(1_000);
+
+/// The wall clock of a test: it goes with tokio's, which is paused.
+pub(crate) fn clock() -> impl Fn() -> SystemTime + Send + Sync + Clone + 'static {
+    let start = Instant::now();
+    move || UNIX_EPOCH + Duration::from_secs(1_800_000_000) + start.elapsed()
+}
+
+pub(crate) fn key() -> SessionKey {
+    SessionKey::parse("fake/test/account").expect("a key")
+}
+
+/// What the provider does with the next presentation.
+#[derive(Clone, Debug)]
+pub(crate) enum Move {
+    /// A new pair.
+    Grant,
+    /// This error.
+    Fail(Error),
+    /// This error after this long.
+    FailAfter(Duration, Error),
+    /// A new pair after this long.
+    GrantAfter(Duration),
+    /// A new pair whose access token lives for this long.
+    GrantUntil(Duration),
+    /// Grants, and the answer is lost.
+    LoseAnswer,
+    Panic,
+    /// Never answers.
+    Hang,
+}
+
+/// Hands out `access-N` and `refresh-N`, and remembers what was presented. What is not scripted is granted.
+#[derive(Clone)]
+pub(crate) struct Provider {
+    pub(crate) policy: RefreshPolicy,
+    moves: Arc<Mutex<VecDeque<Move>>>,
+    presented: Arc<Mutex<Vec<String>>>,
+    at_once: Arc<AtomicUsize>,
+    clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+}
+
+impl Provider {
+    pub(crate) fn new(clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        Self {
+            policy: RefreshPolicy::new(Presents::RefreshToken),
+            moves: Arc::default(),
+            presented: Arc::default(),
+            at_once: Arc::default(),
+            clock: Arc::new(clock),
+        }
+    }
+
+    pub(crate) fn when_unknown(mut self, when_unknown: WhenUnknown) -> Self {
+        self.policy = self.policy.with_when_unknown(when_unknown);
+        self
+    }
+
+    pub(crate) fn next(&self, moves: impl IntoIterator<Item = Move>) {
+        self.moves.lock().expect("no panic").extend(moves);
+    }
+
+    /// The refresh tokens that were presented, in order.
+    pub(crate) fn presented(&self) -> Vec<String> {
+        self.presented.lock().expect("no panic").clone()
+    }
+
+    pub(crate) fn calls(&self) -> usize {
+        self.presented().len()
+    }
+
+    fn pair(&self, number: usize) -> TokenSet {
+        let expiry = Expiry::At((self.clock)() + LIFETIME);
+        tokens(number, expiry)
+    }
+}
+
+/// `access-N` until `expiry`, and `refresh-N`.
+pub(crate) fn tokens(number: usize, expiry: Expiry) -> TokenSet {
+    TokenSet::new()
+        .with_access_token(AccessToken::new(format!("access-{number}")).expect("a token"), expiry)
+        .with_refresh_token(RefreshToken::new(format!("refresh-{number}")).expect("a token"), Expiry::Unknown)
+}
+
+#[async_trait]
+impl Refresh for Provider {
+    fn policy(&self) -> &RefreshPolicy {
+        &self.policy
+    }
+
+    async fn refresh(&self, current: &TokenSet) -> Result<TokenSet, Error> {
+        let token = current.refresh_token.as_ref().expect("a refresh token").expose_secret().to_owned();
+        let number = {
+            let mut presented = self.presented.lock().expect("no panic");
+            presented.push(token);
+            presented.len()
+        };
+        assert_eq!(self.at_once.fetch_add(1, Ordering::SeqCst), 0, "two presentations at once");
+        let next = self.moves.lock().expect("no panic").pop_front().unwrap_or(Move::Grant);
+        let answer = match next {
+            Move::Grant => Ok(self.pair(number)),
+            Move::GrantAfter(wait) => {
+                tokio::time::sleep(wait).await;
+                Ok(self.pair(number))
+            }
+            Move::GrantUntil(lifetime) => Ok(tokens(number, Expiry::At((self.clock)() + lifetime))),
+            Move::Fail(error) => Err(error),
+            Move::FailAfter(wait, error) => {
+                tokio::time::sleep(wait).await;
+                Err(error)
+            }
+            Move::LoseAnswer => Err(error(ErrorKind::Timeout, Outcome::Unknown)),
+            Move::Panic => {
+                self.at_once.store(0, Ordering::SeqCst);
+                std::panic::panic_any("a provider that panics");
+            }
+            Move::Hang => {
+                self.at_once.store(0, Ordering::SeqCst);
+                std::future::pending().await
+            }
+        };
+        self.at_once.store(0, Ordering::SeqCst);
+        answer
+    }
+}
+
+pub(crate) fn error(kind: ErrorKind, outcome: Outcome) -> Error {
+    Error::new(kind, outcome, "refresh the fake tokens", "it was told to fail")
+}
+
+/// A memory store that can be put out of order.
+#[derive(Clone)]
+pub(crate) struct Fragile {
+    pub(crate) store: Arc<Mutex<MemoryStore>>,
+    out_of_order: Arc<AtomicBool>,
+    refuses_commits: Arc<AtomicBool>,
+}
+
+impl Fragile {
+    pub(crate) fn new(clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        Self {
+            store: Arc::new(Mutex::new(MemoryStore::new().with_clock(clock))),
+            out_of_order: Arc::default(),
+            refuses_commits: Arc::default(),
+        }
+    }
+
+    pub(crate) fn fail(&self, fails: bool) {
+        self.out_of_order.store(fails, Ordering::SeqCst);
+    }
+
+    pub(crate) fn refuse_commits(&self, refuses: bool) {
+        self.refuses_commits.store(refuses, Ordering::SeqCst);
+    }
+
+    fn check(&self, commit: bool) -> Result<(), StoreError> {
+        if self.out_of_order.load(Ordering::SeqCst) || commit && self.refuses_commits.load(Ordering::SeqCst) {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "failed to use the store: it was told to fail"));
+        }
+        Ok(())
+    }
+
+    fn store(&self) -> MemoryStore {
+        self.store.lock().expect("no panic").clone()
+    }
+
+    /// The store as it comes back from a copy in which the session is what `record` says, newly logged in.
+    pub(crate) async fn fail_over_to(&self, record: Record) {
+        let copy = MemoryStore::new();
+        let tokens = record.tokens.expect("tokens");
+        let put = Operation::Put { session: record.session, expect: None, tokens };
+        assert!(matches!(copy.apply(&key(), put).await, Ok(Answer::Saved(_))));
+        *self.store.lock().expect("no panic") = copy;
+    }
+
+    pub(crate) async fn record(&self) -> Record {
+        self.store().load(&key()).await.expect("a store in order").expect("a record")
+    }
+}
+
+#[async_trait]
+impl Store for Fragile {
+    async fn load(&self, key: &SessionKey) -> Result<Option<Record>, StoreError> {
+        self.check(false)?;
+        self.store().load(key).await
+    }
+
+    async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, StoreError> {
+        self.check(matches!(operation, Operation::Commit { .. }))?;
+        self.store().apply(key, operation).await
+    }
+
+    async fn due(&self, before: SystemTime, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
+        self.check(false)?;
+        self.store().due(before, limit).await
+    }
+
+    async fn keys(&self) -> Result<Vec<SessionKey>, StoreError> {
+        self.check(false)?;
+        self.store().keys().await
+    }
+}
+
+/// Everything of a test, with a session that has just logged in: `access-0`, `refresh-0`.
+pub(crate) struct World {
+    pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    pub(crate) store: Fragile,
+    pub(crate) provider: Provider,
+    pub(crate) keeper: Keeper,
+    pub(crate) session: rampauth_keeper::Session,
+    pub(crate) events: Events,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(|provider| provider).await
+    }
+
+    pub(crate) async fn with(set_up: impl FnOnce(Provider) -> Provider) -> Self {
+        let clock = clock();
+        let store = Fragile::new(clock.clone());
+        let provider = set_up(Provider::new(clock.clone()));
+        let keeper = builder(store.clone(), clock.clone()).spawn().expect("a keeper");
+        let session = keeper.session(key(), provider.clone()).await.expect("a session");
+        session.put(tokens(0, Expiry::At(clock() + LIFETIME))).await.expect("saved");
+        let events = keeper.events();
+        Self { clock: Arc::new(clock), store, provider, keeper, session, events }
+    }
+
+    /// Another process on the same store.
+    pub(crate) async fn another_process(&self) -> (Keeper, rampauth_keeper::Session) {
+        let clock = Arc::clone(&self.clock);
+        let keeper = builder(self.store.clone(), move || clock()).spawn().expect("a keeper");
+        let session = keeper.session(key(), self.provider.clone()).await.expect("a session");
+        (keeper, session)
+    }
+
+    /// The token that a caller gets.
+    pub(crate) async fn token(&self) -> String {
+        self.session.access_token().await.expect("a token").expose_secret().to_owned()
+    }
+
+    /// The names of what happened since this was asked last.
+    pub(crate) fn happened(&mut self) -> Vec<&'static str> {
+        std::iter::from_fn(|| self.events.try_next()).map(|event| name(&event)).collect()
+    }
+}
+
+fn builder(store: Fragile, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> KeeperBuilder {
+    Keeper::builder(store).clock(clock)
+}
+
+fn name(event: &Event) -> &'static str {
+    match event.kind {
+        EventKind::Refreshed => "refreshed",
+        EventKind::Adopted => "adopted",
+        EventKind::RefreshFailed(_) => "refresh failed",
+        EventKind::Doubtful { .. } => "doubtful",
+        EventKind::Settled => "settled",
+        EventKind::LoginNeeded => "login needed",
+        EventKind::SaveFailed(_) => "save failed",
+        EventKind::Orphaned => "orphaned",
+        EventKind::Unclaimed(_) => "unclaimed",
+        EventKind::Removed => "removed",
+        _ => "another",
+    }
+}
+
+pub(crate) async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
+}

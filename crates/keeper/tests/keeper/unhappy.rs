@@ -1,0 +1,118 @@
+//! Refusals and broken stores: nothing granted is lost, and nothing gets worse than doing nothing.
+
+use std::time::Duration;
+
+use rampauth_core::{Error, ErrorKind, Expiry, Outcome, RefreshToken, TokenSet};
+use rampauth_keeper::State;
+
+use crate::support::{LIFETIME, Move, World, error, pass, tokens};
+
+#[tokio::test(start_paused = true)]
+async fn while_the_token_is_usable_a_failing_refresh_is_invisible() {
+    let mut world = World::new().await;
+    world.provider.next((0..1_000).map(|_| Move::Fail(error(ErrorKind::Unreachable, Outcome::NotSent))));
+    pass(LIFETIME - Duration::from_secs(1)).await;
+    assert!(world.provider.calls() > 1);
+    assert_eq!(world.token().await, "access-0");
+    assert!(world.happened().iter().all(|event| *event == "refresh failed"));
+    pass(Duration::from_secs(2)).await;
+    assert_eq!(world.session.access_token().await.expect_err("expired").kind(), ErrorKind::Unreachable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_about_the_token_needs_a_login_and_a_login_heals_it() {
+    let mut world = World::new().await;
+    world.provider.next([Move::Fail(error(ErrorKind::LoginNeeded, Outcome::Refused))]);
+    world.session.refresh().await.expect_err("dead");
+    assert_eq!(world.happened(), ["login needed"]);
+    assert_eq!(world.token().await, "access-0", "it lives until it expires");
+    pass(LIFETIME * 2).await;
+    assert_eq!(world.session.access_token().await.expect_err("dead").kind(), ErrorKind::LoginNeeded);
+    assert_eq!(world.provider.calls(), 1, "a dead token is not presented again");
+    world.session.put(tokens(9, Expiry::Unknown)).await.expect("saved");
+    assert_eq!(world.token().await, "access-9");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_save_is_held_served_and_saved_before_anything_else() {
+    let mut world = World::new().await;
+    world.store.refuse_commits(true);
+    world.session.refresh().await.expect_err("not saved");
+    assert_eq!(world.happened(), ["save failed"]);
+    assert_eq!(world.token().await, "access-1", "it is served all the same");
+    assert_eq!(world.store.record().await.generation, 1);
+    pass(Duration::from_secs(60)).await;
+    assert_eq!(world.provider.calls(), 1, "nothing is presented while something is held");
+    world.store.refuse_commits(false);
+    // The pause grows to an hour at most.
+    pass(Duration::from_secs(3_600)).await;
+    assert_eq!(world.happened().last(), Some(&"refreshed"));
+    assert!(world.store.record().await.generation >= 2);
+    assert_eq!(world.provider.presented()[..2.min(world.provider.calls())][0], "refresh-0");
+    assert!(world.provider.presented().get(1).is_none_or(|token| token == "refresh-1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_be_reached_never_blocks_a_usable_token() {
+    let world = World::new().await;
+    world.store.fail(true);
+    pass(LIFETIME * 9 / 10).await;
+    assert_eq!(world.token().await, "access-0");
+    assert_eq!(world.provider.calls(), 0, "nothing is presented that could not be journalled");
+    pass(LIFETIME).await;
+    let error = world.session.access_token().await.expect_err("expired");
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Internal, Outcome::NotSent));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_contract_breaking_answer_that_brings_a_refresh_token_is_saved_too() {
+    let world = World::new().await;
+    let token = RefreshToken::new("rescued").expect("a token");
+    let salvage = TokenSet::new().with_refresh_token(token, Expiry::Unknown);
+    let broken = Error::new(ErrorKind::Protocol, Outcome::Unknown, "refresh", "no access token");
+    world.provider.next([Move::Fail(broken.with_salvage(Some(salvage)))]);
+    world.session.refresh().await.expect_err("broken");
+    let record = world.store.record().await;
+    assert_eq!((record.state, record.generation), (State::Ready, 2));
+    assert!(record.tokens.expect("tokens").payload.expose_secret().contains("rescued"));
+    pass(Duration::from_secs(10)).await;
+    assert_eq!(world.token().await, "access-2");
+    assert_eq!(world.provider.presented(), ["refresh-0", "rescued"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_has_expired_already_is_saved_and_starts_the_floor() {
+    let world = World::new().await;
+    world.provider.next([Move::GrantUntil(Duration::ZERO)]);
+    let error = world.session.refresh().await.expect_err("expired already");
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    assert_eq!(world.store.record().await.generation, 2, "its refresh token is the live one");
+    world.session.access_token().await.expect_err("the floor");
+    assert_eq!(world.provider.calls(), 1);
+    pass(Duration::from_secs(5)).await;
+    assert_eq!((world.token().await.as_str(), world.provider.presented()[1].as_str()), ("access-2", "refresh-1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_came_back_older_than_memory_is_given_what_memory_has() {
+    let world = World::new().await;
+    let before = world.store.record().await;
+    world.session.refresh().await.expect("refreshed");
+    world.session.refresh().await.expect("refreshed");
+    world.store.fail_over_to(before).await;
+    assert_eq!(world.token().await, "access-2");
+    world.session.refresh().await.expect("refreshed");
+    assert_eq!(world.provider.presented(), ["refresh-0", "refresh-1", "refresh-2"], "no spent token is presented");
+    assert_eq!(world.store.record().await.generation, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_without_tokens_says_that_a_login_is_needed() {
+    let world = World::new().await;
+    let key = rampauth_keeper::SessionKey::parse("fake/test/another").expect("a key");
+    let session = world.keeper.session(key, world.provider.clone()).await.expect("a session");
+    let error = session.access_token().await.expect_err("none yet");
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::LoginNeeded, Outcome::NotSent));
+    let lacking = TokenSet::new();
+    assert_eq!(session.put(lacking).await.expect_err("refused").kind(), ErrorKind::Input);
+}

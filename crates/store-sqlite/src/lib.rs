@@ -1,0 +1,158 @@
+#![doc = include_str!("../README.md")]
+
+mod clock;
+mod error;
+mod file;
+mod schema;
+mod steps;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use rampauth_keeper::{Answer, Operation, Record, SessionKey, Store, StoreError, StoreTime};
+
+use crate::clock::StoreClock;
+use crate::steps::Steps;
+use crate::worker::Worker;
+
+/// Keeps sessions in one SQLite file. Clones share its connection; other processes of the machine open the same file.
+///
+/// One thread of its own does the work, so that no runtime is blocked and none is needed. A step whose caller is dropped has
+/// either not begun, and then never does, or is carried out to its end.
+#[derive(Clone)]
+pub struct SqliteStore {
+    path: Arc<Path>,
+    worker: Worker,
+}
+
+impl SqliteStore {
+    /// Opens the file, or creates it for its owner alone; its folder must exist. An empty file is a fresh store.
+    ///
+    /// Blocks for as long as the disk takes, and up to five seconds while another process has the file locked.
+    ///
+    /// # Errors
+    ///
+    /// - [`Incompatible`](rampauth_keeper::StoreErrorKind::Incompatible): the file is not a store, or one of a newer version.
+    ///   It is left as it is.
+    /// - [`NotWritable`](rampauth_keeper::StoreErrorKind::NotWritable): the file is read-only, or cannot be created.
+    /// - [`Damaged`](rampauth_keeper::StoreErrorKind::Damaged): SQLite cannot make sense of the file.
+    /// - [`Unavailable`](rampauth_keeper::StoreErrorKind::Unavailable): the file stayed locked, or the disk failed.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::builder().open(path)
+    }
+
+    /// Changes how a store is opened.
+    pub fn builder() -> SqliteStoreBuilder {
+        SqliteStoreBuilder { busy_timeout: Duration::from_secs(5), clock: clock::machine() }
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        key: Option<&SessionKey>,
+        step: impl FnOnce(&mut Steps<'_>) -> Result<T, error::Trouble> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let result = self.worker.run(step).await;
+        result.map_err(|trouble| match key {
+            Some(key) => trouble.into_error(format_args!("{action} {key}"), &self.path),
+            None => trouble.into_error(format_args!("{action}"), &self.path),
+        })
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn load(&self, key: &SessionKey) -> Result<Option<Record>, StoreError> {
+        let wanted = key.clone();
+        self.run("load", Some(key), move |steps| steps.load(&wanted)).await
+    }
+
+    async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, StoreError> {
+        let (action, wanted) = (action(&operation), key.clone());
+        self.run(action, Some(key), move |steps| steps.apply(&wanted, operation)).await
+    }
+
+    async fn due(&self, before: SystemTime, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
+        self.run("list the sessions that are due", None, move |steps| steps.due(before, limit)).await
+    }
+
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method is for one lifetime, the closure for all"
+    )]
+    async fn keys(&self) -> Result<Vec<SessionKey>, StoreError> {
+        self.run("list the sessions", None, |steps| steps.keys()).await
+    }
+}
+
+/// What a step does, as an error says it.
+fn action(operation: &Operation) -> &'static str {
+    match operation {
+        Operation::Put { .. } => "save the login of",
+        Operation::Begin { .. } => "claim",
+        Operation::Commit { .. } => "save the tokens of",
+        Operation::Conclude { .. } => "conclude the attempt of",
+        Operation::GiveUp { .. } => "give up",
+        Operation::Reject { .. } => "note the rejection for",
+        Operation::Remove { .. } => "remove",
+        _ => "change",
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// How a [`SqliteStore`] is opened.
+#[derive(Clone)]
+#[must_use]
+pub struct SqliteStoreBuilder {
+    busy_timeout: Duration,
+    clock: StoreClock,
+}
+
+impl SqliteStoreBuilder {
+    /// How long a step waits while another process writes, before it fails as
+    /// [`Unavailable`](rampauth_keeper::StoreErrorKind::Unavailable). Five seconds unless set here, which is what a claim leaves
+    /// for the save.
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// Takes the store's time from `clock`, which is asked once per step; for tests. All processes that share the file have to
+    /// agree about the time.
+    pub fn clock(mut self, clock: impl Fn() -> StoreTime + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Opens or creates the file.
+    ///
+    /// # Errors
+    ///
+    /// As [`SqliteStore::open`].
+    pub fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
+        // Absolute, so that a change of the working directory changes nothing, and that SQLite takes no name for a URI.
+        let path: PathBuf = std::path::absolute(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_owned());
+        match Worker::start(path.clone(), self.busy_timeout, self.clock) {
+            Ok(worker) => Ok(SqliteStore { path: path.into(), worker }),
+            Err(trouble) => Err(trouble.into_error(format_args!("open the store"), &path)),
+        }
+    }
+}
+
+impl fmt::Debug for SqliteStoreBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStoreBuilder").field("busy_timeout", &self.busy_timeout).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,208 @@
+//! The steps of the protocol on the file: one transaction each.
+
+use std::time::{Duration, SystemTime};
+
+use rampauth_core::SecretString;
+use rampauth_keeper::{Answer, Operation, Record, RecordDamage, SessionKey, State, protocol};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension as _, Row, Statement, Transaction, TransactionBehavior, params};
+use sha2::{Digest as _, Sha256};
+
+use crate::clock::StoreClock;
+use crate::error::Trouble;
+use crate::file::StoreFile;
+use crate::schema;
+
+/// The open file with its statements.
+pub(crate) struct Steps<'c> {
+    connection: &'c Connection,
+    file: &'c StoreFile,
+    clock: StoreClock,
+    version: Statement<'c>,
+    select: Statement<'c>,
+    upsert: Statement<'c>,
+    update: Statement<'c>,
+    due: Statement<'c>,
+    keys: Statement<'c>,
+}
+
+impl<'c> Steps<'c> {
+    pub(crate) fn prepare(connection: &'c Connection, file: &'c StoreFile, clock: StoreClock) -> Result<Self, Trouble> {
+        Ok(Self {
+            connection,
+            file,
+            clock,
+            version: connection.prepare("PRAGMA user_version")?,
+            select: connection.prepare("SELECT record, sum FROM session WHERE key = ?1")?,
+            upsert: connection.prepare(
+                "INSERT INTO session (key, record, sum, due) VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT (key) DO UPDATE SET record = excluded.record, sum = excluded.sum, due = excluded.due",
+            )?,
+            // The index of what is due stays as it is: one page less to flush, which is half of a claim's.
+            update: connection.prepare("UPDATE session SET record = ?2, sum = ?3 WHERE key = ?1")?,
+            // Both are answered from an index alone: a damaged record is in the way of its own session and of no other.
+            due: connection.prepare("SELECT key FROM session WHERE due < ?1 ORDER BY due, key")?,
+            keys: connection.prepare("SELECT key FROM session ORDER BY key")?,
+        })
+    }
+
+    pub(crate) fn load(&mut self, key: &SessionKey) -> Result<Option<Record>, Trouble> {
+        self.check()?;
+        read(text(&mut self.select, key)?.as_ref())
+    }
+
+    pub(crate) fn apply(&mut self, key: &SessionKey, operation: Operation) -> Result<Answer, Trouble> {
+        match self.step(key, operation.clone()) {
+            Err(trouble) if trouble.is_full_disk() => {
+                // The log grows until it is moved into the file. Moved now, it begins anew in the room that it has.
+                self.connection.query_row("PRAGMA wal_checkpoint", [], |_| Ok(())).map_err(|_| trouble)?;
+                self.step(key, operation)
+            }
+            done => done,
+        }
+    }
+
+    fn step(&mut self, key: &SessionKey, operation: Operation) -> Result<Answer, Trouble> {
+        // Dropped without a commit it is rolled back, which writes nothing.
+        let step = Transaction::new_unchecked(self.connection, TransactionBehavior::Immediate)?;
+        self.check()?;
+        let before = text(&mut self.select, key)?;
+        let mut slot = read(before.as_ref())?;
+        let due_before = slot.as_ref().map(due);
+        // Read now that nobody else can change the record: a claim may have lapsed while this step waited for its turn.
+        let now = (self.clock)();
+        let answer = protocol::apply(&mut slot, operation, &now);
+        if let Some(record) = slot {
+            let after = record.to_json();
+            if before.is_none_or(|before| before.expose_secret() != after.expose_secret()) {
+                let (after, due) = (after.expose_secret(), due(&record));
+                if due_before == Some(due) {
+                    self.update.execute(params![key.as_str(), after, sum(key, after)])?;
+                } else {
+                    self.upsert.execute(params![key.as_str(), after, sum(key, after), due])?;
+                }
+                step.commit()?;
+            }
+        }
+        Ok(answer)
+    }
+
+    pub(crate) fn due(&mut self, before: SystemTime, limit: usize) -> Result<Vec<SessionKey>, Trouble> {
+        self.check()?;
+        let now = (self.clock)();
+        let mut keys = Vec::new();
+        let mut rows = self.due.query([nanoseconds(before)])?;
+        while keys.len() < limit {
+            let Some(row) = rows.next()? else { break };
+            let Some(key) = key(row)? else { continue };
+            // One that cannot be read is due: loading it says what is wrong with it.
+            let record = text(&mut self.select, &key).and_then(|text| read(text.as_ref())).unwrap_or(None);
+            let lease = record.and_then(|record| record.attempt).and_then(|attempt| attempt.lease);
+            if !lease.is_some_and(|lease| lease.holds_at(&now)) {
+                keys.push(key);
+            }
+        }
+        Ok(keys)
+    }
+
+    pub(crate) fn keys(&mut self) -> Result<Vec<SessionKey>, Trouble> {
+        self.check()?;
+        let mut keys = Vec::new();
+        let mut rows = self.keys.query([])?;
+        while let Some(row) = rows.next()? {
+            keys.extend(key(row)?);
+        }
+        Ok(keys)
+    }
+
+    /// That the file is the one that was opened, and that no newer version has taken it over since.
+    fn check(&mut self) -> Result<(), Trouble> {
+        self.file.check_in_place()?;
+        let version = self.version.query_row([], |row| row.get(0))?;
+        if version > schema::VERSION {
+            return Err(Trouble::Newer { version, known: schema::VERSION });
+        }
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn connection(&self) -> &Connection {
+        self.connection
+    }
+}
+
+/// The stored text of a record, if it is the one that was stored under this key.
+fn text(select: &mut Statement<'_>, key: &SessionKey) -> Result<Option<SecretString>, Trouble> {
+    let checked = |row: &Row<'_>| {
+        let (ValueRef::Text(record), ValueRef::Blob(expected)) = (row.get_ref(0)?, row.get_ref(1)?) else {
+            return Ok(None);
+        };
+        let record = std::str::from_utf8(record).ok();
+        Ok(record.filter(|record| sum(key, record) == *expected).map(SecretString::from))
+    };
+    match select.query_row([key.as_str()], checked).optional()? {
+        Some(None) => Err(Trouble::Record(RecordDamage::Unreadable)),
+        Some(text) => Ok(text),
+        None => Ok(None),
+    }
+}
+
+fn read(text: Option<&SecretString>) -> Result<Option<Record>, Trouble> {
+    text.map(|text| Record::from_json(text.expose_secret())).transpose().map_err(Trouble::Record)
+}
+
+/// When a refresh should start, as the file keeps it: never for a session that is closed.
+fn due(record: &Record) -> Option<i64> {
+    let open = matches!(record.state, State::Ready | State::Doubtful);
+    record.next_due.filter(|_| open).map(nanoseconds)
+}
+
+/// Ties a record to its key, so that neither is taken for another.
+fn sum(key: &SessionKey, record: &str) -> [u8; 32] {
+    let mut sum = Sha256::new_with_prefix(key.as_str());
+    sum.update(b"\n");
+    sum.update(record);
+    sum.finalize().into()
+}
+
+/// `None` for what no store writes: it is not a session, and no reason to fail for those that are.
+fn key(row: &Row<'_>) -> rusqlite::Result<Option<SessionKey>> {
+    Ok(row.get_ref(0)?.as_str().ok().and_then(|key| SessionKey::parse(key).ok()))
+}
+
+/// Since 1970; a time more than 292 years from it becomes the last, or the first, of these.
+fn nanoseconds(time: SystemTime) -> i64 {
+    let whole = |distance: Duration| i64::try_from(distance.as_nanos()).unwrap_or(i64::MAX);
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => whole(after),
+        Err(before) => -whole(before.duration()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_keep_their_order_as_numbers() {
+        let epoch = SystemTime::UNIX_EPOCH;
+        let far = Duration::from_secs(400 * 365 * 24 * 60 * 60);
+        let times = [
+            (epoch - far, -i64::MAX),
+            (epoch - Duration::from_nanos(1), -1),
+            (epoch, 0),
+            (epoch + Duration::new(1, 5), 1_000_000_005),
+            (epoch + far, i64::MAX),
+        ];
+        for (time, number) in times {
+            assert_eq!(nanoseconds(time), number, "{time:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_tied_to_its_key() {
+        let key = |key: &str| SessionKey::parse(key).expect("a key");
+        assert_ne!(sum(&key("a/b/c"), "{}"), sum(&key("a/b/d"), "{}"));
+        assert_ne!(sum(&key("a/b/c"), "{}"), sum(&key("a/b/c"), "{ }"));
+    }
+}

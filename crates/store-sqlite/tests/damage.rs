@@ -1,0 +1,200 @@
+//! What the disk lost: said by file and key, told of nothing else, and never written over.
+
+mod support;
+
+use std::fs;
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use rampauth_keeper::{Answer, Operation, SessionId, Store, StoreError, StoreErrorKind};
+use rampauth_store_sqlite::SqliteStore;
+use support::{begin, folder, key, login, payload, put, raw, replace_record, said, shown, time, wait_until_closed};
+
+const NEEDLE: &str = "needle-5b1f";
+const LEASE: Duration = Duration::from_secs(35);
+
+/// Every way to reach a record.
+async fn errors(store: &SqliteStore) -> Vec<StoreError> {
+    let other = login(store, &key("other"), "other").await;
+    let remove = Operation::Remove { session: SessionId::from_random(9), expect: SessionId::from_random(1) };
+    let mut errors = vec![store.load(&key("a")).await.expect_err("a damaged record")];
+    for operation in [put(1, NEEDLE), put(7, NEEDLE), begin(&other, 1, LEASE, true), remove] {
+        errors.push(store.apply(&key("a"), operation).await.expect_err("a damaged record"));
+    }
+    errors
+}
+
+fn row(path: &Path) -> (Vec<u8>, Vec<u8>) {
+    let read =
+        |row: &rusqlite::Row<'_>| Ok((row.get_ref(0)?.as_bytes()?.to_vec(), row.get_ref(1)?.as_bytes()?.to_vec()));
+    raw(path).query_row("SELECT record, sum FROM session WHERE key LIKE '%/a'", [], read).expect("a row")
+}
+
+/// What happens to the record of `a`, and how.
+type Damage = (&'static str, fn(&Path));
+
+#[tokio::test]
+async fn a_damaged_record_is_named_left_alone_and_in_nobody_s_way() {
+    let damages: [Damage; 6] = [
+        ("a bit of the tokens", |path| change(path, "UPDATE session SET record = replace(record, 'needle', 'noodle')")),
+        ("a digit of the generation", |path| {
+            change(path, "UPDATE session SET record = replace(record, '\"generation\":1', '\"generation\":3')");
+        }),
+        ("text that is no text", |path| change(path, "UPDATE session SET record = CAST(x'7bff7d' AS TEXT)")),
+        ("its sum", |path| change(path, "UPDATE session SET sum = zeroblob(32)")),
+        ("half of it, as if it were whole", |path| {
+            replace_record(path, &key("a"), &format!("{{\"version\":1,\"{NEEDLE}"));
+        }),
+        ("a member of the wrong kind", |path| {
+            let (record, _) = row(path);
+            let record = String::from_utf8(record).expect("JSON");
+            replace_record(
+                path,
+                &key("a"),
+                &record.replace("\"generation\":1", &format!("\"generation\":\"{NEEDLE}\"")),
+            );
+        }),
+    ];
+    for (case, damage) in damages {
+        let (_folder, path) = folder();
+        let store = SqliteStore::open(&path).expect("a store");
+        login(&store, &key("a"), NEEDLE).await;
+        let before = row(&path);
+        assert!(String::from_utf8_lossy(&before.0).contains(NEEDLE), "the needle is in the record");
+        damage(&path);
+        let damaged = row(&path);
+        assert!(damaged != before, "{case}");
+        for error in errors(&store).await {
+            assert_eq!(error.kind(), StoreErrorKind::Damaged, "{case}: {error}");
+            let text = error.to_string();
+            assert!(text.starts_with("failed to ") && text.contains(&format!(" {}: ", key("a"))), "{case}: {text}");
+            let end = format!(
+                "{} holds a damaged record of it; restore a copy, or delete its row and log in",
+                path.display()
+            );
+            assert!(text.ends_with(&end), "{case}: {text}");
+            assert!(!said(&error).contains("needle"), "{case}: {}", said(&error));
+        }
+        assert!(row(&path) == damaged, "{case}: nothing was written over");
+        assert_eq!(payload(&store, &key("other")).await, "other", "{case}");
+        assert_eq!(store.keys().await.expect("a list"), [key("a"), key("other")], "{case}");
+        assert_eq!(store.due(time(100), 9).await.expect("a list"), [key("a"), key("other")], "{case}: to be noticed");
+    }
+}
+
+fn change(path: &Path, sql: &str) {
+    let sql = format!("{sql} WHERE key LIKE '%/a'");
+    assert_eq!(raw(path).execute(&sql, []), Ok(1), "{sql}");
+}
+
+#[tokio::test]
+async fn a_record_of_a_newer_version_is_not_ours_to_read() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path).expect("a store");
+    login(&store, &key("a"), NEEDLE).await;
+    replace_record(&path, &key("a"), &format!("{{\"version\":9,\"tokens\":\"{NEEDLE}\"}}"));
+    for error in errors(&store).await {
+        assert_eq!(error.kind(), StoreErrorKind::Incompatible);
+        let why = "holds it in version 9 of a record, which this program does not know; update the program";
+        assert!(error.to_string().ends_with(&format!(" {}: {} {why}", key("a"), path.display())), "{error}");
+        assert!(!said(&error).contains("needle"), "{}", said(&error));
+    }
+}
+
+#[tokio::test]
+async fn a_record_under_another_key_is_not_taken_for_its_own() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path).expect("a store");
+    login(&store, &key("a"), "a").await;
+    login(&store, &key("b"), "b").await;
+    raw(&path)
+        .execute_batch("UPDATE session SET (record, sum) = (SELECT record, sum FROM session WHERE key LIKE '%/b')")
+        .expect("a table of sessions");
+    let error = store.load(&key("a")).await.expect_err("another's record");
+    assert_eq!(error.kind(), StoreErrorKind::Damaged);
+    assert_eq!(payload(&store, &key("b")).await, "b");
+}
+
+#[tokio::test]
+async fn a_row_that_no_store_writes_is_left_alone() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path).expect("a store");
+    login(&store, &key("a"), "a").await;
+    raw(&path).execute("INSERT INTO session VALUES ('not a key', '{}', x'00', 1)", []).expect("a row");
+    assert_eq!(store.keys().await.expect("a list"), [key("a")]);
+    assert_eq!(store.due(time(100), 9).await.expect("a list"), [key("a")]);
+}
+
+#[tokio::test]
+async fn a_damaged_page_takes_its_own_sessions_and_no_others() {
+    const SESSIONS: usize = 120;
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path).expect("a store");
+    let keys: Vec<_> = (0..SESSIONS).map(|number| key(&format!("{number:03}"))).collect();
+    for key in &keys {
+        login(&store, key, &format!("{NEEDLE}{}", "x".repeat(900))).await;
+    }
+    drop(store);
+    wait_until_closed(&path);
+    let pages = "SELECT pageno, pgsize FROM dbstat WHERE name = 'session' AND pagetype = 'leaf' ORDER BY pageno";
+    let (page, size): (u64, usize) = {
+        let connection = raw(&path);
+        let mut pages = connection.prepare(pages).expect("the list of pages");
+        let pages: Vec<_> = pages
+            .query_map([], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, u16>(1)?.into())))
+            .expect("pages")
+            .collect::<Result<_, _>>()
+            .expect("pages");
+        assert!(pages.len() > 10, "{} pages", pages.len());
+        pages[pages.len() / 2]
+    };
+    let mut file = fs::OpenOptions::new().write(true).open(&path).expect("the file");
+    file.seek(SeekFrom::Start((page - 1) * size as u64)).expect("a page");
+    file.write_all(&vec![0xff; size]).expect("a lost page");
+    drop(file);
+
+    let store = SqliteStore::open(&path).expect("a store with a lost page");
+    let (mut lost, mut whole) = (Vec::new(), Vec::new());
+    for key in &keys {
+        match store.load(key).await {
+            Ok(record) => whole.push((key, record.expect("a record"))),
+            Err(error) => {
+                let why = "is damaged where this is kept; restore a copy";
+                assert_eq!(error.to_string(), format!("failed to load {key}: {} {why}", path.display()));
+                assert_eq!(error.kind(), StoreErrorKind::Damaged);
+                assert!(!said(&error).contains(NEEDLE));
+                lost.push(key);
+            }
+        }
+    }
+    assert!((1..10).contains(&lost.len()) && whole.len() + lost.len() == SESSIONS, "{} lost", lost.len());
+    assert_eq!(store.keys().await.expect("a list"), keys);
+    assert_eq!(store.due(time(100), SESSIONS).await.expect("a list"), keys);
+    for key in lost {
+        let error = store.apply(key, put(1, NEEDLE)).await.expect_err("a lost page");
+        assert_eq!(error.kind(), StoreErrorKind::Damaged, "{error}");
+        assert!(error.to_string().contains(key.as_str()), "{error}");
+    }
+    for (key, record) in whole {
+        let answer = store.apply(key, begin(&record, 1, LEASE, false)).await.expect("a whole page");
+        assert!(matches!(answer, Answer::Begun(_)), "{answer:?}");
+    }
+    drop(store);
+    wait_until_closed(&path);
+    let bytes = fs::read(&path).expect("the file");
+    let start = usize::try_from(page - 1).expect("a small file") * size;
+    assert!(bytes[start..start + size].iter().all(|byte| *byte == 0xff), "the lost page is as it was found");
+}
+
+#[tokio::test]
+async fn no_token_is_shown() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path).expect("a store");
+    login(&store, &key("a"), NEEDLE).await;
+    assert_eq!(payload(&store, &key("a")).await, NEEDLE);
+    assert!(!shown(&store).contains(NEEDLE));
+    assert!(!shown(&SqliteStore::builder()).contains(NEEDLE));
+    let record = store.load(&key("a")).await.expect("a store").expect("a record");
+    assert!(!shown(&record).contains(NEEDLE));
+}
