@@ -8,6 +8,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
 use rampauth_core::Error;
 
+use crate::logging::Format;
+
 const ACTION: &str = "read the command line";
 
 /// Refreshes the tokens of Alix, Transak, PayBy and Onboard, and shows how their calls are signed.
@@ -39,8 +41,8 @@ pub(crate) enum Command {
     Demo,
     /// Run the providers' refresh endpoints on this machine until stopped
     Sandbox {
-        /// Where to listen, an address of this machine
-        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+        /// Where to listen, an address of this machine such as 127.0.0.1:4010; port 0 takes a free one
+        #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
         listen: SocketAddr,
         /// Write a configuration, keys and live tokens for it to this folder
         #[arg(long, value_name = "DIR")]
@@ -51,7 +53,10 @@ pub(crate) enum Command {
     },
     /// Write a commented configuration file, never over an existing one
     Init,
-    /// Refresh now: tokens (JSON) on standard input, new tokens on standard output
+    /// Refresh now: tokens (JSON) on standard input or the stored session, new tokens on standard output
+    ///
+    /// Without tokens on standard input (a terminal, the null device, nothing in it) the stored session is refreshed; its new
+    /// tokens are stored, and then printed all the same.
     ///
     /// Reads and prints {"accessToken", "refreshToken", "accessTokenExpiresAt", "refreshTokenExpiresAt"}: what is printed
     /// can be read again. Of what is read only the token that the provider takes is needed: `accessToken` for
@@ -65,6 +70,49 @@ pub(crate) enum Command {
         /// Take the stored session, whatever is on standard input
         #[arg(long)]
         stored: bool,
+    },
+    /// Store the tokens of a login, given as JSON on standard input, in place of what is there
+    ///
+    /// Reads what `refresh` reads. Prints nothing, and with --json {"key", "generation"}.
+    Import {
+        /// The profile of the configuration
+        profile: String,
+    },
+    /// Print a usable access token of the stored session, refreshed first if needed
+    ///
+    /// For example: curl -H "access-token: $(rampauth token card)" …
+    Token {
+        /// The profile of the configuration
+        profile: String,
+    },
+    /// Show every session of the store: state, expiry, what happened, what to do
+    ///
+    /// Needs no secret and no network, and may run beside everything else. Prints JSON with --json: {"sessions": […]}.
+    Status {
+        /// Look again every 2 s until stopped; with --json one line per change
+        #[arg(long)]
+        watch: bool,
+    },
+    /// End a doubt now: present the token once more
+    ///
+    /// A session is in doubt when a refresh was sent and its answer is lost. Without a doubt nothing is sent.
+    Settle {
+        /// The profile of the configuration
+        profile: String,
+    },
+    /// Remove a session from the store; the provider is not told
+    Forget {
+        /// The profile of the configuration
+        profile: String,
+    },
+    /// Keep every session fresh until stopped, and log what happens
+    ///
+    /// All profiles of the configuration: sessions that are imported, replaced or forgotten meanwhile are noticed within
+    /// seconds. The configuration itself is read once. Ctrl-C and SIGTERM finish what is under way and end it with 0.
+    Keep {
+        /// How to log on standard error
+        #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+        log_format: Format,
     },
     /// Show what is signed, and the signature
     ///
@@ -206,7 +254,7 @@ mod tests {
             ("rampauth demo --json --json", "`--json` is given more than once"),
             ("rampauth demo --json=hunter2", "`--json` takes no value"),
             ("rampauth demo --config", "the value of `--config <FILE>` is missing"),
-            ("rampauth sandbox --listen hunter2", "the value of `--listen <ADDR>` is not valid"),
+            ("rampauth sandbox --listen hunter2", "the value of `--listen <IP:PORT>` is not valid"),
             ("rampauth sandbox --force", "`--write <DIR>` is missing"),
         ] {
             let error = parse(&arguments(line), true).expect_err("refused");

@@ -1,5 +1,6 @@
 //! The configuration file: found, read, and checked as a whole before anything is done with a part of it.
 
+mod key;
 mod place;
 mod profile;
 mod secret;
@@ -11,11 +12,12 @@ use std::path::{Path, PathBuf};
 use rampauth_core::Error;
 use toml::de::{DeTable, DeValue};
 
+pub(crate) use place::printable;
 pub(crate) use profile::{AlixPartner, PayByMerchant, Profile, Provider};
 pub(crate) use secret::SecretRef;
 
 use crate::{env, input};
-use place::{File, Place, printable};
+use place::{File, Place};
 use section::Section;
 
 /// The most that a configuration file may hold, in bytes: 1 MiB.
@@ -28,6 +30,9 @@ const DEFAULT: &str = "rampauth.toml";
 #[derive(Debug)]
 pub(crate) struct Config {
     file: File,
+    /// Where sessions are kept, and where that is said.
+    store: Option<(String, Place)>,
+    sealing_key: Option<SecretRef>,
     profiles: BTreeMap<String, Profile>,
 }
 
@@ -73,10 +78,11 @@ impl Config {
         };
         let mut top = Section::new(Place::top(&file), table);
         top.allow(&["store", "sealing_key", "profile"])?;
-        if let Some((store, place)) = top.text("store")? {
-            check_store(&store).map_err(|reason| place.refuse(reason))?;
+        let store = top.text("store")?;
+        if let Some((store, place)) = &store {
+            check_store(store).map_err(|reason| place.refuse(reason))?;
         }
-        top.secret("sealing_key")?;
+        let sealing_key = top.secret("sealing_key")?;
         let mut profiles = BTreeMap::new();
         for (name, value) in top.tables("profile")? {
             let place = Place::profile(&file, &name, value.span().start);
@@ -86,7 +92,41 @@ impl Config {
             let profile = Profile::read(&name, Section::new(place, table))?;
             profiles.insert(name, profile);
         }
-        Ok(Self { file, profiles })
+        Ok(Self { file, store, sealing_key, profiles })
+    }
+
+    /// The SQLite file that sessions are kept in.
+    ///
+    /// # Errors
+    ///
+    /// When the configuration names no store, one that keeps nothing beyond the command, or one of another kind; and when it
+    /// asks for sealing, which there is not yet: nothing is ever stored unsealed that was to be sealed.
+    pub(crate) fn sqlite(&self) -> Result<PathBuf, Error> {
+        const WRITE: &str = r#"write store = "sqlite:FILE"; the file is made where there is none"#;
+        if let Some(key) = &self.sealing_key {
+            return Err(key
+                .place()
+                .refuse("tokens cannot be sealed yet, and are not stored unsealed where sealing is asked for")
+                .with_help(
+                    "leave `sealing_key` out to store tokens unsealed, in a file that only its owner may read",
+                ));
+        }
+        let Some((store, place)) = &self.store else {
+            let place = Place::top(&self.file).missing_key("store");
+            return Err(place.refuse("it is missing, and says where sessions are kept").with_help(WRITE));
+        };
+        match store.strip_prefix("sqlite:") {
+            Some(path) => Ok(place.resolve(path)),
+            None if store == "memory:" => {
+                Err(place.refuse("`memory:` forgets every session when the command ends").with_help(WRITE))
+            }
+            None => Err(place.refuse("this store is not supported yet, only `sqlite:FILE` is").with_help(WRITE)),
+        }
+    }
+
+    /// All profiles, by name.
+    pub(crate) fn profiles(&self) -> impl Iterator<Item = &Profile> {
+        self.profiles.values()
     }
 
     /// The profile of this name.

@@ -11,6 +11,15 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::{env, terminal};
 
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
 const VARIABLE: &str = "RAMPAUTH_LOG";
 const DEFAULT: &str = "warn,rampauth=info";
 
@@ -19,7 +28,7 @@ const DEFAULT: &str = "warn,rampauth=info";
 /// # Errors
 ///
 /// When `RAMPAUTH_LOG` is no filter: `LEVEL` or `TARGET=LEVEL`, separated by commas.
-pub(crate) fn start() -> Result<(), Error> {
+pub(crate) fn start(format: Format) -> Result<(), Error> {
     let wanted = env::setting(VARIABLE).map(OsString::into_string);
     let filter = match wanted {
         None => DEFAULT.parse(),
@@ -27,11 +36,12 @@ pub(crate) fn start() -> Result<(), Error> {
         Some(Err(_)) => return Err(unreadable()),
     };
     let filter = filter.map_err(|_| unreadable())?;
-    let layer = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
-        .with_ansi(terminal::has_colour(&io::stderr()))
-        .with_filter(filter);
-    tracing_subscriber::registry().with(layer).init();
+    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let layer = match format {
+        Format::Text => layer.with_ansi(terminal::has_colour(&io::stderr())).boxed(),
+        Format::Json => layer.json().boxed(),
+    };
+    tracing_subscriber::registry().with(layer.with_filter(filter)).init();
     Ok(())
 }
 

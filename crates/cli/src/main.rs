@@ -12,6 +12,7 @@ mod output;
 mod provider;
 mod rescue;
 mod signals;
+mod stored;
 mod terminal;
 mod time;
 mod tokens;
@@ -33,7 +34,11 @@ fn main() -> ExitCode {
 }
 
 fn start(args: Args) -> Result<(), Error> {
-    logging::start()?;
+    let format = match args.command {
+        Command::Keep { log_format } => log_format,
+        _ => logging::Format::Text,
+    };
+    logging::start(format)?;
     // One call at a time: a single thread is enough. The sandbox brings threads of its own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         let reason = "the system gave no event queue";
@@ -54,6 +59,12 @@ async fn run(Args { config, json, command }: Args) -> Result<(), Error> {
         Command::Refresh { profile, stdin, stored } => {
             commands::refresh::run(&config, &profile, commands::refresh::Source::new(stdin, stored)).await
         }
+        Command::Import { profile } => commands::import::run(&config, &profile, json).await,
+        Command::Token { profile } => commands::token::run(&config, &profile, json).await,
+        Command::Status { watch } => commands::status::run(&config, watch, json).await,
+        Command::Settle { profile } => commands::settle::run(&config, &profile, json).await,
+        Command::Forget { profile } => commands::forget::run(&config, &profile, json).await,
+        Command::Keep { .. } => commands::keep::run(&config).await,
         Command::Sign { profile, reveal } => commands::sign::run(&config, &profile, reveal, json).await,
         Command::Verify { profile, signature_file } => commands::verify::run(&config, &profile, &signature_file),
         Command::Decode { reveal } => commands::decode::run(reveal),

@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use rampauth_core::{Error, TokenSet};
+use rampauth_core::{Error, SecretString, TokenSet};
 use zeroize::Zeroizing;
 
 use crate::tokens::Tokens;
@@ -13,9 +13,9 @@ use crate::tokens::Tokens;
 pub(crate) fn keep(error: Error, config: &Path, profile: &str, set: &TokenSet) -> Error {
     let json = serde_json::to_string(&Tokens::new(set)).expect("texts have a JSON form");
     let folder = config.parent().unwrap_or(Path::new(""));
-    match write(folder, profile, &Zeroizing::new(json + "\n")) {
+    match write(folder, profile, "rescued", &Zeroizing::new(json + "\n")) {
         Ok(path) => error.with_help(format!(
-            "the presented token is probably spent; the new tokens are in {}: refresh with them next, and delete the file",
+            "the presented token is probably spent; the new tokens are in {}: import them or refresh with them next, and delete the file",
             path.display()
         )),
         Err(_) => error.with_help(
@@ -25,12 +25,29 @@ pub(crate) fn keep(error: Error, config: &Path, profile: &str, set: &TokenSet) -
     }
 }
 
+/// The same for a whole answer that the provider signed and that could not be read as tokens: they may be in it under names
+/// that were never published.
+pub(crate) fn keep_answer(error: Error, config: &Path, profile: &str, answer: &SecretString) -> Error {
+    let folder = config.parent().unwrap_or(Path::new(""));
+    match write(folder, profile, "answer", answer.expose_secret()) {
+        Ok(path) => error.with_help(format!(
+            "the presented token is probably spent; the provider's signed answer is in {}: look there for the new tokens, and \
+             delete the file",
+            path.display()
+        )),
+        Err(_) => error.with_help(
+            "the presented token is probably spent, and the answer could not be written beside the configuration: present the \
+             old one once more, and if that is refused have the person log in again",
+        ),
+    }
+}
+
 /// Under a name that nothing has yet: an earlier rescue is worth as much.
-fn write(folder: &Path, profile: &str, text: &str) -> io::Result<PathBuf> {
+fn write(folder: &Path, profile: &str, what: &str, text: &str) -> io::Result<PathBuf> {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
     let profile: String = profile.chars().map(plain).collect();
     for number in 1..=99 {
-        let path = folder.join(format!("{profile}.rescued-{number}.json"));
+        let path = folder.join(format!("{profile}.{what}-{number}.json"));
         match create_private(&path) {
             Ok(mut file) => {
                 return match file.write_all(text.as_bytes()).and_then(|()| file.sync_all()) {

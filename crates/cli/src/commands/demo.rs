@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::commands::sandbox;
 use crate::config::Config;
 use crate::provider::ALGORITHM;
+use crate::signals::Stop;
 use crate::time::told;
 use crate::{input, kit, output, terminal, tokens};
 use progress::Progress;
@@ -55,7 +56,15 @@ pub(crate) async fn run(json: bool) -> Result<(), Error> {
     let progress = Progress::start(kit::PROFILES.len(), json);
     progress.say("making keys and starting the sandbox");
     let sandbox = sandbox::start(Sandbox::builder()).await?;
-    let rows = refresh_all(&sandbox, |call| progress.step(&format!("refreshing {call}"))).await?;
+    // Dropped when it is told to stop, and its folder of keys with it.
+    let mut stop = Stop::listen()?;
+    let rows = tokio::select! {
+        rows = refresh_all(&sandbox, |call| progress.step(&format!("refreshing {call}"))) => rows?,
+        () = stop.wait() => {
+            let reason = "it was told to stop";
+            return Err(Error::new(ErrorKind::Interrupted, Outcome::Unknown, "finish the demo", reason));
+        }
+    };
     sandbox.stop().await;
     drop(progress);
     if json {
@@ -69,8 +78,9 @@ pub(crate) async fn run(json: bool) -> Result<(), Error> {
 /// Writes a configuration and tokens for the sandbox, reads them as any other, and refreshes profile by profile.
 async fn refresh_all(sandbox: &Sandbox, begin: impl Fn(Call)) -> Result<Vec<Row>, Error> {
     let folder = tempfile::Builder::new().prefix("rampauth-demo-").tempdir().map_err(|error| {
-        let reason = "there is no place for temporary files";
-        Error::new(ErrorKind::Internal, Outcome::NotSent, "start the demo", reason).with_source(error)
+        Error::input("start the demo", "there is no place for temporary files")
+            .with_help("set TMPDIR to a folder that can be written")
+            .with_source(error)
     })?;
     kit::write(folder.path(), true, sandbox)?;
     let config = Config::load(&folder.path().join("rampauth.toml"))?;

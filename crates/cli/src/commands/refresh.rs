@@ -1,10 +1,12 @@
-//! `rampauth refresh`: one call now, tokens in, tokens out.
+//! `rampauth refresh`: one call now; tokens in, tokens out, or with the stored session.
 
 use std::path::Path;
 
-use rampauth_core::{Error, Outcome};
+use rampauth_core::{Error, Outcome, Presents};
+use rampauth_payby::VerifiedAnswer;
 
-use crate::config::Config;
+use crate::config::{Config, Profile};
+use crate::stored::Stored;
 use crate::tokens::{self, Tokens};
 use crate::{input, output, rescue};
 
@@ -37,20 +39,36 @@ pub(crate) async fn run(path: &Path, profile: &str, source: Source) -> Result<()
         })?),
         Source::Stored => None,
     };
-    let given = given.ok_or_else(|| {
-        Error::input("refresh the tokens", "there is no stored session yet, so the tokens must be given")
-            .with_help(format!("give them on standard input: rampauth refresh {} < tokens.json", profile.name))
-    })?;
+    let Some(given) = given else { return stored(&config, path, profile).await };
     let client = profile.client()?;
     let presents = client.policy().presents;
     let before = tokens::read(&given, presents)?;
     // Standard output stays empty on failure, and no token may be lost for it.
     let rescue = |error, set: &_| rescue::keep(error, path, &profile.name, set);
-    let after = client.refresh(&before).await.map_err(|error| match error.salvage().cloned() {
-        Some(set) => rescue(error, &set),
-        None => error,
+    let after = client.refresh(&before).await.map_err(|error| {
+        let answer = VerifiedAnswer::of(&error).map(|answer| answer.raw_body().clone());
+        match (error.salvage().cloned(), answer) {
+            (Some(set), _) => rescue(error, &set),
+            (None, Some(answer)) => rescue::keep_answer(error, path, &profile.name, &answer),
+            (None, None) => error,
+        }
     })?;
     let rotated = tokens::rotated(presents, &before, &after);
     tracing::debug!(profile = %profile.name, rotated, "refreshed");
     output::json(&Tokens::refreshed(&after, rotated), Outcome::Unknown).map_err(|error| rescue(error, &after))
+}
+
+/// The session in the store; its new tokens are there before they are printed.
+async fn stored(config: &Config, path: &Path, profile: &Profile) -> Result<(), Error> {
+    let stored = Stored::expect(config, profile).await?;
+    let before = stored.session.tokens().unwrap_or_default();
+    let refreshed = stored.session.refresh().await;
+    let after = stored.session.tokens().unwrap_or_default();
+    stored.finish(refreshed, path, profile).await?;
+    // A provider that takes an access token back hands out no refresh token.
+    let presents = if before.refresh_token.is_some() { Presents::RefreshToken } else { Presents::AccessToken };
+    let rotated = tokens::rotated(presents, &before, &after);
+    tracing::debug!(profile = %profile.name, rotated, "refreshed");
+    output::json(&Tokens::refreshed(&after, rotated), Outcome::Unknown)
+        .map_err(|error| error.with_help("the new tokens are in the store: see where standard output goes"))
 }

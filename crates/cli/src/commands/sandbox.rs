@@ -60,6 +60,12 @@ fn log(event: &Event) {
 }
 
 fn example(folder: &Path) -> String {
-    let file = |name| folder.join(name).display().to_string();
+    let file = |name| quoted(&folder.join(name).display().to_string());
     format!("rampauth --config {} refresh card < {}", file("rampauth.toml"), file("card.json"))
+}
+
+/// As a shell takes it for one word.
+fn quoted(path: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-:\\".contains(c);
+    if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }

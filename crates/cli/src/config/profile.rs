@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use rampauth_alix::{Email, Lang, PartnerCode};
 use rampauth_core::{BaseUrl, Error};
+use rampauth_keeper::SessionKey;
 use rampauth_onboard::UserId;
 use rampauth_payby::{MerchantOrderNo, PartnerId, Subject};
 
+use super::key::session_key;
 use super::secret::SecretRef;
 use super::section::Section;
 
@@ -18,6 +20,8 @@ const MAX_TIMEOUT: u64 = 300;
 #[derive(Debug)]
 pub(crate) struct Profile {
     pub(crate) name: String,
+    /// What its session is called in a store.
+    pub(crate) key: SessionKey,
     /// How long a whole call may take. Connecting may take half of it, and 10 s at most.
     pub(crate) timeout: Duration,
     pub(crate) provider: Provider,
@@ -60,6 +64,10 @@ const PROVIDERS: &str = "alix-card, alix-on-off-ramp, transak-user, payby, onboa
 
 impl Profile {
     pub(crate) fn read(name: &str, mut section: Section<'_>) -> Result<Self, Error> {
+        let provider = section.peek("provider").unwrap_or_default().to_owned();
+        // Checked below, where its key can be named.
+        let environment =
+            section.peek("environment").or_else(|| section.peek("base_url")).unwrap_or_default().to_owned();
         let read = section.required("provider", |text| match text.as_str() {
             "alix-card" => Ok(alix_card as fn(&mut Section<'_>) -> _),
             "alix-on-off-ramp" => Ok(alix_on_off_ramp as _),
@@ -69,7 +77,9 @@ impl Profile {
             _ => Err(Error::config("read the provider", format!("it is none of {PROVIDERS}"))),
         })?;
         let timeout = section.number("timeout_seconds", 1, MAX_TIMEOUT)?.unwrap_or(DEFAULT_TIMEOUT);
-        Ok(Self { name: name.to_owned(), timeout: Duration::from_secs(timeout), provider: read(&mut section)? })
+        let timeout = Duration::from_secs(timeout);
+        let read = read(&mut section)?;
+        Ok(Self { name: name.to_owned(), key: session_key(&provider, &environment, name)?, timeout, provider: read })
     }
 }
 

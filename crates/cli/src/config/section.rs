@@ -39,6 +39,11 @@ impl<'a> Section<'a> {
         Some((value.into_inner(), self.place.key(key, name.span().start)))
     }
 
+    /// What stands under this key if it is a text; unchecked, and left where it is.
+    pub(crate) fn peek(&self, key: &str) -> Option<&str> {
+        self.table.get(key)?.get_ref().as_str()
+    }
+
     /// A text that is not empty.
     pub(crate) fn text(&mut self, key: &str) -> Result<Option<(String, Place)>, Error> {
         match self.take(key) {

@@ -74,6 +74,10 @@ fn mask(body: &str) -> String {
             name = text;
         }
         shown.push_str(if is_name || PLAIN.contains(&name) { text } else { "\"***\"" });
+        if !is_name {
+            // A name is for the one text after it: what follows in a list, or in an object of its own, is another.
+            name = "";
+        }
         rest = after;
     }
     shown + rest

@@ -62,21 +62,21 @@ fn each_is_named_and_nothing_is_sent() {
 }
 
 #[test]
-fn there_is_no_stored_session_to_fall_back_on() {
+fn without_tokens_the_stored_session_is_meant() {
     let server = ScriptedServer::start(Script::Stalled);
-    let home = Home::at(&server.url());
-    let none = "failed to refresh the tokens: there is no stored session yet, so the tokens must be given";
+    let home = Home::stored_at(&server.url());
+    let none = "failed to find the session: there is no session of `card` in the store yet";
     let tokens = r#"{"refreshToken":"r"}"#;
     // The null device, an empty file, and tokens that --stored passes over.
-    assert_eq!(home.run(&["refresh", "card", "--json"]).done().refusal(), none);
-    assert_eq!(home.run(&["refresh", "card", "--json"]).stdin("").done().refusal(), none);
-    assert_eq!(home.run(&["refresh", "card", "--json", "--stored"]).stdin(tokens).done().refusal(), none);
-    let empty = home.run(&["refresh", "card", "--json", "--stdin"]).done().refusal();
-    assert_eq!(empty, "failed to read standard input: it is empty");
+    let run = |more: &[&str]| home.run(&[&["refresh", "card", "--json"], more].concat());
+    for done in [run(&[]).done(), run(&[]).stdin("").done(), run(&["--stored"]).stdin(tokens).done()] {
+        assert_eq!((done.code, done.error()["message"].as_str()), (4, Some(none)));
+    }
+    assert_eq!(run(&["--stdin"]).done().refusal(), "failed to read standard input: it is empty");
     let done = home.run(&["refresh", "card"]).done();
     insta::assert_snapshot!(done.stderr, @r"
-    error: failed to refresh the tokens: there is no stored session yet, so the tokens must be given
-      help: give them on standard input: rampauth refresh card < tokens.json
+    error: failed to find the session: there is no session of `card` in the store yet
+      help: log in, then store the tokens: rampauth import card < tokens.json
     ");
     assert_eq!(server.connections(), 0);
 }

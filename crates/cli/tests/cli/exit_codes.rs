@@ -212,3 +212,14 @@ fn people_read_the_same_without_json() {
     ");
     assert_eq!((done.code, done.stdout.as_str()), (3, ""));
 }
+
+#[test]
+fn an_answer_that_payby_signed_and_that_cannot_be_read_is_kept_in_a_file() {
+    let server = ScriptedServer::start(payby("0", true));
+    let home = Home::at(&server.url());
+    let done = home.run(&["refresh", "payby", "--json"]).stdin(TOKENS).done();
+    let error = assert_verdict(&done, ("protocol", "unknown", 5));
+    assert!(error["help"].as_str().expect("a text").contains("payby.answer-1.json"), "{error}");
+    let kept = std::fs::read_to_string(home.path().join("payby.answer-1.json")).expect("the answer");
+    assert!(kept.contains(r#""applyStatus":"SUCCESS""#), "{kept}");
+}

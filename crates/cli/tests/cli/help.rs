@@ -14,7 +14,10 @@ fn help_of_the_whole() {
 
 #[test]
 fn help_of_each_command() {
-    for command in ["demo", "sandbox", "init", "refresh", "sign", "verify", "decode"] {
+    for command in [
+        "demo", "sandbox", "init", "refresh", "import", "token", "status", "settle", "forget", "keep", "sign",
+        "verify", "decode",
+    ] {
         insta::assert_snapshot!(command, help(&[command, "--help"]));
         assert_eq!(help(&["help", command]), help(&[command, "--help"]));
     }
@@ -35,7 +38,7 @@ fn usage_errors_have_the_form_of_all_others() {
             &["--json", "refresh", "card", "--nope"],
             "there is an argument too many (secrets and tokens are never arguments)",
         ),
-        (&["sandbox", "--listen", "nowhere", "--json"], "the value of `--listen <ADDR>` is not valid"),
+        (&["sandbox", "--listen", "nowhere", "--json"], "the value of `--listen <IP:PORT>` is not valid"),
         (&["verify", "payby", "--json"], "`--signature-file <FILE>` is missing"),
     ] {
         let refusal = Run::new(arguments).done().refusal();

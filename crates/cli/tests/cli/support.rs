@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rampauth_sandbox::{IssuedTokens, Sandbox};
+use rampauth_sandbox::{Call, IssuedTokens, Sandbox};
 use rampauth_test_kit::keys;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -38,6 +38,11 @@ impl Home {
         Self::new(&profiles(base_url).replace("timeout_seconds = 30", "timeout_seconds = 1"))
     }
 
+    /// The same with a store.
+    pub(crate) fn stored_at(base_url: &str) -> Self {
+        Self::new(&format!("store = \"sqlite:rampauth.db\"\n{}", profiles(base_url)))
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
@@ -51,6 +56,97 @@ impl Home {
         run.command.current_dir(self.path());
         run
     }
+}
+
+/// A folder with five profiles of a sandbox, a store, and tokens.
+pub(crate) struct Kit {
+    pub(crate) home: Home,
+}
+
+impl Kit {
+    pub(crate) fn of(sandbox: &Sandbox) -> Self {
+        let (credentials, url) = (sandbox.credentials(), sandbox.url());
+        let home = Home::new(&format!(
+            r#"store = "sqlite:rampauth.db"
+[profile.card]
+provider = "alix-card"
+base_url = "{url}"
+partner_code = "{partner_code}"
+secret_key = {{ file = "secret.txt" }}
+signing_key = {{ file = "partner.pem" }}
+[profile.ramp]
+provider = "alix-on-off-ramp"
+base_url = "{url}"
+partner_code = "{partner_code}"
+secret_key = {{ file = "secret.txt" }}
+signing_key = {{ file = "partner.pem" }}
+provider_public_key = {{ file = "alix.pub.pem" }}
+email = "{email}"
+[profile.user]
+provider = "transak-user"
+base_url = "{url}"
+api_key = {{ file = "api-key.txt" }}
+[profile.payby]
+provider = "payby"
+base_url = "{url}"
+partner_id = "{partner_id}"
+signing_key = {{ file = "partner.pem" }}
+provider_public_key = {{ file = "payby.pub.pem" }}
+subject = "iPhone"
+refresh_token_field = "{field}"
+[profile.onboard]
+provider = "onboard"
+base_url = "{url}"
+user_id = "{user_id}"
+"#,
+            partner_code = credentials.alix.partner_code,
+            email = credentials.alix.email,
+            partner_id = credentials.payby.partner_id,
+            field = credentials.payby.refresh_token_field,
+            user_id = credentials.onboard.user_id,
+        ));
+        home.write("secret.txt", &credentials.alix.secret_key);
+        home.write("partner.pem", &credentials.alix.signing_key);
+        home.write("alix.pub.pem", &credentials.alix.provider_public_key);
+        home.write("payby.pub.pem", &credentials.payby.provider_public_key);
+        home.write("api-key.txt", &credentials.transak.api_key);
+        for (profile, call) in PROFILES {
+            home.write(&format!("{profile}.json"), with_times(&sandbox.issue(call)));
+        }
+        Self { home }
+    }
+
+    /// The live tokens of this profile that it was made with.
+    pub(crate) fn tokens(&self, profile: &str) -> String {
+        fs::read_to_string(self.home.path().join(format!("{profile}.json"))).expect("the tokens")
+    }
+
+    pub(crate) fn import(&self, profile: &str) -> Done {
+        self.home.run(&["import", profile]).stdin(self.tokens(profile)).done()
+    }
+}
+
+pub(crate) const PROFILES: [(&str, Call); 5] = [
+    ("card", Call::AlixCard),
+    ("ramp", Call::AlixOnOffRamp),
+    ("user", Call::TransakUser),
+    ("payby", Call::PayBy),
+    ("onboard", Call::Onboard),
+];
+
+/// Tokens as the command reads them, with their times.
+fn with_times(tokens: &IssuedTokens) -> String {
+    let time = |time: std::time::SystemTime| {
+        let time = jiff::Timestamp::try_from(time).expect("in the calendar").as_second();
+        jiff::Timestamp::from_second(time).expect("in the calendar").to_string()
+    };
+    json!({
+        "accessToken": tokens.access_token,
+        "refreshToken": tokens.refresh_token,
+        "accessTokenExpiresAt": time(tokens.access_token_expires_at),
+        "refreshTokenExpiresAt": tokens.refresh_token_expires_at.map(time),
+    })
+    .to_string()
 }
 
 /// The text of a configuration with one profile per provider.

@@ -1,0 +1,140 @@
+//! Sessions in the store: opened with the keeper that refreshes them, and what is said when the store fails.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rampauth_core::{Error, ErrorKind, Outcome, Refresh};
+use rampauth_keeper::{EventKind, Events, Keeper, Record, Session, State, Store as _, StoreError, StoreErrorKind};
+use rampauth_store_sqlite::SqliteStore;
+
+use crate::config::{Config, Profile, printable};
+use crate::rescue;
+
+const ACTION: &str = "open the store";
+/// What the keeper's own limit on a request is longer than the client's, which says more when it is the first to end.
+pub(crate) const SLACK: Duration = Duration::from_secs(5);
+
+/// The store, made where there is none.
+pub(crate) fn create(config: &Config) -> Result<SqliteStore, Error> {
+    SqliteStore::open(config.sqlite()?).map_err(|error| unusable(&error))
+}
+
+/// The store; `None` where there is none yet, and none is made.
+pub(crate) fn find(config: &Config) -> Result<Option<SqliteStore>, Error> {
+    let path = config.sqlite()?;
+    // What cannot be looked at is for the store to say.
+    if path.try_exists().is_ok_and(|exists| !exists) {
+        return Ok(None);
+    }
+    SqliteStore::open(path).map(Some).map_err(|error| unusable(&error))
+}
+
+/// What the store holds of this profile, a removed session included.
+pub(crate) async fn record(store: &SqliteStore, profile: &Profile) -> Result<Option<Record>, Error> {
+    store.load(&profile.key).await.map_err(|error| unusable(&error))
+}
+
+/// That there is nothing to work with: exit code 4, for a login is what helps.
+pub(crate) fn no_session(profile: &Profile, record: Option<&Record>) -> Error {
+    let name = printable(&profile.name);
+    let reason = match record {
+        Some(_) => format!("the session of `{name}` was removed"),
+        None => format!("there is no session of `{name}` in the store yet"),
+    };
+    Error::new(ErrorKind::LoginNeeded, Outcome::NotSent, "find the session", reason)
+        .with_help(format!("log in, then store the tokens: rampauth import {name} < tokens.json"))
+}
+
+/// A store that cannot be used, found out before anything was sent.
+pub(crate) fn unusable(error: &StoreError) -> Error {
+    let kind = match error.kind() {
+        StoreErrorKind::Unavailable => ErrorKind::Internal,
+        _ => ErrorKind::Config,
+    };
+    failed(kind, Outcome::NotSent, error)
+}
+
+fn failed(kind: ErrorKind, outcome: Outcome, error: &StoreError) -> Error {
+    // "failed to load x: FILE is read-only": the store has said already what failed.
+    let text = error.to_string();
+    let reason = text.strip_prefix("failed to ").map_or(text.clone(), |text| format!("it failed to {text}"));
+    let help = match error.kind() {
+        StoreErrorKind::Unavailable => "try again",
+        _ => "nothing in the file was changed: put it in order, or name another one under `store`",
+    };
+    Error::new(kind, outcome, ACTION, reason).with_help(help)
+}
+
+/// One profile's session, with a keeper that refreshes it when it is asked to and at no other time.
+pub(crate) struct Stored {
+    pub(crate) session: Session,
+    pub(crate) store: SqliteStore,
+    keeper: Keeper,
+    events: Events,
+}
+
+impl Stored {
+    /// Opens the session of a store that there is.
+    pub(crate) async fn open(store: SqliteStore, profile: &Profile) -> Result<Self, Error> {
+        let client = profile.client()?;
+        let keeper = Keeper::builder(store.clone()).on_demand().request_deadline(profile.timeout + SLACK).spawn()?;
+        let events = keeper.events();
+        let session = keeper.session(profile.key.clone(), Arc::<dyn Refresh>::from(client)).await;
+        let session = session.map_err(|error| said_by_the_store(error, Outcome::NotSent))?;
+        Ok(Self { session, store, keeper, events })
+    }
+
+    /// The same for a session that has to be there.
+    pub(crate) async fn expect(config: &Config, profile: &Profile) -> Result<Self, Error> {
+        let Some(store) = find(config)? else { return Err(no_session(profile, None)) };
+        match record(&store, profile).await? {
+            Some(record) if record.state != State::Tombstone => Self::open(store, profile).await,
+            record => Err(no_session(profile, record.as_ref())),
+        }
+    }
+
+    /// Ends what is under way, and sees that nothing granted is lost with the process: tokens that the store did not take go
+    /// into a file beside the configuration.
+    pub(crate) async fn finish<T>(
+        mut self,
+        result: Result<T, Error>,
+        config: &Path,
+        profile: &Profile,
+    ) -> Result<T, Error> {
+        self.keeper.shutdown().await;
+        let mut unsaved = None;
+        while let Some(event) = self.events.try_next() {
+            tracing::debug!(key = %event.key, generation = event.generation, event = ?event.kind, "the keeper says");
+            match event.kind {
+                EventKind::SaveFailed(error) => unsaved = Some(error),
+                EventKind::Refreshed | EventKind::Settled | EventKind::Adopted => unsaved = None,
+                _ => {}
+            }
+        }
+        match unsaved {
+            Some(error) => Err(self::unsaved(error, &self.session, config, profile)),
+            None => result.map_err(|error| said_by_the_store(error, Outcome::Unknown)),
+        }
+    }
+}
+
+/// Writes tokens that the store did not take to a file, and says so.
+pub(crate) fn unsaved(error: Error, session: &Session, config: &Path, profile: &Profile) -> Error {
+    let error = said_by_the_store(error, Outcome::Unknown);
+    match session.tokens() {
+        Some(tokens) => rescue::keep(error, config, &profile.name, &tokens),
+        None => error,
+    }
+}
+
+/// An error of the keeper in the store's own words, where it is the store that failed. `outcome` says how far a refresh may
+/// have got by then.
+pub(crate) fn said_by_the_store(error: Error, outcome: Outcome) -> Error {
+    use std::error::Error as _;
+    let Some(cause) = error.source().and_then(|cause| cause.downcast_ref::<StoreError>()) else { return error };
+    match outcome {
+        Outcome::NotSent => unusable(cause),
+        _ => failed(ErrorKind::Internal, outcome, cause),
+    }
+}

@@ -1,0 +1,148 @@
+//! `keep`: rotations without anybody asking, sessions that come and go, and an orderly end.
+#![cfg(unix)]
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use rampauth_sandbox::{Call, Sandbox};
+use rampauth_test_kit::needle::Needle;
+use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
+use serde_json::{Value, json};
+
+use crate::support::{Home, Kit, as_input, sandbox, start};
+
+/// A keeper that is running; killed with the test that fails.
+struct Keeping {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Keeping {
+    fn start(home: &Home, arguments: &[&str], filter: &str) -> Self {
+        let mut command = home.run(&[&["keep"], arguments].concat()).env("RAMPAUTH_LOG", filter).into_command();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines() {
+                drop(sender.send(line.expect("UTF-8")));
+            }
+        });
+        Self { child, lines, seen: Vec::new() }
+    }
+
+    /// The next line that holds this text.
+    #[track_caller]
+    fn until(&mut self, text: &str) -> String {
+        loop {
+            match self.lines.recv_timeout(Duration::from_secs(30)) {
+                Ok(line) => {
+                    self.seen.push(line);
+                    if let Some(line) = self.seen.last().filter(|line| line.contains(text)) {
+                        return line.clone();
+                    }
+                }
+                Err(_) => panic!("no line with {text:?}: {:#?}", self.seen),
+            }
+        }
+    }
+
+    /// Ends it; the exit code, and all that it logged.
+    fn stop(mut self, signal: &str) -> (Option<i32>, String) {
+        let id = self.child.id().to_string();
+        assert!(std::process::Command::new("kill").args([signal, &id]).status().expect("kill runs").success());
+        let code = self.child.wait().expect("an end").code();
+        while let Ok(line) = self.lines.recv() {
+            self.seen.push(line);
+        }
+        (code, self.seen.join("\n"))
+    }
+}
+
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        // It has ended already where the test went well.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn refused(sandbox: &Sandbox) -> usize {
+    sandbox.events().iter().filter(|event| event.status != 200).count()
+}
+
+#[test]
+fn a_short_lived_token_is_rotated_until_it_is_stopped() {
+    let sandbox = start(Sandbox::builder().access_lifetime(Duration::from_secs(4)));
+    let kit = Kit::of(&sandbox);
+    kit.import("card").output();
+    let mut keeping = Keeping::start(&kit.home, &["--log-format", "json"], "");
+    let line: Value = serde_json::from_str(&keeping.until("keeping the session")).expect("JSON");
+    assert_eq!(line["fields"]["profile"], "card");
+    for _ in 0..2 {
+        let line: Value = serde_json::from_str(&keeping.until("\"refreshed\"")).expect("JSON");
+        assert_eq!((&line["level"], &line["fields"]["profile"]), (&json!("INFO"), &json!("card")));
+    }
+    let (code, log) = keeping.stop("-TERM");
+    assert_eq!((code, refused(&sandbox)), (Some(0), 0), "{log}");
+    assert!(log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{log}");
+    assert!(sandbox.events().len() >= 2);
+}
+
+#[test]
+fn sessions_that_come_go_and_begin_anew_are_seen() {
+    let sandbox = sandbox();
+    let kit = Kit::of(&sandbox);
+    let mut keeping = Keeping::start(&kit.home, &[], "");
+    for profile in ["card", "onboard", "payby", "ramp", "user"] {
+        keeping.until(&format!("no session yet: rampauth import {profile}"));
+    }
+    kit.import("card").output();
+    keeping.until("keeping the session");
+    kit.home.run(&["import", "card"]).stdin(as_input(&sandbox.issue(Call::AlixCard))).done().output();
+    assert!(keeping.until("keeping the session").contains("generation=2"));
+    kit.home.run(&["forget", "card"]).done().output();
+    keeping.until("the session was removed");
+    let (code, log) = keeping.stop("-INT");
+    assert_eq!((code, log.matches("no session yet").count()), (Some(0), 5), "{log}");
+    assert_eq!(sandbox.events().len(), 0);
+}
+
+#[test]
+fn a_profile_that_cannot_work_stops_it_at_the_start() {
+    let home = Home::stored_at("http://127.0.0.1:9");
+    std::fs::remove_file(home.path().join("secret.txt")).expect("the secret");
+    let refusal = home.run(&["keep", "--json"]).done().refusal();
+    assert!(refusal.contains("profile `card`, key `secret_key`"), "{refusal}");
+    assert!(!home.path().join("rampauth.db").exists());
+}
+
+#[test]
+fn no_token_is_logged() {
+    let [old, new, secret] = ["old", "new", "secret"].map(Needle::new);
+    let body = format!(r#"{{"success":true,"data":{{"accessToken":"{new}","refreshToken":"{new}"}},"errorCode":0}}"#);
+    let answer = Script::Raw(response(200, &[], body.as_bytes()));
+    let server = ScriptedServer::start(Script::Then(vec![Script::CloseAfterRequest, answer]));
+    let home = Home::stored_at(&server.url());
+    home.write("secret.txt", secret.as_str());
+    let tokens = json!({"accessToken": old.as_str(), "refreshToken": old.as_str(),
+        "accessTokenExpiresAt": "2020-01-01T00:00:00Z"});
+    home.run(&["import", "card"]).stdin(tokens.to_string()).done().output();
+    let mut keeping = Keeping::start(&home, &[], "trace");
+    keeping.until("in doubt");
+    keeping.until("the doubt is settled");
+    let (code, log) = keeping.stop("-TERM");
+    assert_eq!(code, Some(0));
+    for needle in [&old, &new, &secret] {
+        needle.assert_absent_from_nonempty("the log", &log);
+    }
+    assert_eq!(server.connections(), 2);
+}

@@ -1,0 +1,258 @@
+//! `status`, `settle` and `forget`.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rampauth_test_kit::needle::Needle;
+use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
+use serde_json::{Value, json};
+
+use crate::support::{Home, Kit, sandbox};
+
+const TOKENS: &str = r#"{"accessToken":"a","refreshToken":"r","accessTokenExpiresAt":"2126-11-20T09:30:00Z"}"#;
+
+fn session(home: &Home) -> Value {
+    let mut document = home.run(&["status", "--json"]).done().json();
+    assert_eq!(document["sessions"].as_array().map(Vec::len), Some(1), "{document}");
+    document["sessions"][0].take()
+}
+
+/// A session whose refresh was sent and never answered.
+fn in_doubt(server: &ScriptedServer, profile: &str) -> Home {
+    let home = Home::stored_at(&server.url());
+    home.run(&["import", profile]).stdin(TOKENS).done().output();
+    let done = home.run(&["refresh", profile, "--json"]).done();
+    assert_eq!((done.code, &done.error()["kind"]), (5, &json!("interrupted")));
+    home
+}
+
+#[test]
+fn no_session_is_said_and_makes_no_file() {
+    let home = Home::stored_at("http://127.0.0.1:9");
+    let said = home.run(&["status"]).done().output();
+    assert_eq!(said, "no session yet: log in, then `rampauth import PROFILE < tokens.json`\n");
+    assert_eq!(home.run(&["status", "--json"]).done().json(), json!({"sessions": []}));
+    assert!(!home.path().join("rampauth.db").exists());
+}
+
+#[test]
+fn every_session_is_a_row_with_all_members() {
+    let sandbox = sandbox();
+    let kit = Kit::of(&sandbox);
+    for profile in ["card", "user"] {
+        kit.import(profile).output();
+    }
+    // Neither secrets nor the provider are needed.
+    std::fs::remove_file(kit.home.path().join("secret.txt")).expect("the secret");
+    std::fs::remove_file(kit.home.path().join("api-key.txt")).expect("the secret");
+    let document = kit.home.run(&["status", "--json"]).done().json();
+    for (row, (profile, provider)) in
+        document["sessions"].as_array().expect("rows").iter().zip([("card", "alix-card"), ("user", "transak-user")])
+    {
+        let given: Value = serde_json::from_str(&kit.tokens(profile)).expect("JSON");
+        let mut row = row.clone();
+        assert!(row["nextRefreshAt"].take().is_string());
+        let expected = json!({
+            "key": format!("{provider}/{}/{profile}", sandbox.addr()),
+            "profile": profile,
+            "state": "ready",
+            "generation": 1,
+            "accessTokenExpiresAt": given["accessTokenExpiresAt"],
+            "refreshTokenExpiresAt": given["refreshTokenExpiresAt"],
+            "nextRefreshAt": null,
+            "lastError": null,
+            "attempt": null,
+            "claimedUntil": null,
+            "advice": "nothing",
+        });
+        assert_eq!(row, expected);
+    }
+    let table = kit.home.run(&["status"]).done().output();
+    for text in
+        ["alix-card/127.0.0.1:", "ready", "access: in 14 min", "refresh: in ", "no failure", "due for a refresh in"]
+    {
+        assert!(table.contains(text), "{text}: {table}");
+    }
+    assert_eq!(sandbox.events().len(), 0);
+}
+
+#[test]
+fn a_doubt_is_shown_and_settling_in_vain_leaves_it() {
+    let server = ScriptedServer::start(Script::CloseAfterRequest);
+    let home = in_doubt(&server, "card");
+    for presentations in 1..=2 {
+        let row = session(&home);
+        assert_eq!((&row["state"], &row["generation"]), (&json!("in_doubt"), &json!(1)));
+        assert_eq!(row["attempt"]["presentations"], presentations);
+        assert!(row["attempt"]["since"].is_string() && row["claimedUntil"].is_null());
+        let error = &row["lastError"];
+        assert_eq!(
+            (&error["kind"], &error["outcome"], &error["status"]),
+            (&json!("interrupted"), &json!("unknown"), &Value::Null)
+        );
+        assert!(row["advice"].as_str().expect("a text").ends_with("now: `rampauth settle card`"), "{row}");
+        let table = home.run(&["status"]).done().output();
+        assert!(
+            table.contains("in doubt") && table.contains(" ago") && table.contains("rampauth settle card"),
+            "{table}"
+        );
+
+        let done = home.run(&["settle", "card", "--json"]).done();
+        let error = done.error();
+        assert_eq!((done.code, &error["kind"], &error["outcome"]), (5, &json!("interrupted"), &json!("unknown")));
+        assert!(error["help"].as_str().expect("a text").contains("still in doubt"), "{error}");
+    }
+    // The access token lives, and is given out without a call.
+    assert_eq!(home.run(&["token", "card"]).done().output(), "a\n");
+    assert_eq!(server.connections(), 3);
+}
+
+#[test]
+fn a_doubt_that_the_provider_answers_is_settled() {
+    let body = r#"{"success":true,"data":{"accessToken":"b","refreshToken":"s"},"errorCode":0}"#;
+    let answer = Script::Raw(response(200, &[("content-type", "application/json")], body.as_bytes()));
+    for json in [false, true] {
+        let server = ScriptedServer::start(Script::Then(vec![Script::CloseAfterRequest, answer.clone()]));
+        let home = in_doubt(&server, "card");
+        let settled = if json {
+            home.run(&["settle", "card", "--json"]).done().json()["settled"].take()
+        } else {
+            let said = home.run(&["settle", "card"]).done().output();
+            Value::Bool(said.starts_with("settled: `card` has new tokens"))
+        };
+        assert_eq!(settled, true);
+        assert_eq!(session(&home)["state"], "ready");
+        // Once more: nothing is in doubt, and nothing is sent.
+        assert_eq!(home.run(&["settle", "card"]).done().output(), "`card` is not in doubt, and nothing was sent\n");
+        assert_eq!(home.run(&["settle", "card", "--json"]).done().json()["settled"], false);
+        assert_eq!(server.connections(), 2);
+    }
+}
+
+#[test]
+fn a_doubt_that_the_provider_refuses_needs_a_login() {
+    let body = br#"{"success":false,"message":"x","data":null,"errorCode":32}"#;
+    let answer = Script::Raw(response(200, &[("content-type", "application/json")], body));
+    let server = ScriptedServer::start(Script::Then(vec![Script::CloseAfterRequest, answer]));
+    let home = in_doubt(&server, "card");
+    let done = home.run(&["settle", "card", "--json"]).done();
+    let error = done.error();
+    assert_eq!((done.code, &error["kind"], &error["outcome"]), (4, &json!("login_needed"), &json!("refused")));
+    let row = session(&home);
+    assert_eq!((&row["state"], &row["lastError"]["code"]), (&json!("login_needed"), &json!("32")));
+    assert_eq!(row["advice"], "have the person log in, then `rampauth import card`");
+    // A login heals it.
+    home.run(&["import", "card"]).stdin(TOKENS).done().output();
+    assert_eq!(session(&home)["state"], "ready");
+}
+
+#[test]
+fn a_session_that_is_not_in_doubt_may_need_a_hand_all_the_same() {
+    let body = br#"{"success":false,"message":"x","data":null,"errorCode":32}"#;
+    let answer = Script::Raw(response(200, &[("content-type", "application/json")], body));
+    let server = ScriptedServer::start(answer);
+    let home = Home::stored_at(&server.url());
+    let import = |times: &str| {
+        let tokens = format!(r#"{{"accessToken":"a","refreshToken":"r",{times}}}"#);
+        home.run(&["import", "card"]).stdin(tokens).done().output();
+        let row = session(&home);
+        assert_eq!(row["state"], "ready");
+        row["advice"].as_str().expect("a text").to_owned()
+    };
+    assert!(import(r#""refreshTokenExpiresAt":"2020-01-01T00:00:00Z""#).starts_with("its refresh token has expired"));
+    assert!(import(r#""accessTokenExpiresAt":"2020-01-01T00:00:00Z""#).starts_with("its access token has expired"));
+    assert_eq!(import(r#""accessTokenExpiresAt":"2126-01-01T00:00:00Z""#), "nothing");
+    let done = home.run(&["refresh", "card", "--json"]).done();
+    assert_eq!((done.code, &done.error()["kind"]), (3, &json!("refused")));
+    let row = session(&home);
+    assert_eq!((&row["state"], &row["lastError"]["code"]), (&json!("ready"), &json!("32")));
+    assert!(row["advice"].as_str().expect("a text").starts_with("the provider refused the last refresh"), "{row}");
+}
+
+#[test]
+fn paybys_doubt_is_a_persons_to_settle() {
+    let server = ScriptedServer::start(Script::CloseAfterRequest);
+    let row = session(&in_doubt(&server, "payby"));
+    assert!(row["advice"].as_str().expect("a text").starts_with("its provider publishes nothing"), "{row}");
+}
+
+#[test]
+fn what_is_forgotten_is_gone_and_can_begin_anew() {
+    let sandbox = sandbox();
+    let kit = Kit::of(&sandbox);
+    let forget = |more: &[&str]| kit.home.run(&[&["forget", "card"], more].concat()).done();
+    let key = format!("alix-card/{}/card", sandbox.addr());
+    assert_eq!(forget(&["--json"]).json(), json!({"key": key, "forgotten": false}));
+    kit.import("card").output();
+    assert_eq!(forget(&["--json"]).json(), json!({"key": key, "forgotten": true}));
+    assert_eq!(forget(&[]).output(), "there is no session of `card`\n");
+    assert_eq!(session(&kit.home)["state"], "removed");
+    for command in ["token", "refresh", "settle"] {
+        let done = kit.home.run(&[command, "card", "--json"]).done();
+        let message = "failed to find the session: the session of `card` was removed";
+        assert_eq!((done.code, done.error()["message"].as_str()), (4, Some(message)), "{command}");
+    }
+    kit.import("card").output();
+    assert_eq!(session(&kit.home)["state"], "ready");
+    assert_eq!(forget(&[]).output(), "forgot the session of `card`; the provider was not told\n");
+    assert_eq!(sandbox.events().len(), 0);
+}
+
+#[test]
+fn a_session_without_a_profile_is_shown_all_the_same() {
+    let sandbox = sandbox();
+    let kit = Kit::of(&sandbox);
+    kit.import("onboard").output();
+    let text = std::fs::read_to_string(kit.home.path().join("rampauth.toml")).expect("the configuration");
+    kit.home.write("rampauth.toml", text.replace("[profile.onboard]", "[profile.other]"));
+    let row = session(&kit.home);
+    assert!(row["profile"].is_null() && row["advice"].as_str().expect("a text").starts_with("no profile"), "{row}");
+}
+
+#[cfg(unix)]
+#[test]
+fn watching_tells_each_change_until_it_is_stopped() {
+    let sandbox = sandbox();
+    let kit = Kit::of(&sandbox);
+    let mut command = kit.home.run(&["status", "--watch", "--json"]).into_command();
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the binary starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut next = || -> Value { serde_json::from_str(&lines.next().expect("a line").expect("UTF-8")).expect("JSON") };
+    assert_eq!(next(), json!({"sessions": []}));
+    kit.import("card").output();
+    assert_eq!(next()["sessions"][0]["generation"], 1);
+    sandbox.advance(Duration::from_secs(1));
+    kit.home.run(&["refresh", "card"]).done().json();
+    assert_eq!(next()["sessions"][0]["generation"], 2);
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
+    assert_eq!(child.wait().expect("an end").code(), Some(0));
+    assert_eq!(sandbox.events().len(), 1);
+}
+
+#[test]
+fn no_token_is_shown_or_logged() {
+    let [old, new, secret] = ["old", "new", "secret"].map(Needle::new);
+    let body = format!(r#"{{"success":true,"data":{{"accessToken":"{new}","refreshToken":"{new}"}},"errorCode":0}}"#);
+    let answer = Script::Raw(response(200, &[], body.as_bytes()));
+    let server = ScriptedServer::start(Script::Then(vec![Script::CloseAfterRequest, answer]));
+    let home = Home::stored_at(&server.url());
+    home.write("secret.txt", secret.as_str());
+    let tokens = json!({"accessToken": old.as_str(), "refreshToken": old.as_str()}).to_string();
+    let run = |arguments: &[&str], stdin: &str| home.run(arguments).env("RAMPAUTH_LOG", "trace").stdin(stdin).done();
+    let import = run(&["import", "card", "--json"], &tokens);
+    let doubt = run(&["refresh", "card", "--stored"], "");
+    let status = run(&["status"], "");
+    let document = run(&["status", "--json"], "");
+    let settle = run(&["settle", "card"], "");
+    let after = run(&["status"], "");
+    let forget = run(&["forget", "card"], "");
+    for (done, code) in [(import, 0), (doubt, 5), (status, 0), (document, 0), (settle, 0), (after, 0), (forget, 0)] {
+        assert_eq!(done.code, code, "{}", done.stderr);
+        for needle in [&old, &new, &secret] {
+            needle.assert_absent_from("standard output", &done.stdout);
+            needle.assert_absent_from_nonempty("standard error", &done.stderr);
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! `import`, `token` and `refresh` with the stored session.
+
+use std::time::Duration;
+
+use rampauth_sandbox::{Call, Sandbox};
+use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
+use serde_json::{Value, json};
+
+use crate::support::{Home, Kit, as_input, sandbox};
+
+fn granted(sandbox: &Sandbox) -> usize {
+    sandbox.events().iter().filter(|event| event.status == 200).count()
+}
+
+#[test]
+fn what_is_imported_is_given_out_without_a_call() {
+    let sandbox = sandbox();
+    let kit = Kit::of(&sandbox);
+    for profile in ["card", "ramp", "user", "payby", "onboard"] {
+        assert_eq!(kit.import(profile).output(), "");
+        let given: Value = serde_json::from_str(&kit.tokens(profile)).expect("JSON");
+        let token = kit.home.run(&["token", profile]).done().output();
+        assert_eq!(token, format!("{}\n", given["accessToken"].as_str().expect("a text")));
+        let document = kit.home.run(&["token", profile, "--json"]).done().json();
+        let expected =
+            json!({"accessToken": given["accessToken"], "accessTokenExpiresAt": given["accessTokenExpiresAt"]});
+        assert_eq!(document, expected);
+    }
+    assert_eq!(sandbox.events().len(), 0);
+}
+
+#[test]
+fn a_login_takes_the_place_of_what_is_there() {
+    let sandbox = sandbox();
+    let kit = Kit::of(&sandbox);
+    let import = |tokens: &str| kit.home.run(&["import", "card", "--json"]).stdin(tokens).done().json();
+    let key = format!("alix-card/{}/card", sandbox.addr());
+    assert_eq!(import(&kit.tokens("card")), json!({"key": key, "generation": 1}));
+    let second = sandbox.issue(Call::AlixCard);
+    assert_eq!(import(&as_input(&second)), json!({"key": key, "generation": 2}));
+    let token = kit.home.run(&["token", "card"]).done().output();
+    assert_eq!(token.trim_end(), second.access_token);
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_user_may_read_the_store() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let sandbox = sandbox();
+    let kit = Kit::of(&sandbox);
+    kit.import("card").output();
+    let mode = std::fs::metadata(kit.home.path().join("rampauth.db")).expect("the store").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_stored_refresh_prints_what_it_stored() {
+    let sandbox = sandbox();
+    let kit = Kit::of(&sandbox);
+    for (index, profile) in ["card", "ramp", "user", "payby", "onboard"].into_iter().enumerate() {
+        kit.import(profile).output();
+        sandbox.advance(Duration::from_secs(1));
+        for (turn, arguments) in [&["refresh", profile][..], &["refresh", profile, "--stored"]].into_iter().enumerate()
+        {
+            let tokens = kit.home.run(arguments).done().json();
+            let members: Vec<&String> = tokens.as_object().expect("an object").keys().collect();
+            let expected = ["accessToken", "accessTokenExpiresAt", "refreshToken", "refreshTokenExpiresAt", "rotated"];
+            assert_eq!(members, expected);
+            assert_eq!(tokens["rotated"], true, "{profile}");
+            let token = kit.home.run(&["token", profile]).done().output();
+            assert_eq!(token.trim_end(), tokens["accessToken"]);
+            assert_eq!(granted(&sandbox), 2 * index + turn + 1);
+            sandbox.advance(Duration::from_secs(1));
+        }
+    }
+}
+
+#[test]
+fn four_who_find_it_expired_make_one_refresh() {
+    let sandbox = sandbox();
+    let kit = Kit::of(&sandbox);
+    let issued = sandbox.issue(Call::AlixCard);
+    let expired = json!({"accessToken": issued.access_token, "refreshToken": issued.refresh_token,
+        "accessTokenExpiresAt": "2020-01-01T00:00:00Z"});
+    kit.home.run(&["import", "card"]).stdin(expired.to_string()).done().output();
+    let given = std::thread::scope(|scope| {
+        let asking = [0; 4].map(|_| scope.spawn(|| kit.home.run(&["token", "card"]).done()));
+        asking.map(|run| run.join().expect("no panic").output())
+    });
+    assert!(given.iter().all(|token| *token == given[0]));
+    assert_ne!(given[0].trim_end(), issued.access_token);
+    // The sandbox takes a refresh token once.
+    assert_eq!(sandbox.events().len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn tokens_that_the_store_does_not_take_are_kept_in_a_file() {
+    use std::io::{Read as _, Write as _};
+    for command in ["refresh", "token"] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let home = Home::stored_at(&format!("http://{}", listener.local_addr().expect("an address")));
+        let tokens = r#"{"accessToken":"a","refreshToken":"r","accessTokenExpiresAt":"2020-01-01T00:00:00Z"}"#;
+        home.run(&["import", "card"]).stdin(tokens).done().output();
+        let folder = home.path().to_owned();
+        let provider = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            assert!(stream.read(&mut [0; 4_096]).expect("a request") > 0);
+            // The token is spent, and the store is gone.
+            for file in ["rampauth.db", "rampauth.db-wal", "rampauth.db-shm"] {
+                std::fs::remove_file(folder.join(file)).expect("the store");
+            }
+            let body = r#"{"success":true,"data":{"accessToken":"b","refreshToken":"s"},"errorCode":0}"#;
+            stream.write_all(&response(200, &[], body.as_bytes())).expect("an answer");
+        });
+        let done = home.run(&[command, "card", "--json"]).done();
+        provider.join().expect("no panic");
+        let error = done.error();
+        assert_eq!(
+            (done.code, &error["kind"], &error["outcome"]),
+            (1, &json!("internal"), &json!("unknown")),
+            "{error}"
+        );
+        assert!(error["message"].as_str().expect("a text").contains("rampauth.db"), "{error}");
+        assert!(error["help"].as_str().expect("a text").contains("card.rescued-1.json"), "{error}");
+        let rescued = std::fs::read(home.path().join("card.rescued-1.json")).expect("the tokens");
+        home.run(&["import", "card"]).stdin(rescued).done().output();
+        assert_eq!(home.run(&["token", "card"]).done().output(), "b\n", "{command}");
+    }
+}
+
+#[test]
+fn without_a_session_a_login_is_what_helps() {
+    let server = ScriptedServer::start(Script::Stalled);
+    let home = Home::stored_at(&server.url());
+    for arguments in [&["token", "card"][..], &["refresh", "card"], &["refresh", "card", "--stored"]] {
+        let done = home.run(&[arguments, &["--json"]].concat()).done();
+        let error = done.error();
+        assert_eq!((done.code, &error["kind"], &error["outcome"]), (4, &json!("login_needed"), &json!("not_sent")));
+        let message = "failed to find the session: there is no session of `card` in the store yet";
+        assert_eq!((error["message"].as_str(), server.connections()), (Some(message), 0));
+    }
+    // Asking makes no file.
+    assert!(!home.path().join("rampauth.db").exists());
+}
+
+#[test]
+fn a_store_that_keeps_nothing_and_sealing_that_is_not_there_are_refused() {
+    let server = ScriptedServer::start(Script::Stalled);
+    let tokens = r#"{"accessToken":"a","refreshToken":"r"}"#;
+    let stored = Home::stored_at(&server.url());
+    let text = std::fs::read_to_string(stored.path().join("rampauth.toml")).expect("the configuration");
+    let sealing = "tokens cannot be sealed yet, and are not stored unsealed where sealing is asked for";
+    let unsupported = "this store is not supported yet, only `sqlite:FILE` is";
+    for (top, key, reason) in [
+        ("store = \"memory:\"", "`store` (rampauth.toml:1)", "`memory:` forgets every session when the command ends"),
+        ("store = \"postgres://u:hunter2@h/d\"", "`store` (rampauth.toml:1)", unsupported),
+        ("store = \"redis://h\"", "`store` (rampauth.toml:1)", unsupported),
+        ("", "`store` (rampauth.toml:1)", "it is missing, and says where sessions are kept"),
+        ("sealing_key = { env = \"K\" }\nstore = \"sqlite:x.db\"", "`sealing_key` (rampauth.toml:1)", sealing),
+    ] {
+        let home = Home::new(&text.replace("store = \"sqlite:rampauth.db\"", top));
+        for command in ["import", "token", "refresh", "settle", "forget", "status", "keep"] {
+            let mut arguments = vec![command, "--json"];
+            if !matches!(command, "status" | "keep") {
+                arguments.push("card");
+            }
+            let mut run = home.run(&arguments).env("K", "key");
+            if command == "import" {
+                run = run.stdin(tokens);
+            }
+            let refusal = run.done().refusal();
+            assert_eq!(
+                refusal,
+                format!("failed to read the configuration: top level, key {key}: {reason}"),
+                "{command}"
+            );
+        }
+        assert!(!home.path().join("x.db").exists());
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn a_store_file_that_is_not_ours_is_left_as_it_is() {
+    let server = ScriptedServer::start(Script::Stalled);
+    let home = Home::stored_at(&server.url());
+    for text in ["not a database at all, and long enough to be looked at", "SQLite format 3\0 garbage"] {
+        home.write("rampauth.db", text);
+        for command in ["import", "token", "refresh", "settle", "forget", "status", "keep"] {
+            let mut arguments = vec![command, "--json"];
+            if !matches!(command, "status" | "keep") {
+                arguments.push("card");
+            }
+            let run = home.run(&arguments);
+            let run = if command == "import" { run.stdin(r#"{"refreshToken":"r"}"#) } else { run };
+            let refusal = run.done().refusal();
+            assert!(refusal.starts_with("failed to open the store: ") && refusal.contains("rampauth.db"), "{refusal}");
+        }
+        assert_eq!(std::fs::read(home.path().join("rampauth.db")).expect("the file"), text.as_bytes());
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn import_reads_what_refresh_reads() {
+    let home = Home::stored_at("http://127.0.0.1:9");
+    let import = |stdin: &str| home.run(&["import", "card", "--json"]).stdin(stdin).done().refusal();
+    assert_eq!(import(""), "failed to read standard input: there are no tokens on it");
+    assert_eq!(import("{}"), "failed to read the tokens: `refreshToken` is missing");
+    assert!(!home.path().join("rampauth.db").exists());
+}
