@@ -46,7 +46,7 @@ impl fmt::Debug for VerifiedAnswer {
 
 impl fmt::Display for VerifiedAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the provider's signed answer is attached, see `VerifiedAnswer::of`")
+        f.write_str("the signed answer is attached, for whoever knows its members' names")
     }
 }
 
