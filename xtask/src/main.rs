@@ -9,6 +9,7 @@ mod closure;
 mod command;
 mod demo;
 mod dependency_tree;
+mod model;
 mod msrv;
 mod openssl;
 mod origin;
@@ -28,7 +29,7 @@ use workspace::Workspace;
 /// A check, with what stands behind its name on the command line.
 type Check = fn(&Workspace, &[String]) -> Outcome;
 
-const COMMANDS: [(&str, &str, Check); 8] = [
+const COMMANDS: [(&str, &str, Check); 9] = [
     ("ci", "every check in order; --from STEP, --only STEP", ci::run),
     ("tidy", "what the layout of the repository promises", tidy::run),
     ("closure", "what each published crate pulls in; --bless writes the lists anew", closure::run),
@@ -36,6 +37,7 @@ const COMMANDS: [(&str, &str, Check); 8] = [
     ("msrv", "the stated Rust version is the lowest possible", msrv::run),
     ("api", "no foreign type in the public API", api::run),
     ("package", "what would be published is complete and builds", package::run),
+    ("model", "the full run of the protocol's model; words choose among its setups", model::run),
     ("bench", "the benchmarks; arguments are handed through", bench::run),
 ];
 

@@ -1,0 +1,100 @@
+//! The thirteen flaws of an earlier wording of the protocol, put back one at a time: the checker has to find each.
+
+use rampauth_keeper::protocol::apply;
+use rampauth_keeper::{Answer, Conclusion, Operation, Record, State, StoreTime};
+
+use crate::process::Plan;
+use crate::stored::an_orphan;
+
+/// A flaw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Flaw {
+    /// 1: a late commit is refused because the claim was lost, and parked where nobody reads.
+    LateCommitParked,
+    /// 2: an orphan arrives between the re-read and the condemnation.
+    CondemnedInTwoSteps,
+    /// 3: a doubtful token is presented although the record holds its successor.
+    NoSecondLook,
+    /// 4: a paused holder sends after its claim was taken over.
+    AgeOfClaimIgnored,
+    /// 5: an answer is dropped because the generation moved.
+    DroppedWhenMoved,
+    /// 6: one orphan takes the place of another.
+    OneOrphanSlot,
+    /// 7: *not sent* wipes a doubt that was taken over.
+    NotSentWipesDoubt,
+    /// 8: a process replaces its newer unsaved tokens by the stored older ones.
+    UnsavedForgotten,
+    /// 9: a doubtful token is presented once more and never again.
+    SettledOnce,
+    /// 10: nothing ends a doubt that may not be settled.
+    NoGivingUp,
+    /// 11: giving up forgets the journal, so that a later *not sent* proves nothing.
+    GivenUpForGood,
+    /// 12: a repeated commit becomes its own orphan.
+    OrphanOfItself,
+    /// 13: a rejection makes its process refresh and is written nowhere, so that an unknown expiry has no last moment.
+    RejectionInMemory,
+}
+
+impl Flaw {
+    /// A step of the store with this flaw.
+    pub fn apply(self, slot: &mut Option<Record>, operation: Operation, now: &StoreTime) -> Answer {
+        let before = slot.clone();
+        match (self, &operation, slot.as_mut()) {
+            (Self::LateCommitParked, Operation::Commit { attempt, .. }, Some(record))
+                if record.attempt.as_ref().is_none_or(|held| held.id != attempt.id) =>
+            {
+                return Answer::Stale;
+            }
+            (Self::DroppedWhenMoved, Operation::Commit { attempt, .. }, Some(record))
+                if record.generation != attempt.generation =>
+            {
+                return Answer::Stale;
+            }
+            (Self::NotSentWipesDoubt, Operation::Conclude { attempt, conclusion, next_due, .. }, Some(record))
+                if *conclusion == Conclusion::NotSent
+                    && record.session == attempt.session
+                    && record.generation == attempt.generation =>
+            {
+                (record.attempt, record.state, record.next_due) = (None, State::Ready, *next_due);
+                return Answer::Done(record.clone());
+            }
+            _ => {}
+        }
+        let repeated = match (&operation, &before) {
+            (Operation::Commit { attempt, tokens }, Some(record)) if record.last_commit == Some(attempt.id) => {
+                Some((attempt.generation, tokens.clone()))
+            }
+            _ => None,
+        };
+        let gives_up = matches!(operation, Operation::GiveUp { .. });
+        let answer = apply(slot, operation, now);
+        let Some(record) = slot else { return answer };
+        match (self, repeated) {
+            (Self::OneOrphanSlot, _) => {
+                let older = record.orphans.len().saturating_sub(1);
+                record.orphans.drain(..older);
+            }
+            (Self::OrphanOfItself, Some((presented, tokens))) => {
+                let mut itself = an_orphan();
+                (itself.presented, itself.tokens) = (presented, tokens);
+                record.orphans.push(itself);
+            }
+            (Self::RejectionInMemory, _) => record.rejected = None,
+            (Self::GivenUpForGood, _) if gives_up && record.state == State::LoginNeeded => record.attempt = None,
+            _ => {}
+        }
+        answer
+    }
+
+    /// A plan with this flaw.
+    pub fn plan(self, record: &Record, plan: Plan) -> Plan {
+        let presented = record.attempt.as_ref().map_or(0, |attempt| attempt.presented_by.len());
+        match plan {
+            Plan::Present { settle: true } if self == Self::SettledOnce && presented > 1 => Plan::Rest,
+            Plan::GiveUp if self == Self::NoGivingUp => Plan::Rest,
+            plan => plan,
+        }
+    }
+}

@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+pub mod check;
+pub mod flaw;
+pub mod model;
+mod outside;
+pub mod process;
+pub mod property;
+pub mod provider;
+pub mod runs;
+pub mod setup;
+mod step;
+pub mod stored;
+pub mod time;
+pub mod world;

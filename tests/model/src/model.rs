@@ -1,0 +1,207 @@
+//! Which steps there are in a state, for the checker.
+
+use rampauth_core::RefreshPolicy;
+use rampauth_keeper::State;
+use stateright::{Model, Property};
+
+use crate::property;
+use crate::provider::Provider;
+use crate::setup::{Fault, Kind, Setup};
+use crate::stored::{Stored, Tokens};
+use crate::time::ACCESS_LIFE;
+use crate::world::{Pace, Process, Step, World};
+
+/// One step. The number is the process's, or the person's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Loads the record and plans.
+    Look(usize),
+    /// Writes the journal and claims.
+    Open(usize),
+    /// Looks at claim and record once more, and sends.
+    Send(usize),
+    /// The provider answers.
+    Answer(usize),
+    /// Saves or concludes.
+    Finish(usize),
+    /// Ends a doubt that may not be settled.
+    GiveUp(usize),
+    /// A reader is told that the current access token, which is past its unknown expiry, was rejected.
+    Use(usize),
+    /// Goes on after standing still.
+    Resume(usize),
+    /// A person's login or logout reaches the store.
+    Act(usize),
+    /// Time passes.
+    Tick,
+    /// Nothing is left to do.
+    End,
+    /// Something goes wrong with a process, or happens to its reader.
+    Fault(Fault, usize),
+    /// A person starts to log in or out.
+    Starts(Fault),
+    /// A person's login or logout reaches the store, and the answer is lost.
+    ActUnheard(usize),
+}
+
+/// The model of one setup.
+#[derive(Clone, Debug)]
+pub struct KeeperModel {
+    /// The setup.
+    pub setup: Setup,
+    /// Its policy.
+    pub policy: RefreshPolicy,
+    start: u8,
+}
+
+/// How long a run may go on settling after the horizon: more than every fault's own floor and lease.
+const PATIENCE: u8 = 12;
+
+impl KeeperModel {
+    /// The model of a setup.
+    pub fn new(setup: Setup) -> Self {
+        let policy = setup.policy();
+        // When the first refresh falls due: nothing happens before.
+        let start = match setup.kind {
+            _ if setup.unknown_expiry => ACCESS_LIFE - 1,
+            Kind::BeforeExpiry => 1,
+            _ => 2,
+        };
+        Self { setup, policy, start }
+    }
+
+    /// What every process can do by itself, whether or not it changes anything.
+    fn fair(&self, world: &World, actions: &mut Vec<Action>) {
+        for (process, it) in world.processes.iter().enumerate() {
+            match (it.pace, &it.step) {
+                (Pace::Stalled, _) => actions.push(Action::Resume(process)),
+                (Pace::Paused | Pace::Waiting, _) => {}
+                (Pace::Going, Step::Idle) => {
+                    actions.push(Action::Look(process));
+                    if self.setup.unknown_expiry {
+                        actions.push(Action::Use(process));
+                    }
+                }
+                (Pace::Going, Step::Opening { .. }) => actions.push(Action::Open(process)),
+                (Pace::Going, Step::Claimed(..)) => actions.push(Action::Send(process)),
+                (Pace::Going, Step::Sent(_)) => actions.push(Action::Answer(process)),
+                (Pace::Going, Step::Answered(..) | Step::Condemning(..)) => {
+                    actions.push(Action::Finish(process));
+                }
+                (Pace::Going, Step::GivingUp(..)) => actions.push(Action::GiveUp(process)),
+            }
+        }
+        actions.extend((0..world.people.len()).map(Action::Act));
+    }
+
+    fn time(&self, world: &World, actions: &mut Vec<Action>) {
+        let busy = |it: &Process| it.pace == Pace::Going && it.step != Step::Idle;
+        if world.processes.iter().any(busy) {
+            return;
+        }
+        let horizon = self.start + self.setup.horizon;
+        if world.now < horizon {
+            actions.push(Action::Tick);
+            return;
+        }
+        if actions.iter().any(|action| self.next_state(world, *action).is_some()) {
+            return;
+        }
+        let open = |it: &Stored| matches!(it.state, State::Ready | State::Doubtful) && it.attempt.is_some();
+        let pending =
+            world.processes.iter().any(|it| it.pace != Pace::Going) || world.record.as_ref().is_some_and(open);
+        actions.push(if pending && world.now < horizon + PATIENCE { Action::Tick } else { Action::End });
+    }
+
+    fn faults(&self, world: &World, actions: &mut Vec<Action>) {
+        for fault in self.setup.faults {
+            match fault {
+                Fault::Login | Fault::Logout => actions.push(Action::Starts(*fault)),
+                _ => {
+                    let can = |it: &Process| can_happen(*fault, it);
+                    let hit = world.processes.iter().enumerate().filter(|(_, it)| can(it));
+                    actions.extend(hit.map(|(process, _)| Action::Fault(*fault, process)));
+                    if *fault == Fault::StoreAnswerLost {
+                        actions.extend((0..world.people.len()).map(Action::ActUnheard));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn can_happen(fault: Fault, process: &Process) -> bool {
+    let going = process.pace == Pace::Going;
+    match fault {
+        Fault::Crash => process.step != Step::Idle,
+        Fault::Pause => going && !matches!(process.step, Step::Idle | Step::Sent(_)),
+        Fault::LoseRequest | Fault::LoseAnswer | Fault::NotSent | Fault::Forbidden => {
+            going && matches!(process.step, Step::Sent(_))
+        }
+        Fault::StoreFails => going && matches!(process.step, Step::Answered(..)),
+        Fault::StoreAnswerLost => going && matches!(process.step, Step::Answered(..) | Step::Opening { .. }),
+        Fault::Reject => going && process.step == Step::Idle && process.shown.is_some(),
+        Fault::Login | Fault::Logout => false,
+    }
+}
+
+impl Model for KeeperModel {
+    type State = World;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<World> {
+        let (session, generation) = (1, 1);
+        let mut provider = Provider::default();
+        let grant = provider.login(session, 0);
+        let tokens = Tokens::granted(&self.setup, &provider, grant, generation);
+        let record = Stored {
+            session,
+            generation,
+            base: 0,
+            next_due: tokens.next_due,
+            tokens: Some(tokens),
+            state: State::Ready,
+            attempt: None,
+            orphans: Vec::new(),
+            last_commit: None,
+            rejected: None,
+        };
+        let process = Process { shown: Some((session, generation, grant)), ..Process::NEW };
+        vec![World {
+            now: self.start,
+            record: Some(record),
+            provider,
+            processes: vec![process; self.setup.processes],
+            people: Vec::new(),
+            sessions: session,
+            faults: self.setup.fault_budget,
+            refreshes: self.setup.refreshes,
+            perhaps_sent: Vec::new(),
+            received: 0,
+            condemned: 0,
+            broken: property::Broken::default(),
+            ended: false,
+        }]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Action>) {
+        if world.ended {
+            return;
+        }
+        self.fair(world, actions);
+        self.time(world, actions);
+        if world.faults > 0 {
+            self.faults(world, actions);
+        }
+    }
+
+    fn next_state(&self, world: &World, action: Action) -> Option<World> {
+        let mut next = world.clone();
+        self.step(&mut next, action);
+        (next != *world).then_some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        property::all()
+    }
+}

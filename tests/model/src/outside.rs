@@ -1,0 +1,124 @@
+//! What happens to the processes from outside: time, people, what their readers are told, and what goes wrong.
+
+use rampauth_keeper::{Answer, Operation, State};
+
+use crate::model::KeeperModel;
+use crate::property::Rule;
+use crate::setup::Fault;
+use crate::step::{adopt, show_unsaved, told};
+use crate::stored::{Tokens, digest, session, tokens};
+use crate::world::{GONE, Outcome, Pace, Person, Process, Step, World};
+
+impl KeeperModel {
+    pub(crate) fn use_token(&self, world: &mut World, process: usize) {
+        let Some((record, tokens)) = world.record.as_ref().and_then(|it| Some((it, it.tokens?))) else { return };
+        let open = matches!(record.state, State::Ready | State::Doubtful);
+        if open && record.rejected != Some(tokens.grant) && world.provider.access_is_dead(tokens.grant, world.now) {
+            let current = (record.session, record.generation, tokens.grant);
+            self.reject(world, process, current);
+        }
+    }
+
+    pub(crate) fn reject(&self, world: &mut World, process: usize, (login, generation, grant): (u8, u8, u8)) {
+        let operation =
+            Operation::Reject { session: session(login), generation: generation.into(), access: digest(grant) };
+        let answer = self.store(world, operation);
+        adopt(world, process, told(&answer), false);
+    }
+
+    pub(crate) fn start(&self, world: &mut World, login: bool) {
+        let Some(record) = &world.record else { return };
+        if !login && record.state == State::Tombstone {
+            return;
+        }
+        let expect = record.session;
+        world.faults -= 1;
+        world.sessions += 1;
+        let grant = login.then(|| world.provider.login(world.sessions, world.now));
+        world.people.push(Person { session: world.sessions, expect, grant });
+    }
+
+    pub(crate) fn act(&self, world: &mut World, person: usize) {
+        let Person { session: login, expect, grant } = world.people[person];
+        let Some((before, generation)) = world.record.as_ref().map(|it| (it.session, it.generation)) else { return };
+        let operation = match grant {
+            Some(grant) => {
+                let granted = Tokens::granted(&self.setup, &world.provider, grant, generation + 1);
+                let tokens = tokens(&self.setup, &world.provider, granted);
+                Operation::Put { session: session(login), expect: Some(session(expect)), tokens }
+            }
+            None => Operation::Remove { session: session(login), expect: session(expect) },
+        };
+        let answer = self.store(world, operation);
+        let after = world.record.as_ref().map(|it| it.session);
+        let taken = matches!(answer, Answer::Saved(_) | Answer::Done(_));
+        world.broken.note(Rule::Undone, (after != Some(before) && before != expect) || taken != (after == Some(login)));
+    }
+
+    pub(crate) fn fault(&self, world: &mut World, fault: Fault, process: usize) {
+        let it = world.processes[process];
+        match (fault, it.step) {
+            (Fault::Crash, _) => crash(world, process),
+            (Fault::Pause, _) => world.processes[process].pace = Pace::Paused,
+            (Fault::LoseRequest, Step::Sent(presentation)) => {
+                world.processes[process].step = Step::Answered(presentation, Outcome::Unknown);
+            }
+            (Fault::LoseAnswer, Step::Sent(presentation)) => {
+                self.present(world, presentation);
+                world.processes[process].step = Step::Answered(presentation, Outcome::Unknown);
+            }
+            (Fault::NotSent, Step::Sent(presentation)) => {
+                world.processes[process].step = Step::Answered(presentation, Outcome::NotSent);
+            }
+            (Fault::Forbidden, Step::Sent(presentation)) => {
+                world.processes[process].step = Step::Answered(presentation, Outcome::Forbidden);
+            }
+            (Fault::StoreFails, _) => {
+                show_unsaved(world, process);
+                world.processes[process].pace = Pace::Waiting;
+            }
+            (Fault::StoreAnswerLost, Step::Opening { presentation, settle, asked }) => {
+                self.begin(world, process);
+                let asked = asked.or(Some(world.now));
+                world.processes[process].step = Step::Opening { presentation, settle, asked };
+            }
+            (Fault::StoreAnswerLost, _) => {
+                self.deliver(world, process);
+                show_unsaved(world, process);
+            }
+            (Fault::Reject, _) => {
+                if let Some(shown) = it.shown {
+                    self.reject(world, process, shown);
+                }
+            }
+            (_, _) => {}
+        }
+    }
+}
+
+pub(crate) fn tick(world: &mut World) {
+    world.now += 1;
+    for process in &mut world.processes {
+        process.pace = match process.pace {
+            Pace::Paused | Pace::Stalled => Pace::Stalled,
+            Pace::Waiting | Pace::Going => Pace::Going,
+        };
+    }
+}
+
+fn crash(world: &mut World, process: usize) {
+    let unsaved = world.processes[process].unsaved();
+    world.processes[process] = Process::NEW;
+    if let Some((_, grant)) = unsaved {
+        let elsewhere = |it: &Process| it.unsaved().is_some_and(|(_, other)| other == grant);
+        let stored = world.record.as_ref().is_some_and(|it| it.grants().any(|other| other == grant));
+        if !stored && !world.processes.iter().any(elsewhere) {
+            world.received &= !(1 << grant);
+        }
+    }
+    if let Some(journal) = world.record.as_mut().and_then(|it| it.attempt.as_mut()) {
+        if usize::from(journal.owner) == process {
+            journal.owner = GONE;
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What must hold in every state, and what must be reached somewhere for a run to mean anything.
+
+use rampauth_core::WhenUnknown;
+use rampauth_keeper::State;
+use stateright::Property;
+
+use crate::model::KeeperModel;
+use crate::stored::Stored;
+use crate::world::{Process, Step, World};
+
+/// What a step can break. The bit stays set, so that the state that follows shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// See [`TWO_AT_ONCE`].
+    TwoAtOnce,
+    /// See [`SPENT_AS_FRESH`].
+    SpentAsFresh,
+    /// See [`SUCCESSOR_KNOWN`].
+    SuccessorKnown,
+    /// See [`POLICY`].
+    Policy,
+    /// See [`REFUSED_AGAIN`].
+    RefusedAgain,
+    /// See [`STALE_OVERWRITE`].
+    StaleOverwrite,
+    /// See [`UNDONE`].
+    Undone,
+    /// See [`READERS`].
+    Readers,
+}
+
+/// The rules that some step has broken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Broken(u8);
+
+impl Broken {
+    /// Notes a broken rule.
+    pub fn note(&mut self, rule: Rule, broken: bool) {
+        if broken {
+            self.0 |= 1 << rule as u8;
+        }
+    }
+
+    /// Whether this rule was broken.
+    pub fn has(self, rule: Rule) -> bool {
+        self.0 & (1 << rule as u8) != 0
+    }
+}
+
+/// A request leaves only while the record names its attempt, and while no other request for the same token is on its way.
+pub const TWO_AT_ONCE: &str = "no two presentations of one token at once";
+/// A presentation that is not known to be doubtful is of a token that was never exchanged.
+pub const SPENT_AS_FRESH: &str = "a spent token is presented only in doubt";
+/// No token is presented whose successor the record holds.
+pub const SUCCESSOR_KNOWN: &str = "no token is presented whose successor is stored";
+/// Under `Stop` never, under `AtLastMoment` only when the access token is dying or rejected.
+pub const POLICY: &str = "a doubtful token is presented only as the policy says";
+/// A token that the store was told is dead is not presented again, unless an answer to that very generation arrives late.
+pub const REFUSED_AGAIN: &str = "a token that was condemned is not presented again";
+/// A record's tokens are never replaced by what they descend from.
+pub const STALE_OVERWRITE: &str = "no stale overwrite";
+/// Only a login or a logout changes the session, and only the one that it was meant to replace.
+pub const UNDONE: &str = "no login and no logout is undone";
+/// The generation that a process shows never falls.
+pub const READERS: &str = "readers never go back";
+/// If an answer that a living process received is live, the record, an orphan or a process holds a live token.
+pub const ANSWER_LOST: &str = "no live answer is lost";
+/// In login-needed neither the tokens nor an orphan are live; under `Stop`, and where the provider does not name dead tokens,
+/// the tokens may be, if a presentation of them may have been carried out.
+pub const CONDEMNED: &str = "login-needed only when no stored token is live";
+/// When no step is left, nothing is in doubt and nobody holds unsaved tokens.
+pub const ENDS: &str = "every fair run ends settled";
+/// No attempt has two orphans, and no orphan holds what the session holds.
+pub const ORPHANS: &str = "an orphan is never the session's own";
+
+/// Every property that must hold, in the order of the documentation.
+pub const ALL: [&str; 12] = [
+    TWO_AT_ONCE,
+    SPENT_AS_FRESH,
+    SUCCESSOR_KNOWN,
+    POLICY,
+    REFUSED_AGAIN,
+    STALE_OVERWRITE,
+    UNDONE,
+    READERS,
+    ANSWER_LOST,
+    CONDEMNED,
+    ENDS,
+    ORPHANS,
+];
+
+/// What shows that a run reached the places where things can go wrong.
+pub const REACHED: [&str; 6] = [
+    "reached: a refresh is saved",
+    "reached: a doubt",
+    "reached: two presentations without an answer",
+    "reached: an orphan waits",
+    "reached: login needed",
+    "reached: unsaved tokens are shown",
+];
+
+/// The properties as the checker takes them.
+pub fn all() -> Vec<Property<KeeperModel>> {
+    let [saved, doubt, two, orphan, login_needed, unsaved] = REACHED;
+    vec![
+        Property::always(TWO_AT_ONCE, |_, world: &World| !world.broken.has(Rule::TwoAtOnce)),
+        Property::always(SPENT_AS_FRESH, |_, world: &World| !world.broken.has(Rule::SpentAsFresh)),
+        Property::always(SUCCESSOR_KNOWN, |_, world: &World| !world.broken.has(Rule::SuccessorKnown)),
+        Property::always(POLICY, |_, world: &World| !world.broken.has(Rule::Policy)),
+        Property::always(REFUSED_AGAIN, |_, world: &World| !world.broken.has(Rule::RefusedAgain)),
+        Property::always(STALE_OVERWRITE, |_, world: &World| !world.broken.has(Rule::StaleOverwrite)),
+        Property::always(UNDONE, |_, world: &World| !world.broken.has(Rule::Undone) && belongs(world)),
+        Property::always(READERS, |_, world: &World| !world.broken.has(Rule::Readers)),
+        Property::always(ANSWER_LOST, no_live_answer_is_lost),
+        Property::always(CONDEMNED, condemned_rightly),
+        Property::always(ENDS, |_, world: &World| !world.ended || is_settled(world)),
+        Property::always(ORPHANS, |_, world: &World| record(world, orphans_are_others)),
+        Property::sometimes(saved, |_, world: &World| record(world, |it| it.base > 0)),
+        Property::sometimes(doubt, |_, world: &World| record(world, |it| it.state == State::Doubtful)),
+        Property::sometimes(two, |_, world: &World| {
+            record(world, |it| it.attempt.as_ref().is_some_and(|it| it.presented_by.len() > 1))
+        }),
+        Property::sometimes(orphan, |_, world: &World| record(world, |it| !it.orphans.is_empty())),
+        Property::sometimes(login_needed, |_, world: &World| record(world, |it| it.state == State::LoginNeeded)),
+        Property::sometimes(unsaved, |_, world: &World| {
+            world
+                .processes
+                .iter()
+                .any(|it| it.unsaved().is_some_and(|(_, grant)| it.shown.is_some_and(|(_, _, shown)| shown == grant)))
+        }),
+    ]
+}
+
+fn record(world: &World, condition: impl Fn(&Stored) -> bool) -> bool {
+    world.record.as_ref().is_some_and(condition)
+}
+
+/// What a record holds is of its own login, and a tombstone holds nothing.
+fn belongs(world: &World) -> bool {
+    world.record.as_ref().is_none_or(|record| {
+        let own = |grant| world.provider.grant(grant).login == record.session;
+        record.grants().all(own) && (record.state != State::Tombstone || record.grants().next().is_none())
+    })
+}
+
+fn is_live(model: &KeeperModel, world: &World, grant: u8) -> bool {
+    world.provider.is_live(model.setup.kind, grant, world.now, model.setup.presented_life)
+}
+
+fn no_live_answer_is_lost(model: &KeeperModel, world: &World) -> bool {
+    let Some(record) = &world.record else { return true };
+    let counts = |grant: u8| {
+        record.state != State::Tombstone
+            && world.provider.grant(grant).login == record.session
+            && is_live(model, world, grant)
+    };
+    let held = record.grants().chain(world.processes.iter().filter_map(Process::unsaved).map(|(_, grant)| grant));
+    let mut held = held.filter(|grant| counts(*grant));
+    let lost = (0..world.provider.granted()).any(|grant| world.received & (1 << grant) != 0 && counts(grant));
+    !lost || held.next().is_some()
+}
+
+fn condemned_rightly(model: &KeeperModel, world: &World) -> bool {
+    let Some(record) = world.record.as_ref().filter(|it| it.state == State::LoginNeeded) else { return true };
+    let excused = |grant| {
+        (model.setup.when_unknown == WhenUnknown::Stop || !model.setup.names_dead)
+            && !world.perhaps_sent.is_empty()
+            && record.tokens.is_some_and(|tokens| tokens.grant == grant)
+    };
+    record.grants().all(|grant| !is_live(model, world, grant) || excused(grant))
+}
+
+fn is_settled(world: &World) -> bool {
+    let quiet = |it: &Stored| {
+        it.state == State::Tombstone
+            || it.state == State::LoginNeeded
+            || (it.state == State::Ready && it.attempt.is_none())
+    };
+    let idle = world.processes.iter().all(|it| it.step == Step::Idle);
+    idle && world.people.is_empty() && world.record.as_ref().is_none_or(quiet)
+}
+
+fn orphans_are_others(record: &Stored) -> bool {
+    let own = record.tokens.map(|tokens| tokens.grant);
+    record.orphans.iter().enumerate().all(|(place, (attempt, _, tokens))| {
+        Some(tokens.grant) != own && record.orphans[..place].iter().all(|earlier| earlier.0 != *attempt)
+    })
+}

@@ -1,0 +1,67 @@
+//! Which setups are run: a bounded list for every test run, and a full one for when nobody waits.
+
+use rampauth_core::WhenUnknown;
+
+use crate::setup::{Kind, PROMPTLY, Setup};
+
+const KINDS: [Kind; 7] = [
+    Kind::Rotates,
+    Kind::GraceSame,
+    Kind::GraceNew,
+    Kind::RevokesFamily,
+    Kind::Keeps,
+    Kind::KeepsBoth,
+    Kind::BeforeExpiry,
+];
+
+const POLICIES: [WhenUnknown; 3] = [PROMPTLY, WhenUnknown::AtLastMoment, WhenUnknown::Stop];
+
+/// How long a refresh token lives where that is known, in ticks: it can die while a doubt waits.
+const PRESENTED_LIFE: u8 = 5;
+
+/// Every provider under every policy.
+fn plain() -> impl Iterator<Item = Setup> {
+    let under = |kind| POLICIES.map(|when_unknown| Setup { when_unknown, ..Setup::new(kind) });
+    KINDS.into_iter().flat_map(under)
+}
+
+/// The same with dead tokens that the provider does not name, with an access token of which nobody knows when it expires,
+/// and with a refresh token that expires.
+fn varied() -> impl Iterator<Item = Setup> {
+    plain().flat_map(|plain| {
+        let unnamed = Setup { names_dead: false, ..plain.clone() };
+        if plain.kind == Kind::BeforeExpiry {
+            return vec![unnamed];
+        }
+        let unknown = Setup { unknown_expiry: true, ..plain.clone() };
+        let expiring = Setup { presented_life: Some(PRESENTED_LIFE), ..plain };
+        vec![unnamed, unknown, expiring]
+    })
+}
+
+/// Everything with one fault.
+pub fn one_fault() -> Vec<Setup> {
+    plain().chain(varied()).map(|setup| Setup { fault_budget: 1, ..setup }).collect()
+}
+
+/// Each provider with two faults, under the policy that fits it; one under `Stop`, one that does not name dead tokens, one
+/// whose refresh token expires.
+pub fn two_faults() -> Vec<Setup> {
+    let fitting = KINDS.into_iter().map(|kind| {
+        let when_unknown = if kind == Kind::RevokesFamily { WhenUnknown::AtLastMoment } else { PROMPTLY };
+        Setup { when_unknown, ..Setup::new(kind) }
+    });
+    let stop = Setup { when_unknown: WhenUnknown::Stop, ..Setup::new(Kind::Rotates) };
+    let unnamed = Setup { names_dead: false, ..Setup::new(Kind::Rotates) };
+    let expiring = Setup { presented_life: Some(PRESENTED_LIFE), ..Setup::new(Kind::KeepsBoth) };
+    fitting.chain([stop, unnamed, expiring]).map(|setup| Setup { fault_budget: 2, ..setup }).collect()
+}
+
+/// Every provider under every policy, with three faults, and with three processes and two faults; the variations with two
+/// faults.
+pub fn full() -> Vec<Setup> {
+    let three_faults = plain().map(|setup| Setup { fault_budget: 3, ..setup });
+    let varied = varied().map(|setup| Setup { fault_budget: 2, ..setup });
+    let three_processes = plain().map(|setup| Setup { processes: 3, fault_budget: 2, ..setup });
+    varied.chain(three_faults).chain(three_processes).collect()
+}

@@ -1,0 +1,358 @@
+//! What each step does to the world: the process's own functions and the keeper's real protocol, one after the other.
+
+use std::sync::OnceLock;
+
+use rampauth_core::{Error, ErrorKind, Outcome as Sending};
+use rampauth_keeper::protocol::apply;
+use rampauth_keeper::{Answer, AttemptRef, Conclusion, Operation, OwnerId, Record, State, decision};
+
+use crate::flaw::Flaw;
+use crate::model::{Action, KeeperModel};
+use crate::outside;
+use crate::process::{self, Opened, Plan};
+use crate::property::Rule;
+use crate::setup::Fault;
+use crate::stored::{Stored, Tokens, attempt, digest, session, tokens};
+use crate::time::{self, FLOOR, LEASE, NEEDS, boot, wall};
+use crate::world::{Outcome, Pace, Presentation, Process, Step, World};
+
+impl KeeperModel {
+    pub(crate) fn step(&self, world: &mut World, action: Action) {
+        match action {
+            Action::Look(process) => self.look(world, process),
+            Action::Open(process) => self.open(world, process),
+            Action::Send(process) => self.send(world, process),
+            Action::Answer(process) => self.answer(world, process),
+            Action::Finish(process) => self.finish(world, process),
+            Action::GiveUp(process) => self.give_up(world, process),
+            Action::Use(process) => self.use_token(world, process),
+            Action::Resume(process) => world.processes[process].pace = Pace::Going,
+            Action::Act(person) => {
+                self.act(world, person);
+                world.people.remove(person);
+            }
+            Action::Tick => outside::tick(world),
+            Action::End => world.ended = true,
+            Action::Fault(fault, process) => {
+                world.faults -= 1;
+                self.fault(world, fault, process);
+            }
+            Action::Starts(fault) => self.start(world, fault == Fault::Login),
+            Action::ActUnheard(person) => {
+                world.faults -= 1;
+                self.act(world, person);
+            }
+        }
+    }
+
+    fn flaw(&self, flaw: Flaw) -> bool {
+        self.setup.flaw == Some(flaw)
+    }
+
+    /// The record as the keeper sees it.
+    fn record(&self, world: &World) -> Option<Record> {
+        world.record.as_ref().map(|it| it.record(&self.setup, &world.provider))
+    }
+
+    /// One step of the store.
+    pub(crate) fn store(&self, world: &mut World, operation: Operation) -> Answer {
+        let now = time::store(world.now);
+        let mut slot = self.record(world);
+        let answer = match self.setup.flaw {
+            Some(flaw) => flaw.apply(&mut slot, operation, &now),
+            None => apply(&mut slot, operation, &now),
+        };
+        let after = slot.as_ref().map(Stored::of);
+        if let (Some(record), Some(kept), true) = (&slot, &after, self.setup.compared) {
+            kept.compare(record, &self.setup, &world.provider);
+        }
+        if let (Some(before), Some(after)) = (&world.record, &after) {
+            let same_session = before.session == after.session;
+            if !same_session || before.generation != after.generation {
+                world.perhaps_sent.clear();
+            }
+            if let (Some(old), Some(new), true) = (before.tokens, after.tokens, same_session) {
+                world.broken.note(Rule::StaleOverwrite, world.provider.descends(old.grant, new.grant));
+            }
+        }
+        world.record = after;
+        answer
+    }
+
+    fn look(&self, world: &mut World, process: usize) {
+        let Some(record) = self.record(world) else { return };
+        let plan = process::plan(&record, &self.policy, LEASE, &time::store(world.now));
+        let plan = self.setup.flaw.map_or(plan, |flaw| flaw.plan(&record, plan));
+        let stored = world.record.as_ref().expect("it was just read");
+        let step = match (plan, stored.tokens) {
+            (Plan::Present { settle: false }, _) if world.refreshes == 0 => return,
+            (Plan::Present { settle }, Some(tokens)) => {
+                let (session, generation) = (stored.session, stored.generation);
+                let id = world.free_attempt();
+                let presentation = Presentation { id, session, generation, grant: tokens.grant, doubtful: false };
+                Step::Opening { presentation, settle, asked: None }
+            }
+            (Plan::GiveUp, _) => Step::GivingUp(stored.session, stored.generation),
+            (Plan::Present { .. } | Plan::Rest | Plan::Wait(_), _) => return,
+        };
+        world.processes[process].step = step;
+        adopt(world, process, Some(&record), false);
+    }
+
+    pub(crate) fn begin(&self, world: &mut World, process: usize) -> Answer {
+        let Step::Opening { presentation, settle, .. } = world.processes[process].step else { unreachable!("opening") };
+        let answer = self.store(
+            world,
+            Operation::Begin {
+                generation: presentation.generation.into(),
+                presents: digest(world.provider.presents(self.setup.kind, presentation.grant)),
+                attempt: attempt(presentation.id),
+                owner: OwnerId::from_random(process as u128),
+                lease: LEASE,
+                settle,
+            },
+        );
+        if matches!(answer, Answer::Begun(_)) && !world.perhaps_sent.contains(&presentation.id) {
+            world.perhaps_sent.push(presentation.id);
+        }
+        answer
+    }
+
+    fn open(&self, world: &mut World, process: usize) {
+        let answer = self.begin(world, process);
+        let Step::Opening { presentation, asked, .. } = world.processes[process].step else { return };
+        let step = match process::opened(&answer, asked.is_some()) {
+            Opened::Claimed { doubtful } => {
+                if !doubtful {
+                    world.refreshes = world.refreshes.saturating_sub(1);
+                }
+                Step::Claimed(Presentation { doubtful, ..presentation }, asked.unwrap_or(world.now))
+            }
+            Opened::TakeBack => Step::Answered(presentation, Outcome::NotSent),
+            Opened::LookAgain => Step::Idle,
+        };
+        world.processes[process].step = step;
+        adopt(world, process, told(&answer), false);
+    }
+
+    fn send(&self, world: &mut World, process: usize) {
+        let Step::Claimed(presentation, asked) = world.processes[process].step else { return };
+        let record = self.record(world);
+        let unmoved = self.flaw(Flaw::NoSecondLook)
+            || !presentation.doubtful
+            || process::still_claimed(record.as_ref(), &reference(presentation));
+        let young = self.flaw(Flaw::AgeOfClaimIgnored) || process::may_send(boot(asked), boot(world.now), NEEDS, LEASE);
+        world.processes[process].step = if unmoved && young {
+            self.watch(world, presentation);
+            Step::Sent(presentation)
+        } else {
+            Step::Answered(presentation, Outcome::NotSent)
+        };
+    }
+
+    /// What the checker makes of a request that leaves.
+    fn watch(&self, world: &mut World, presentation: Presentation) {
+        let kind = self.setup.kind;
+        let token = world.provider.presents(kind, presentation.grant);
+        let generation = (presentation.session, presentation.generation);
+        // Where a token is not replaced, the next generation presents it too, and a late commit can bring that about while
+        // a doubtful request of the generation before is on its way: what is not doubtful must be alone all the same.
+        let sent = |it: &Process| match it.step {
+            Step::Sent(other) => {
+                world.provider.presents(kind, other.grant) == token
+                    && ((other.session, other.generation) == generation || (!other.doubtful && !presentation.doubtful))
+            }
+            _ => false,
+        };
+        let grant = world.provider.grant(presentation.grant);
+        let record = world.record.as_ref().filter(|it| it.session == presentation.session);
+        let current = record.filter(|it| it.generation == presentation.generation);
+        let elsewhere = current.is_some_and(|it| it.attempt.as_ref().is_none_or(|held| held.id != presentation.id));
+        let presented_dies = self.setup.presented_life.map(|life| world.provider.grant(token).at + life);
+        let dying = world.now + self.margin() >= grant.at + time::ACCESS_LIFE
+            || presented_dies.is_some_and(|death| world.now + 2 >= death)
+            || current.is_some_and(|it| it.rejected == Some(presentation.grant));
+        let allowed = match self.setup.when_unknown {
+            rampauth_core::WhenUnknown::Stop => false,
+            rampauth_core::WhenUnknown::AtLastMoment => dying,
+            _ => true,
+        };
+        let at_once = elsewhere || world.processes.iter().any(sent);
+        let known_doubtful = current.map_or(presentation.doubtful, |it| {
+            it.state == State::Doubtful || it.attempt.as_ref().is_some_and(|held| held.presented_by.len() > 1)
+        });
+        let successor = record.is_some_and(|it| it.generation > presentation.generation);
+        world.broken.note(Rule::TwoAtOnce, at_once);
+        world.broken.note(Rule::SpentAsFresh, !known_doubtful && grant.spent.is_some());
+        world.broken.note(Rule::SuccessorKnown, successor);
+        world.broken.note(Rule::RefusedAgain, world.condemned & (1 << token) != 0);
+        world.broken.note(Rule::Policy, known_doubtful && !allowed);
+    }
+
+    /// How many ticks before the access token's expiry the last moment is.
+    fn margin(&self) -> u8 {
+        if self.setup.kind == crate::setup::Kind::BeforeExpiry { 2 } else { 0 }
+    }
+
+    fn answer(&self, world: &mut World, process: usize) {
+        let Step::Sent(presentation) = world.processes[process].step else { return };
+        let granted = self.present(world, presentation);
+        if let Some(grant) = granted {
+            world.received |= 1 << grant;
+        }
+        let outcome = granted.map_or(Outcome::Refused, Outcome::Granted);
+        world.processes[process].step = Step::Answered(presentation, outcome);
+    }
+
+    pub(crate) fn present(&self, world: &mut World, presentation: Presentation) -> Option<u8> {
+        world.provider.present(self.setup.kind, presentation.grant, world.now, self.setup.presented_life)
+    }
+
+    fn finish(&self, world: &mut World, process: usize) {
+        let it = world.processes[process];
+        if let Some((presentation, grant)) = it.unsaved() {
+            let unsaved = (presentation.session, presentation.generation + 1, grant);
+            if self.flaw(Flaw::UnsavedForgotten) && it.shown == Some(unsaved) {
+                let record = world.record.as_ref().expect("nothing removes a record");
+                let tokens = record.tokens.map_or(grant, |tokens| tokens.grant);
+                show(world, process, (record.session, record.generation, tokens));
+                world.processes[process].step = Step::Idle;
+                return;
+            }
+        }
+        if let Step::Answered(presentation, Outcome::Refused) = it.step {
+            if self.flaw(Flaw::CondemnedInTwoSteps) && self.conclusion(Outcome::Refused) == Conclusion::Dead {
+                let seen = world.record.as_ref().is_some_and(|record| !record.orphans.is_empty());
+                world.processes[process].step = Step::Condemning(presentation, seen);
+                return;
+            }
+        }
+        let answer = self.deliver(world, process);
+        world.processes[process].step = Step::Idle;
+        match answer {
+            Answer::Stale | Answer::Gone => {
+                let record = self.record(world);
+                adopt(world, process, record.as_ref(), true);
+            }
+            answer => adopt(world, process, told(&answer), true),
+        }
+    }
+
+    /// Tells the store what came of a presentation.
+    pub(crate) fn deliver(&self, world: &mut World, process: usize) -> Answer {
+        match world.processes[process].step {
+            Step::Answered(presentation, Outcome::Granted(grant)) => {
+                let granted = Tokens::granted(&self.setup, &world.provider, grant, presentation.generation + 1);
+                let tokens = tokens(&self.setup, &world.provider, granted);
+                let generation = world.record.as_ref().map(|record| record.generation);
+                if generation == Some(presentation.generation) {
+                    // A late answer to the very presentation heals, whatever another one was answered.
+                    world.condemned &= !(1 << world.provider.presents(self.setup.kind, grant));
+                }
+                self.store(world, Operation::Commit { attempt: reference(presentation), tokens })
+            }
+            Step::Answered(presentation, outcome) => self.conclude(world, presentation, outcome),
+            Step::Condemning(presentation, seen) => {
+                // The orphans that were not there when it looked are not looked at.
+                let hidden = match world.record.as_mut() {
+                    Some(record) if !seen => std::mem::take(&mut record.orphans),
+                    _ => Vec::new(),
+                };
+                let answer = self.conclude(world, presentation, Outcome::Refused);
+                if let Some(record) = world.record.as_mut() {
+                    record.orphans.extend(hidden);
+                }
+                answer
+            }
+            _ => unreachable!("there is nothing to tell"),
+        }
+    }
+
+    fn conclude(&self, world: &mut World, presentation: Presentation, outcome: Outcome) -> Answer {
+        let conclusion = self.conclusion(outcome);
+        let next_due = Some(wall(world.now + FLOOR));
+        let operation = Operation::Conclude { attempt: reference(presentation), conclusion, next_due, error: None };
+        let answer = self.store(world, operation);
+        if conclusion == Conclusion::Dead && matches!(answer, Answer::Done(_) | Answer::Adopted(_)) {
+            world.condemned |= 1 << world.provider.presents(self.setup.kind, presentation.grant);
+        }
+        if matches!(conclusion, Conclusion::NotSent | Conclusion::Refused) {
+            world.perhaps_sent.retain(|id| *id != presentation.id);
+        }
+        answer
+    }
+
+    fn conclusion(&self, outcome: Outcome) -> Conclusion {
+        let kind = match outcome {
+            Outcome::Refused if self.setup.names_dead => ErrorKind::LoginNeeded,
+            Outcome::Refused => ErrorKind::Refused,
+            Outcome::Forbidden => ErrorKind::Forbidden,
+            Outcome::NotSent => ErrorKind::Unreachable,
+            Outcome::Unknown | Outcome::Granted(_) => ErrorKind::Timeout,
+        };
+        decision::conclusion(error(kind), &self.policy)
+    }
+
+    fn give_up(&self, world: &mut World, process: usize) {
+        let Step::GivingUp(login, generation) = world.processes[process].step else { return };
+        let answer = self.store(world, Operation::GiveUp { session: session(login), generation: generation.into() });
+        world.processes[process].step = Step::Idle;
+        adopt(world, process, told(&answer), false);
+    }
+}
+
+/// The record that an answer brings.
+pub(crate) fn told(answer: &Answer) -> Option<&Record> {
+    match answer {
+        Answer::Saved(record)
+        | Answer::Begun(record)
+        | Answer::Doubtful(record)
+        | Answer::Superseded(record)
+        | Answer::Adopted(record)
+        | Answer::Done(record) => Some(record),
+        Answer::Moved(record) => record.as_ref(),
+        _ => None,
+    }
+}
+
+pub(crate) fn adopt(world: &mut World, process: usize, record: Option<&Record>, yields: bool) {
+    let Some(record) = record else { return };
+    if process::adopts(world.processes[process].shown(), record, yields) {
+        let stored = Stored::of(record);
+        match stored.tokens {
+            Some(tokens) => show(world, process, (stored.session, stored.generation, tokens.grant)),
+            None => world.processes[process].shown = None,
+        }
+    }
+}
+
+pub(crate) fn show_unsaved(world: &mut World, process: usize) {
+    if let Some((presentation, grant)) = world.processes[process].unsaved() {
+        show(world, process, (presentation.session, presentation.generation + 1, grant));
+    }
+}
+
+fn show(world: &mut World, process: usize, shown: (u8, u8, u8)) {
+    let before = world.processes[process].shown.replace(shown);
+    world.broken.note(Rule::Readers, before.is_some_and(|before| before.1 > shown.1));
+}
+
+fn reference(it: Presentation) -> AttemptRef {
+    AttemptRef { id: attempt(it.id), session: session(it.session), generation: it.generation.into() }
+}
+
+/// An error of each kind, made once.
+fn error(kind: ErrorKind) -> &'static Error {
+    static ERRORS: OnceLock<[Error; 5]> = OnceLock::new();
+    let errors = ERRORS.get_or_init(|| {
+        [
+            (ErrorKind::LoginNeeded, Sending::Refused),
+            (ErrorKind::Refused, Sending::Refused),
+            (ErrorKind::Forbidden, Sending::Refused),
+            (ErrorKind::Unreachable, Sending::NotSent),
+            (ErrorKind::Timeout, Sending::Unknown),
+        ]
+        .map(|(kind, outcome)| Error::new(kind, outcome, "refresh", "the model says so"))
+    });
+    errors.iter().find(|error| error.kind() == kind).expect("there is one of each")
+}

@@ -1,0 +1,203 @@
+//! One state of the model: the store's record, the provider, the processes, the people, and what the checker remembers.
+
+use std::hash::{Hash, Hasher};
+
+use crate::process::Shown;
+use crate::property::Broken;
+use crate::provider::{GrantId, Provider};
+use crate::stored::{Stored, session};
+
+/// A presentation as its process knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Presentation {
+    /// The attempt.
+    pub id: u8,
+    /// The login.
+    pub session: u8,
+    /// The generation presented.
+    pub generation: u8,
+    /// The grant presented.
+    pub grant: GrantId,
+    /// Whether the record said, when it was begun, that an earlier one has no answer.
+    pub doubtful: bool,
+}
+
+/// What came of a presentation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// Tokens.
+    Granted(GrantId),
+    /// A refusal of the token.
+    Refused,
+    /// A refusal that has nothing to do with the token.
+    Forbidden,
+    /// It did not leave.
+    NotSent,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// Where a process is in a refresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// Nowhere.
+    Idle,
+    /// About to begin; `asked` is set when an earlier try may have been carried out.
+    Opening {
+        /// The presentation; whether it is doubtful is not known yet.
+        presentation: Presentation,
+        /// Whether a doubt is to be settled.
+        settle: bool,
+        /// When the store was asked first.
+        asked: Option<u8>,
+    },
+    /// About to give up the doubt about this login and generation.
+    GivingUp(u8, u8),
+    /// The journal is written, at this tick or later; about to send.
+    Claimed(Presentation, u8),
+    /// The request is on its way.
+    Sent(Presentation),
+    /// The outcome is known to the process; about to save or conclude.
+    Answered(Presentation, Outcome),
+    /// With the flaw of condemning in two steps: whether an orphan was there at the first.
+    Condemning(Presentation, bool),
+}
+
+impl Step {
+    /// The presentation that it is about.
+    pub fn presentation(&self) -> Option<Presentation> {
+        match self {
+            Self::Idle | Self::GivingUp(..) => None,
+            Self::Opening { presentation, .. }
+            | Self::Claimed(presentation, _)
+            | Self::Sent(presentation)
+            | Self::Answered(presentation, _)
+            | Self::Condemning(presentation, _) => Some(*presentation),
+        }
+    }
+}
+
+/// Whether a process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Pace {
+    /// It takes its next step within the tick.
+    Going,
+    /// It waits for the next tick, to try the store again.
+    Waiting,
+    /// It stands still, at least until the next tick.
+    Paused,
+    /// It stood still for a tick or more, and may go on.
+    Stalled,
+}
+
+/// One process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Process {
+    /// Where it is.
+    pub step: Step,
+    /// Whether it runs.
+    pub pace: Pace,
+    /// Login, generation and grant that its readers see.
+    pub shown: Option<(u8, u8, GrantId)>,
+}
+
+impl Process {
+    /// A process that has just started.
+    pub const NEW: Self = Self { step: Step::Idle, pace: Pace::Going, shown: None };
+
+    /// What its readers see, in the keeper's words.
+    pub fn shown(&self) -> Option<Shown> {
+        self.shown.map(|(login, generation, _)| Shown { session: session(login), generation: generation.into() })
+    }
+
+    /// The grant that it holds and has not saved.
+    pub fn unsaved(&self) -> Option<(Presentation, GrantId)> {
+        match self.step {
+            Step::Answered(presentation, Outcome::Granted(grant)) => Some((presentation, grant)),
+            _ => None,
+        }
+    }
+}
+
+/// What a person is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Person {
+    /// The login or tombstone to be written.
+    pub session: u8,
+    /// The login that it takes the place of.
+    pub expect: u8,
+    /// What the login was granted; `None` for a logout.
+    pub grant: Option<GrantId>,
+}
+
+/// A state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct World {
+    /// The tick.
+    pub now: u8,
+    /// What the store holds.
+    pub record: Option<Stored>,
+    /// The provider.
+    pub provider: Provider,
+    /// The processes.
+    pub processes: Vec<Process>,
+    /// People with something to do.
+    pub people: Vec<Person>,
+    /// The highest login or tombstone so far.
+    pub sessions: u8,
+    /// Faults that may still happen.
+    pub faults: u8,
+    /// Fresh refreshes that may still begin.
+    pub refreshes: u8,
+    /// Attempts of the record's generation that nobody has proven unsent.
+    pub perhaps_sent: Vec<u8>,
+    /// Grants whose answer a process received and did not take to its grave.
+    pub received: u16,
+    /// Grants whose token the store was told is dead.
+    pub condemned: u16,
+    /// Properties that a step has broken.
+    pub broken: Broken,
+    /// Whether nothing more happens.
+    pub ended: bool,
+}
+
+/// The owner of a journal whose process is gone.
+pub const GONE: u8 = u8::MAX;
+
+impl World {
+    /// An attempt's number that nothing refers to.
+    pub fn free_attempt(&self) -> u8 {
+        let stored = self.record.iter().flat_map(Stored::attempts);
+        let held = self.processes.iter().filter_map(|it| it.step.presentation()).map(|it| it.id);
+        let used: Vec<_> = stored.chain(held).chain(self.perhaps_sent.iter().copied()).collect();
+        (1..).find(|id| !used.contains(id)).expect("there are few attempts")
+    }
+
+    /// The same state with the processes in order: which of two is called the first makes no difference.
+    fn in_order(&self) -> Self {
+        let mut order: Vec<usize> = (0..self.processes.len()).collect();
+        order.sort_by_key(|index| self.processes[*index]);
+        let mut world = self.clone();
+        world.processes = order.iter().map(|index| self.processes[*index]).collect();
+        if let Some(journal) = world.record.as_mut().and_then(|record| record.attempt.as_mut()) {
+            let place = order.iter().position(|index| *index == usize::from(journal.owner));
+            journal.owner = place.map_or(journal.owner, |place| u8::try_from(place).expect("few processes"));
+        }
+        world
+    }
+}
+
+impl Hash for World {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        fn fields<H: Hasher>(world: &World, hasher: &mut H) {
+            let World { now, record, provider, processes, people, sessions, faults, refreshes, .. } = world;
+            (now, record, provider, processes, people, sessions, faults, refreshes).hash(hasher);
+            (&world.perhaps_sent, world.received, world.condemned, world.broken, world.ended).hash(hasher);
+        }
+        if self.processes.is_sorted() {
+            fields(self, hasher);
+        } else {
+            fields(&self.in_order(), hasher);
+        }
+    }
+}
