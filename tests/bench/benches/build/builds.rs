@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
 use rampauth_bench::clients::{Nowhere, card, on_off_ramp, onboard, payby, signers, user, verifiers};
 use rampauth_bench::cpu::ThreadCpu;
 use rampauth_core::Signer;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
 use rampauth_bench::clients::{self, signed_by_provider, signers, verifiers};
 use rampauth_bench::cpu::ThreadCpu;
 use rampauth_bench::server::serve;
