@@ -13,6 +13,7 @@ mod payload;
 pub mod protocol;
 mod record;
 mod refresher;
+mod saving;
 mod schedule;
 mod session;
 mod snapshot;

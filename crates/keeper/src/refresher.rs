@@ -8,8 +8,7 @@ use rampauth_core::{Error, ErrorKind, Outcome, Refresh as _, TokenSet};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::decision::{self, Settle};
-use crate::event::{EventKind, UnclaimedTokens};
-use crate::flight::Unsaved;
+use crate::event::EventKind;
 use crate::keeper::random;
 use crate::payload;
 use crate::protocol::{Answer, AttemptRef, Conclusion, Operation};
@@ -20,6 +19,13 @@ use crate::snapshot::Snapshot;
 const ACTION: &str = "refresh the tokens";
 /// How often a record that moves under one's feet is looked at anew before the caller is told.
 const LOOKS: u32 = 200;
+
+/// When the claim was asked for, by both clocks.
+#[derive(Clone, Copy)]
+struct Asked {
+    at: Instant,
+    wall: SystemTime,
+}
 
 /// A presentation that is this process's to make.
 #[derive(Clone, Copy)]
@@ -63,9 +69,18 @@ impl Inner {
                 }
                 Step::Present { settle } => {
                     // The claim's age counts from before the question.
-                    let asked = Instant::now();
+                    let asked = Asked { at: Instant::now(), wall: self.keeper.clock.now() };
                     let attempt = AttemptId::from_random(random()?);
-                    match self.apply(self.begin(&record, attempt, settle)).await? {
+                    let begun = match self.apply(self.begin(&record, attempt, settle)).await {
+                        Ok(answer) => answer,
+                        Err(error) => {
+                            // The journal may be written all the same, and nothing was sent.
+                            let Record { session, generation, next_due, .. } = record;
+                            self.take_back(AttemptRef { id: attempt, session, generation }, next_due).await;
+                            return Err(error);
+                        }
+                    };
+                    match begun {
                         Answer::Begun(record) => return self.present(record, attempt, asked).await,
                         Answer::Busy { .. } => {
                             if need == Need::Ahead {
@@ -145,7 +160,7 @@ impl Inner {
     }
 
     /// Presents the claimed token once and sees to what comes of it.
-    async fn present(self: &Arc<Self>, record: Record, attempt: AttemptId, asked: Instant) -> Result<(), Error> {
+    async fn present(self: &Arc<Self>, record: Record, attempt: AttemptId, asked: Asked) -> Result<(), Error> {
         let options = self.keeper.options;
         let attempt = AttemptRef { id: attempt, session: record.session, generation: record.generation };
         let doubtful = record.state == State::Doubtful;
@@ -159,17 +174,27 @@ impl Inner {
         };
         if doubtful {
             // A paused process may have come this far with a claim that is not its own any more.
-            let current = self.load().await?;
+            let current = match self.load().await {
+                Ok(current) => current,
+                Err(error) => {
+                    self.take_back(attempt, claim.due).await;
+                    return Err(error);
+                }
+            };
             let unchanged = current.as_ref().is_some_and(|current| {
                 current.generation == attempt.generation
                     && current.session == attempt.session
                     && current.attempt.as_ref().is_some_and(|held| held.id == attempt.id)
             });
             if !unchanged {
+                self.take_back(attempt, claim.due).await;
                 return current.map_or(Ok(()), |current| self.adopt_newer(&current));
             }
         }
-        if asked.elapsed() + options.request + options.save > options.lease || self.keeper.closing.is_cancelled() {
+        // The monotonic clock stands still while the machine sleeps; the wall clock does not.
+        let slept = self.keeper.clock.now().duration_since(asked.wall).unwrap_or_default();
+        let age = asked.at.elapsed().max(slept);
+        if age + options.request + options.save > options.lease || self.keeper.closing.is_cancelled() {
             let reason = "the claim is too old for a request, so nothing was sent";
             let error = Error::new(ErrorKind::Unreachable, Outcome::NotSent, ACTION, reason);
             return self.fail(&claim, error).await;
@@ -217,60 +242,6 @@ impl Inner {
             return Err(Error::new(ErrorKind::Protocol, Outcome::Unknown, ACTION, reason));
         }
         Ok(())
-    }
-
-    /// Granted tokens, held until the store has them.
-    fn held(&self, attempt: AttemptRef, granted: &TokenSet, sent_at: SystemTime) -> Option<Unsaved> {
-        let tokens = self.stored(granted, attempt.generation + 1, sent_at)?;
-        let unsaved = Unsaved { attempt, tokens };
-        *self.flight().unsaved() = Some(unsaved.clone());
-        Some(unsaved)
-    }
-
-    async fn save_what_is_held(self: &Arc<Self>) -> Result<(), Error> {
-        let unsaved = self.flight().unsaved().clone();
-        match unsaved {
-            Some(unsaved) => self.save(unsaved, false).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Save first, publish second. Where the store does not take them they are shown all the same, and held.
-    async fn save(self: &Arc<Self>, unsaved: Unsaved, doubtful: bool) -> Result<(), Error> {
-        let Unsaved { attempt, tokens } = unsaved;
-        let answer = self.apply(Operation::Commit { attempt, tokens: tokens.clone() }).await;
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(error) => {
-                self.keeper.tell(&self.key, attempt.generation + 1, EventKind::SaveFailed(error.clone()));
-                if let Some(snapshot) = Snapshot::held(attempt, &tokens) {
-                    self.show(snapshot);
-                }
-                return Err(error);
-            }
-        };
-        *self.flight().unsaved() = None;
-        let tell = |generation, kind| self.keeper.tell(&self.key, generation, kind);
-        match answer {
-            Answer::Saved(record) => {
-                tell(record.generation, if doubtful { EventKind::Settled } else { EventKind::Refreshed });
-                self.adopt(&record)
-            }
-            Answer::Superseded(record) => {
-                tell(record.generation, EventKind::Orphaned);
-                self.adopt_newer(&record)
-            }
-            Answer::Stale | Answer::Gone => {
-                if let Some(tokens) = payload::open(&tokens) {
-                    tell(attempt.generation, EventKind::Unclaimed(UnclaimedTokens(tokens)));
-                }
-                match self.load().await? {
-                    Some(record) => self.adopt_newer(&record),
-                    None => Ok(()),
-                }
-            }
-            _ => Err(out_of_protocol(ACTION)),
-        }
     }
 
     /// Concludes an attempt that brought nothing. Its error is what callers are told, unless somebody else did better.
@@ -327,16 +298,17 @@ impl Inner {
         Err(error)
     }
 
-    /// Gives a store that came back from an older copy of itself what memory has: what it holds was presented already.
-    async fn restore(self: &Arc<Self>, record: &Record) -> Result<bool, Error> {
-        let Some(shown) = self.slot.load() else { return Ok(false) };
-        let older = shown.session == record.session && record.generation < shown.generation;
-        let (true, Some(granted_at)) = (older, shown.granted_at) else { return Ok(false) };
-        let Some(tokens) = self.stored(&shown.tokens, shown.generation, granted_at) else { return Ok(false) };
-        let id = AttemptId::from_random(random()?);
-        let attempt = AttemptRef { id, session: shown.session, generation: shown.generation - 1 };
-        self.apply(Operation::Commit { attempt, tokens }).await?;
-        Ok(true)
+    /// Tells the store that a presentation was never made, as far as the store can be told; what is left in the journal
+    /// otherwise is a doubt.
+    async fn take_back(self: &Arc<Self>, attempt: AttemptRef, next_due: Option<SystemTime>) {
+        let conclusion = Conclusion::NotSent;
+        for wait in [Duration::ZERO, Duration::from_millis(200)] {
+            sleep(wait).await;
+            let conclude = Operation::Conclude { attempt, conclusion, next_due, error: None };
+            if self.apply(conclude).await.is_ok() {
+                return;
+            }
+        }
     }
 
     fn after_condemning(self: &Arc<Self>, answer: Answer) -> Result<(), Error> {
@@ -355,7 +327,7 @@ impl Inner {
     }
 
     /// As [`adopt`](Self::adopt), and tells of a generation that somebody else brought.
-    fn adopt_newer(self: &Arc<Self>, record: &Record) -> Result<(), Error> {
+    pub(crate) fn adopt_newer(self: &Arc<Self>, record: &Record) -> Result<(), Error> {
         let shown = self.slot.load();
         let newer = shown.is_none_or(|shown| shown.session != record.session || shown.generation < record.generation);
         if newer {

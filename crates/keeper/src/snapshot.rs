@@ -78,10 +78,11 @@ impl Snapshot {
         self.usable_at(now + self.mandatory)
     }
 
-    /// Whether this picture may take the place of `other`: a newer generation of the same login, the same one in another
-    /// state, or another login.
+    /// Whether this picture may take the place of `other`: generations only go on, across logins too. A logout stays at the
+    /// generation that it ended, and what it ended may be shown one ahead, as granted and not saved.
     pub(crate) fn replaces(&self, other: &Self) -> bool {
-        self.session != other.session || self.generation >= other.generation
+        let ends = self.state == State::Tombstone && self.session != other.session;
+        self.generation + u64::from(ends) >= other.generation
     }
 }
 

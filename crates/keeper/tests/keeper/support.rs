@@ -153,6 +153,7 @@ pub(crate) struct Fragile {
     pub(crate) store: Arc<Mutex<MemoryStore>>,
     out_of_order: Arc<AtomicBool>,
     refuses_commits: Arc<AtomicBool>,
+    loses_begin: Arc<AtomicBool>,
 }
 
 impl Fragile {
@@ -161,6 +162,7 @@ impl Fragile {
             store: Arc::new(Mutex::new(MemoryStore::new().with_clock(clock))),
             out_of_order: Arc::default(),
             refuses_commits: Arc::default(),
+            loses_begin: Arc::default(),
         }
     }
 
@@ -170,6 +172,11 @@ impl Fragile {
 
     pub(crate) fn refuse_commits(&self, refuses: bool) {
         self.refuses_commits.store(refuses, Ordering::SeqCst);
+    }
+
+    /// Carries out the next begin, and its answer is lost.
+    pub(crate) fn lose_the_next_answer_to_begin(&self) {
+        self.loses_begin.store(true, Ordering::SeqCst);
     }
 
     fn check(&self, commit: bool) -> Result<(), StoreError> {
@@ -206,7 +213,12 @@ impl Store for Fragile {
 
     async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, StoreError> {
         self.check(matches!(operation, Operation::Commit { .. }))?;
-        self.store().apply(key, operation).await
+        let begin = matches!(operation, Operation::Begin { .. });
+        let answer = self.store().apply(key, operation).await;
+        if begin && self.loses_begin.swap(false, Ordering::SeqCst) {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "failed to use the store: its answer is lost"));
+        }
+        answer
     }
 
     async fn due(&self, before: SystemTime, limit: usize) -> Result<Vec<SessionKey>, StoreError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rampauth_core::{Error, ErrorKind, Expiry, Outcome, RefreshToken, TokenSet};
+use rampauth_core::{Error, ErrorKind, Expiry, Outcome, RefreshToken, TokenSet, WhenUnknown};
 use rampauth_keeper::State;
 
 use crate::support::{LIFETIME, Move, World, error, pass, tokens};
@@ -115,4 +115,16 @@ async fn a_session_without_tokens_says_that_a_login_is_needed() {
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::LoginNeeded, Outcome::NotSent));
     let lacking = TokenSet::new();
     assert_eq!(session.put(lacking).await.expect_err("refused").kind(), ErrorKind::Input);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_begin_whose_answer_is_lost_leaves_no_doubt_behind() {
+    let world = World::with(|provider| provider.when_unknown(WhenUnknown::Stop)).await;
+    world.store.lose_the_next_answer_to_begin();
+    let error = world.session.refresh().await.expect_err("the store failed");
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Internal, Outcome::NotSent));
+    let record = world.store.record().await;
+    assert!(record.state == State::Ready && record.attempt.is_none(), "nothing was sent, and the record says so");
+    world.session.refresh().await.expect("refreshed");
+    assert_eq!(world.provider.presented(), ["refresh-0"]);
 }
