@@ -34,7 +34,7 @@ pub(crate) fn refresh(world: &World, request: Incoming<'_>) -> Answer {
                 "body": {
                     "accessToken": tokens.access_token,
                     "refreshToken": tokens.refresh_token,
-                    "expiresIn": world.access_lifetime(ACCESS).as_secs(),
+                    "expiresIn": unix_seconds(tokens.access_token_expires_at).saturating_sub(unix_seconds(world.clock.now())),
                 },
             });
             signed(world, Answer::granted(&body, "sign verifies over the body; refresh token replaced"))
@@ -68,8 +68,8 @@ pub(crate) fn echo(world: &World, request: Incoming<'_>) -> Answer {
 }
 
 /// An opaque pair.
-pub(crate) fn mint(world: &World, now: SystemTime) -> IssuedTokens {
-    opaque_pair(world, now, ACCESS, REFRESH)
+pub(crate) fn mint(world: &World, now: SystemTime, lifetime: Option<Duration>) -> IssuedTokens {
+    opaque_pair(world, now, lifetime.unwrap_or(ACCESS), REFRESH)
 }
 
 /// A refusal as the head of an answer, and the reason for the log.

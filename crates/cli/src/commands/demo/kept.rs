@@ -1,0 +1,141 @@
+//! A token that lives for half a second, kept fresh through a few rotations while readers use it.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rampauth_core::{Error, ErrorKind, Outcome, Refresh};
+use rampauth_keeper::{EventKind, Events, Session};
+use rampauth_sandbox::Call;
+use serde::Serialize;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::calls::{name, open, record, said};
+use super::{Stage, broken};
+use crate::kit;
+
+const ACTION: &str = "keep a token fresh";
+/// The provider that tells expiries to the millisecond.
+const PROFILE: (&str, Call) = ("onboard", Call::Onboard);
+const LIFETIME: Duration = Duration::from_millis(500);
+const ROTATIONS: u64 = 3;
+const READERS: u64 = 4;
+/// Between two reads of one reader.
+const PAUSE: Duration = Duration::from_millis(1);
+/// How long the readers go on after the last rotation, so that they see what it brought.
+const AFTERWARDS: Duration = Duration::from_millis(20);
+/// When a machine is too slow for this to show anything.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// What was counted and measured.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Kept {
+    #[serde(serialize_with = "name")]
+    pub(super) provider: Call,
+    /// How long each access token lives.
+    #[serde(rename = "accessTokenLifetimeMillis", serialize_with = "millis")]
+    pub(super) lifetime: Duration,
+    /// By how many generations the stored session moved on.
+    pub(super) rotations: u64,
+    /// How many requests the sandbox saw.
+    pub(super) refreshes_sent: u64,
+    pub(super) readers: u64,
+    pub(super) reads: u64,
+    /// How many reads found no fresh token and waited for a refresh.
+    pub(super) waited: u64,
+    #[serde(rename = "slowestReadMicros", serialize_with = "micros")]
+    pub(super) slowest: Duration,
+}
+
+/// Logs in again, with tokens that live shortly, and reads them while the keeper does its work.
+pub(super) async fn watch(stage: &Stage) -> Result<Kept, Error> {
+    let (profile, provider) = (stage.config.profile(PROFILE.0)?, PROFILE.1);
+    let session = open(stage, profile, Arc::<dyn Refresh>::from(profile.client()?)).await?;
+    let mut events = stage.keeper.events();
+    let seen = stage.sandbox.events().len();
+    session.put(kit::issued(stage.sandbox.issue_living(provider, LIFETIME))?).await.map_err(said)?;
+    let first = record(stage, profile).await?.generation;
+    let done = Cell::new(false);
+    let read = || read(stage, &session, provider, &done);
+    let all = async { tokio::try_join!(read(), read(), read(), read(), rotations(&mut events, &session, &done)) };
+    let too_slow = |_| Error::new(ErrorKind::Timeout, Outcome::Unknown, ACTION, "this machine is too busy for the demo");
+    let (a, b, c, d, ()) = timeout(LONGEST, all).await.map_err(too_slow)??;
+    let readers = [a, b, c, d];
+    // Without a handle on it the keeper lets it be.
+    drop(session);
+    Ok(Kept {
+        provider,
+        lifetime: LIFETIME,
+        rotations: record(stage, profile).await?.generation - first,
+        refreshes_sent: stage.sandbox.events().len().saturating_sub(seen) as u64,
+        readers: READERS,
+        reads: readers.iter().map(|reads| reads.number).sum(),
+        waited: readers.iter().map(|reads| reads.waited).sum(),
+        slowest: readers.iter().map(|reads| reads.slowest).max().unwrap_or_default(),
+    })
+}
+
+/// Waits for the rotations, and tells the readers.
+async fn rotations(events: &mut Events, session: &Session, done: &Cell<bool>) -> Result<(), Error> {
+    let mut rotations = 0;
+    while rotations < ROTATIONS {
+        match events.next().await {
+            Some(event) if event.key != *session.key() => {}
+            Some(event) => match event.kind {
+                EventKind::Refreshed => rotations += 1,
+                EventKind::RefreshFailed(error) | EventKind::SaveFailed(error) => return Err(said(error)),
+                _ => {}
+            },
+            None => return Err(broken(ACTION, "the keeper ended")),
+        }
+    }
+    sleep(AFTERWARDS).await;
+    done.set(true);
+    Ok(())
+}
+
+#[derive(Default)]
+struct Reads {
+    number: u64,
+    waited: u64,
+    slowest: Duration,
+}
+
+/// Reads as a program does before each of its calls, and holds every token against the sandbox's own books.
+async fn read(stage: &Stage, session: &Session, provider: Call, done: &Cell<bool>) -> Result<Reads, Error> {
+    let mut reads = Reads::default();
+    let mut latest = SystemTime::UNIX_EPOCH;
+    while !done.get() {
+        let (asked, now) = (Instant::now(), stage.sandbox.now());
+        let token = match session.try_access_token() {
+            Some(token) => token.to_owned(),
+            None => {
+                reads.waited += 1;
+                session.access_token().await.map_err(said)?
+            }
+        };
+        reads.slowest = reads.slowest.max(asked.elapsed());
+        reads.number += 1;
+        match stage.sandbox.access_expiry(provider, token.expose_secret()) {
+            Some(expiry) if expiry <= now => return Err(broken(ACTION, "a reader was given an expired token")),
+            Some(expiry) if expiry < latest => return Err(broken(ACTION, "a reader was given an older token again")),
+            Some(expiry) => latest = expiry,
+            None => return Err(broken(ACTION, "a reader was given a token that was never issued")),
+        }
+        sleep(PAUSE).await;
+    }
+    Ok(reads)
+}
+
+fn millis<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(whole(duration.as_millis()))
+}
+
+fn micros<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(whole(duration.as_micros()))
+}
+
+fn whole(number: u128) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
