@@ -66,14 +66,19 @@ async fn play(progress: &Progress) -> Result<Story, Error> {
     let guard = Arc::clone(&gate);
     let builder = Sandbox::builder().grace(crash::GRACE).on_event(move |event| guard.pass(event));
     let stage = Stage::set(sandbox::start(builder).await?)?;
-    let rows = calls::refresh_all(&stage, |call| progress.step(&format!("refreshing {call}"))).await?;
+    let refreshing = |call| progress.step(&format!("refreshing {call}"));
+    let (card, others) = kit::PROFILES.split_at(1);
+    let (mut rows, mut sessions) = calls::refresh_all(&stage, card, refreshing).await?;
     progress.step("killing a process between sending and saving");
     let killed = crash::kill(&stage, &gate).await?;
-    // What the dead process claimed lapses meanwhile.
+    // What the dead process claimed lapses while the others go on.
+    let (more_rows, more_sessions) = calls::refresh_all(&stage, others, refreshing).await?;
+    rows.extend(more_rows);
+    sessions.extend(more_sessions);
     progress.step("keeping a short-lived token fresh");
-    let kept = kept::watch(&stage).await?;
+    let kept = kept::watch(&stage, calls::take(&mut sessions, kept::PROFILE)?).await?;
     progress.step("settling the doubt");
-    let crash = crash::settle(&stage, killed).await?;
+    let crash = crash::settle(&stage, calls::take(&mut sessions, crash::PROFILE)?, killed).await?;
     stage.clear().await?;
     Ok(Story { rows, kept, crash })
 }

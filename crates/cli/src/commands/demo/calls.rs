@@ -1,5 +1,6 @@
 //! The five calls: a login is imported, refreshed, and read back from the store.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use super::Stage;
 use crate::config::Profile;
 use crate::provider::ALGORITHM;
 use crate::time::told;
-use crate::{input, kit, stored, tokens};
+use crate::{input, stored, tokens};
 
 /// The only outcome that a row has: the first call that is not granted ends the demo with its error.
 pub(super) const GRANTED: &str = "granted";
@@ -47,15 +48,23 @@ impl Row {
     }
 }
 
+/// Sessions by profile.
+pub(super) type Sessions = BTreeMap<&'static str, Session>;
+
 /// Refreshes profile by profile.
-pub(super) async fn refresh_all(stage: &Stage, begin: impl Fn(Call)) -> Result<Vec<Row>, Error> {
-    let mut rows = Vec::with_capacity(kit::PROFILES.len());
-    for (name, call) in kit::PROFILES {
+pub(super) async fn refresh_all(
+    stage: &Stage,
+    profiles: &[(&'static str, Call)],
+    begin: impl Fn(Call),
+) -> Result<(Vec<Row>, Sessions), Error> {
+    let (mut rows, mut sessions) = (Vec::new(), Sessions::new());
+    for &(name, call) in profiles {
         begin(call);
         let profile = stage.config.profile(name)?;
         let client = Arc::<dyn Refresh>::from(profile.client()?);
         let login = tokens::read(&issued(stage.folder.path(), name)?, client.policy().presents)?;
-        let session = open(stage, profile, client).await?;
+        let session = stage.keeper.session(profile.key.clone(), client).await;
+        let session = session.map_err(|error| stored::said_by_the_store(error, Outcome::NotSent))?;
         session.put(login).await.map_err(said)?;
         let before = record(stage, profile).await?;
         session.refresh().await.map_err(said)?;
@@ -66,14 +75,14 @@ pub(super) async fn refresh_all(stage: &Stage, begin: impl Fn(Call)) -> Result<V
         let seen = stage.sandbox.events().pop();
         let request = seen.map_or_else(String::new, |event| format!("{} {}", event.method, event.path));
         rows.push(Row::new(call, request, signed(call), after.access_expiry, before.presents != after.presents));
+        sessions.insert(name, session);
     }
-    Ok(rows)
+    Ok((rows, sessions))
 }
 
-/// The session of a profile, refreshed by the stage's keeper.
-pub(super) async fn open(stage: &Stage, profile: &Profile, client: Arc<dyn Refresh>) -> Result<Session, Error> {
-    let session = stage.keeper.session(profile.key.clone(), client).await;
-    session.map_err(|error| stored::said_by_the_store(error, Outcome::NotSent))
+/// The session of a profile, for one who is its only holder from then on.
+pub(super) fn take(sessions: &mut Sessions, (profile, _): (&str, Call)) -> Result<Session, Error> {
+    sessions.remove(profile).ok_or_else(|| super::broken("find the session", "it was not opened"))
 }
 
 /// What the store holds of a profile that has a session.
@@ -116,6 +125,7 @@ mod tests {
     use std::time::Duration;
 
     use crate::commands::sandbox;
+    use crate::kit;
     use rampauth_sandbox::Sandbox;
 
     #[tokio::test]
@@ -124,7 +134,7 @@ mod tests {
         // Transak's token is dead by then, and Alix's refresh tokens live on.
         stage.sandbox.advance(Duration::from_secs(40 * 86_400));
         let begun = std::cell::RefCell::new(Vec::new());
-        let ended = refresh_all(&stage, |call| begun.borrow_mut().push(call)).await;
+        let ended = refresh_all(&stage, &kit::PROFILES, |call| begun.borrow_mut().push(call)).await;
         let error = ended.err().expect("a failure");
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::LoginNeeded, Outcome::Refused));
         assert_eq!(begun.into_inner(), [Call::AlixCard, Call::AlixOnOffRamp, Call::TransakUser]);

@@ -6,25 +6,25 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use rampauth_core::{Clock as _, Error, ErrorKind, Expiry, Outcome, Refresh, SystemClock};
-use rampauth_keeper::Keeper;
+use rampauth_keeper::{Keeper, Session};
 use rampauth_sandbox::{Call, Event, Verdict};
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::calls::{name, open, record, said, time};
+use super::calls::{name, record, said, time};
 use super::{Stage, broken};
 use crate::commands::status::Row;
 use crate::config::Config;
 use crate::stored;
 
 const ACTION: &str = "show a crash";
-const PROFILE: (&str, Call) = ("card", Call::AlixCard);
+pub(super) const PROFILE: (&str, Call) = ("card", Call::AlixCard);
 /// How long the sandbox exchanges a token again whose answer was lost.
 pub(super) const GRACE: Duration = Duration::from_secs(60);
 /// What the process that is killed allows itself for a request and for a step in the store: its claim lapses after one of the
 /// one and two of the other, and nobody has to wait for long.
-const SHORT: Duration = Duration::from_millis(500);
+const SHORT: Duration = Duration::from_millis(400);
 /// When a machine is too slow for this to show anything.
 const LONGEST: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(10);
@@ -108,14 +108,13 @@ pub(super) async fn kill(stage: &Stage, gate: &Gate) -> Result<Killed, Error> {
 }
 
 /// Looks at what the dead process left as `rampauth status` does, and settles it as `rampauth settle` does.
-pub(super) async fn settle(stage: &Stage, killed: Killed) -> Result<Crash, Error> {
+pub(super) async fn settle(stage: &Stage, session: Session, killed: Killed) -> Result<Crash, Error> {
     let Killed { started, after, seen } = killed;
     let (profile, provider) = (stage.config.profile(PROFILE.0)?, PROFILE.1);
     let status = timeout(LONGEST, doubt(stage)).await;
     let too_long = |_| Error::new(ErrorKind::Timeout, Outcome::Unknown, ACTION, "the dead process's claim never lapsed");
     let status = status.map_err(too_long)??;
     let doubt_after_millis = millis(started.elapsed());
-    let session = open(stage, profile, Arc::<dyn Refresh>::from(profile.client()?)).await?;
     session.settle().await.map_err(said)?;
     let settled_after_millis = millis(started.elapsed());
     let record = record(stage, profile).await?;

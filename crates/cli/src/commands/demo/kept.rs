@@ -1,23 +1,22 @@
-//! A token that lives for half a second, kept fresh through a few rotations while readers use it.
+//! A token that lives for less than half a second, kept fresh through a few rotations while readers use it.
 
 use std::cell::Cell;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rampauth_core::{Error, ErrorKind, Outcome, Refresh};
+use rampauth_core::{Error, ErrorKind, Outcome};
 use rampauth_keeper::{EventKind, Events, Session};
 use rampauth_sandbox::Call;
 use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::calls::{name, open, record, said};
+use super::calls::{name, record, said};
 use super::{Stage, broken};
 use crate::kit;
 
 const ACTION: &str = "keep a token fresh";
 /// The provider that tells expiries to the millisecond.
-const PROFILE: (&str, Call) = ("onboard", Call::Onboard);
-const LIFETIME: Duration = Duration::from_millis(500);
+pub(super) const PROFILE: (&str, Call) = ("onboard", Call::Onboard);
+const LIFETIME: Duration = Duration::from_millis(400);
 const ROTATIONS: u64 = 3;
 const READERS: u64 = 4;
 /// Between two reads of one reader.
@@ -49,9 +48,8 @@ pub(super) struct Kept {
 }
 
 /// Logs in again, with tokens that live shortly, and reads them while the keeper does its work.
-pub(super) async fn watch(stage: &Stage) -> Result<Kept, Error> {
+pub(super) async fn watch(stage: &Stage, session: Session) -> Result<Kept, Error> {
     let (profile, provider) = (stage.config.profile(PROFILE.0)?, PROFILE.1);
-    let session = open(stage, profile, Arc::<dyn Refresh>::from(profile.client()?)).await?;
     let mut events = stage.keeper.events();
     let seen = stage.sandbox.events().len();
     session.put(kit::issued(stage.sandbox.issue_living(provider, LIFETIME))?).await.map_err(said)?;

@@ -58,7 +58,7 @@ fn crash(crash: &Crash, now: SystemTime, width: Option<u16>, colour: bool) -> St
     let status = status::page::render(std::slice::from_ref(&crash.status), now, Some(width), colour);
     format!(
         "{title}\n\
-         after {:>5} ms: killed; {} had granted the request, and the answer was on its way\n\
+         after {:>5} ms: killed; {} had granted its request, and the answer was still to come\n\
          after {:>5} ms: its claim has lapsed, and `rampauth status` says\n\
          {status}\n\
          after {:>5} ms: settled; the token was presented once more ({} times in all) and granted\n\
@@ -96,4 +96,62 @@ fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use rampauth_sandbox::Call;
+
+    fn figures(waited: u64, slowest: Duration) -> Kept {
+        Kept {
+            provider: Call::Onboard,
+            lifetime: Duration::from_millis(400),
+            rotations: 3,
+            refreshes_sent: 3,
+            readers: 4,
+            reads: 4_812,
+            waited,
+            slowest,
+        }
+    }
+
+    #[test]
+    fn the_figures_stand_there_as_they_were_measured() {
+        insta::assert_snapshot!(kept(&figures(0, Duration::from_nanos(41_001)), None, false), @r"
+        A token that lives 400 ms, kept fresh
+        ╭──────────┬───────────┬────────────────┬─────────┬───────┬──────────────────────┬──────────────╮
+        │ provider ┆ rotations ┆ refreshes sent ┆ readers ┆ reads ┆ waited for a refresh ┆ slowest read │
+        ╞══════════╪═══════════╪════════════════╪═════════╪═══════╪══════════════════════╪══════════════╡
+        │ onboard  ┆ 3         ┆ 3              ┆ 4       ┆ 4,812 ┆ no reader            ┆ 42 µs        │
+        ╰──────────┴───────────┴────────────────┴─────────┴───────┴──────────────────────┴──────────────╯
+        No reader was given an expired token, and none an older one than before.
+        ");
+        insta::assert_snapshot!(kept(&figures(1_002, Duration::from_micros(30_001)), Some(70), false), @r"
+        A token that lives 400 ms, kept fresh
+        ╭──────────┬─────────┬─────────┬─────────┬───────┬─────────┬─────────╮
+        │ provider ┆ rotatio ┆ refresh ┆ readers ┆ reads ┆ waited  ┆ slowest │
+        │          ┆ ns      ┆ es sent ┆         ┆       ┆ for a   ┆ read    │
+        │          ┆         ┆         ┆         ┆       ┆ refresh ┆         │
+        ╞══════════╪═════════╪═════════╪═════════╪═══════╪═════════╪═════════╡
+        │ onboard  ┆ 3       ┆ 3       ┆ 4       ┆ 4,812 ┆ 1,002   ┆ 31 ms   │
+        │          ┆         ┆         ┆         ┆       ┆ reads   ┆         │
+        ╰──────────┴─────────┴─────────┴─────────┴───────┴─────────┴─────────╯
+        No reader was given an expired token, and none an older one than before.
+        ");
+    }
+
+    #[test]
+    fn colour_is_for_terminals_that_want_it() {
+        let kept = |colour| kept(&figures(0, Duration::ZERO), None, colour);
+        assert!(kept(true).starts_with("\x1b[1mA token") && !kept(false).contains('\x1b'));
+    }
+
+    #[test]
+    fn numbers_are_grouped_and_times_rounded_up() {
+        assert_eq!([1, 999, 1_000, 1_234_567].map(grouped), ["1", "999", "1,000", "1,234,567"]);
+        let nanos = [1, 41_000, 999_000, 999_001, 1_000_001].map(Duration::from_nanos);
+        assert_eq!(nanos.map(measured), ["1 µs", "41 µs", "999 µs", "1 ms", "2 ms"]);
+    }
 }
