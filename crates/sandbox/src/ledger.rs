@@ -89,7 +89,8 @@ impl Ledger {
 
     /// When this access token ends; `None` when it was not issued for this call.
     pub(crate) fn access_expiry(&self, call: Call, token: &str) -> Option<SystemTime> {
-        let is_access = |entry: &&Entry| entry.call == call && (entry.role == Role::Access || call == Call::TransakUser);
+        let is_access =
+            |entry: &&Entry| entry.call == call && (entry.role == Role::Access || call == Call::TransakUser);
         self.tokens.get(token).filter(is_access).map(|entry| entry.expires_at)
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn refresh(world: &World, request: Incoming<'_>) -> Answer {
                 "body": {
                     "accessToken": tokens.access_token,
                     "refreshToken": tokens.refresh_token,
-                    "expiresIn": unix_seconds(tokens.access_token_expires_at).saturating_sub(unix_seconds(world.clock.now())),
+                    "expiresIn": lifetime(&tokens),
                 },
             });
             signed(world, Answer::granted(&body, "sign verifies over the body; refresh token replaced"))
@@ -65,6 +65,12 @@ pub(crate) fn echo(world: &World, request: Incoming<'_>) -> Answer {
         reason: "sign verifies over the body; the text goes back signed".to_owned(),
     };
     signed(world, answer)
+}
+
+/// How long the access token lives, in seconds: counted, as its expiry is, from when the refresh token began its own life.
+fn lifetime(tokens: &IssuedTokens) -> u64 {
+    let issued = tokens.refresh_token_expires_at.map_or(0, unix_seconds).saturating_sub(REFRESH.as_secs());
+    unix_seconds(tokens.access_token_expires_at).saturating_sub(issued)
 }
 
 /// An opaque pair.

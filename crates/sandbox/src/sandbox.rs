@@ -185,10 +185,7 @@ impl Builder {
 
 impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Builder")
-            .field("listen", &self.listen)
-            .field("options", &self.options)
-            .finish_non_exhaustive()
+        f.debug_struct("Builder").field("listen", &self.listen).field("options", &self.options).finish_non_exhaustive()
     }
 }
 

@@ -113,9 +113,10 @@ impl World {
                 let millis = u64::try_from(unix_millis(now)).unwrap_or(u64::MAX);
                 (Duration::from_millis(millis), Some(lifetime))
             }
-            lifetime => {
-                (Duration::from_secs(unix_seconds(now)), lifetime.map(|lifetime| Duration::from_secs(lifetime.as_secs())))
-            }
+            lifetime => (
+                Duration::from_secs(unix_seconds(now)),
+                lifetime.map(|lifetime| Duration::from_secs(lifetime.as_secs())),
+            ),
         };
         let now = UNIX_EPOCH + now;
         let tokens = match call {

@@ -112,7 +112,8 @@ pub(super) async fn settle(stage: &Stage, session: Session, killed: Killed) -> R
     let Killed { started, after, seen } = killed;
     let (profile, provider) = (stage.config.profile(PROFILE.0)?, PROFILE.1);
     let status = timeout(LONGEST, doubt(stage)).await;
-    let too_long = |_| Error::new(ErrorKind::Timeout, Outcome::Unknown, ACTION, "the dead process's claim never lapsed");
+    let too_long =
+        |_| Error::new(ErrorKind::Timeout, Outcome::Unknown, ACTION, "the dead process's claim never lapsed");
     let status = status.map_err(too_long)??;
     let doubt_after_millis = millis(started.elapsed());
     session.settle().await.map_err(said)?;

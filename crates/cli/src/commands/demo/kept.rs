@@ -57,7 +57,8 @@ pub(super) async fn watch(stage: &Stage, session: Session) -> Result<Kept, Error
     let done = Cell::new(false);
     let read = || read(stage, &session, provider, &done);
     let all = async { tokio::try_join!(read(), read(), read(), read(), rotations(&mut events, &session, &done)) };
-    let too_slow = |_| Error::new(ErrorKind::Timeout, Outcome::Unknown, ACTION, "this machine is too busy for the demo");
+    let too_slow =
+        |_| Error::new(ErrorKind::Timeout, Outcome::Unknown, ACTION, "this machine is too busy for the demo");
     let (a, b, c, d, ()) = timeout(LONGEST, all).await.map_err(too_slow)??;
     let readers = [a, b, c, d];
     // Without a handle on it the keeper lets it be.

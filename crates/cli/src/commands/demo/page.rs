@@ -24,7 +24,7 @@ pub(super) fn render(story: &Story, now: SystemTime, width: Option<u16>, colour:
 }
 
 fn kept(kept: &Kept, width: Option<u16>, colour: bool) -> String {
-    let title = title(&format!("A token that lives {} ms, kept fresh", kept.lifetime.as_millis()), colour);
+    let text = format!("A token of {} that lives {} ms, kept fresh", kept.provider.name(), kept.lifetime.as_millis());
     let mut table = Table::new();
     table.load_preset(UTF8_FULL_CONDENSED).apply_modifier(UTF8_ROUND_CORNERS).force_no_tty();
     if let Some(width) = width {
@@ -33,14 +33,13 @@ fn kept(kept: &Kept, width: Option<u16>, colour: bool) -> String {
     if colour {
         table.enforce_styling();
     }
-    let header = ["provider", "rotations", "refreshes sent", "readers", "reads", "waited for a refresh", "slowest read"];
+    let header = ["rotations", "refreshes", "readers", "reads", "waited", "slowest read"];
     table.set_header(header.map(|text| Cell::new(text).add_attribute(Attribute::Bold)));
     let waited = match kept.waited {
         0 => Cell::new("no reader").fg(Color::Green),
         reads => Cell::new(format!("{} reads", grouped(reads))).fg(Color::Yellow),
     };
     table.add_row([
-        Cell::new(kept.provider.name()).add_attribute(Attribute::Bold),
         Cell::new(kept.rotations),
         Cell::new(kept.refreshes_sent),
         Cell::new(kept.readers),
@@ -48,7 +47,10 @@ fn kept(kept: &Kept, width: Option<u16>, colour: bool) -> String {
         waited,
         Cell::new(measured(kept.slowest)),
     ]);
-    format!("{title}\n{table}\nNo reader was given an expired token, and none an older one than before.")
+    format!(
+        "{}\n{table}\nNo reader was given an expired token, and none an older one than before.",
+        title(&text, colour)
+    )
 }
 
 fn crash(crash: &Crash, now: SystemTime, width: Option<u16>, colour: bool) -> String {
@@ -120,24 +122,22 @@ mod tests {
     #[test]
     fn the_figures_stand_there_as_they_were_measured() {
         insta::assert_snapshot!(kept(&figures(0, Duration::from_nanos(41_001)), None, false), @r"
-        A token that lives 400 ms, kept fresh
-        ╭──────────┬───────────┬────────────────┬─────────┬───────┬──────────────────────┬──────────────╮
-        │ provider ┆ rotations ┆ refreshes sent ┆ readers ┆ reads ┆ waited for a refresh ┆ slowest read │
-        ╞══════════╪═══════════╪════════════════╪═════════╪═══════╪══════════════════════╪══════════════╡
-        │ onboard  ┆ 3         ┆ 3              ┆ 4       ┆ 4,812 ┆ no reader            ┆ 42 µs        │
-        ╰──────────┴───────────┴────────────────┴─────────┴───────┴──────────────────────┴──────────────╯
+        A token of onboard that lives 400 ms, kept fresh
+        ╭───────────┬───────────┬─────────┬───────┬───────────┬──────────────╮
+        │ rotations ┆ refreshes ┆ readers ┆ reads ┆ waited    ┆ slowest read │
+        ╞═══════════╪═══════════╪═════════╪═══════╪═══════════╪══════════════╡
+        │ 3         ┆ 3         ┆ 4       ┆ 4,812 ┆ no reader ┆ 42 µs        │
+        ╰───────────┴───────────┴─────────┴───────┴───────────┴──────────────╯
         No reader was given an expired token, and none an older one than before.
         ");
         insta::assert_snapshot!(kept(&figures(1_002, Duration::from_micros(30_001)), Some(70), false), @r"
-        A token that lives 400 ms, kept fresh
-        ╭──────────┬─────────┬─────────┬─────────┬───────┬─────────┬─────────╮
-        │ provider ┆ rotatio ┆ refresh ┆ readers ┆ reads ┆ waited  ┆ slowest │
-        │          ┆ ns      ┆ es sent ┆         ┆       ┆ for a   ┆ read    │
-        │          ┆         ┆         ┆         ┆       ┆ refresh ┆         │
-        ╞══════════╪═════════╪═════════╪═════════╪═══════╪═════════╪═════════╡
-        │ onboard  ┆ 3       ┆ 3       ┆ 4       ┆ 4,812 ┆ 1,002   ┆ 31 ms   │
-        │          ┆         ┆         ┆         ┆       ┆ reads   ┆         │
-        ╰──────────┴─────────┴─────────┴─────────┴───────┴─────────┴─────────╯
+        A token of onboard that lives 400 ms, kept fresh
+        ╭───────────┬───────────┬─────────┬───────┬────────┬──────────────╮
+        │ rotations ┆ refreshes ┆ readers ┆ reads ┆ waited ┆ slowest read │
+        ╞═══════════╪═══════════╪═════════╪═══════╪════════╪══════════════╡
+        │ 3         ┆ 3         ┆ 4       ┆ 4,812 ┆ 1,002  ┆ 31 ms        │
+        │           ┆           ┆         ┆       ┆ reads  ┆              │
+        ╰───────────┴───────────┴─────────┴───────┴────────┴──────────────╯
         No reader was given an expired token, and none an older one than before.
         ");
     }
