@@ -138,3 +138,43 @@ fn micros<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S:
 fn whole(number: u128) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::sync::Arc;
+
+    use rampauth_core::{AccessToken, Refresh};
+    use rampauth_sandbox::Sandbox;
+
+    use crate::commands::sandbox;
+
+    /// What a reader says of tokens that the sandbox has in its books, and of others.
+    #[tokio::test]
+    async fn a_reader_tells_of_tokens_that_it_should_not_have_been_given() {
+        let stage = Stage::set(sandbox::start(Sandbox::builder()).await.expect("a sandbox")).expect("a stage");
+        let profile = stage.config.profile(PROFILE.0).expect("a profile");
+        let client = Arc::<dyn Refresh>::from(profile.client().expect("a client"));
+        let session = stage.keeper.session(profile.key.clone(), client).await.expect("a session");
+        let login = kit::issued(stage.sandbox.issue(PROFILE.1)).expect("tokens");
+        session.put(login.clone()).await.expect("saved");
+        let (going, done) = (Cell::new(false), Cell::new(true));
+        assert_eq!(read(&stage, &session, PROFILE.1, &done).await.expect("reads").number, 0);
+        let reading = timeout(PAUSE, read(&stage, &session, PROFILE.1, &going)).await;
+        assert!(reading.is_err(), "a live one is read on and on");
+
+        stage.sandbox.advance(Duration::from_secs(2 * 3_600));
+        let refused = async || {
+            let read = timeout(LONGEST, read(&stage, &session, PROFILE.1, &going)).await.expect("it ends");
+            read.err().expect("refused").to_string()
+        };
+        let expired = refused().await;
+        assert_eq!(expired, "failed to keep a token fresh: a reader was given an expired token");
+        let foreign =
+            login.with_access_token(AccessToken::new("foreign").expect("a token"), rampauth_core::Expiry::Unknown);
+        session.put(foreign).await.expect("saved");
+        let unheard_of = refused().await;
+        assert_eq!(unheard_of, "failed to keep a token fresh: a reader was given a token that was never issued");
+    }
+}
