@@ -8,7 +8,8 @@ use rustix::time::{ClockId, clock_gettime};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ThreadCpu;
 
-fn nanoseconds() -> u64 {
+/// The CPU time of this thread so far.
+pub fn nanoseconds() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
