@@ -11,11 +11,11 @@ use zeroize::{Zeroize, Zeroizing};
 /// There is no `Display`, no `Serialize` and no `PartialEq`, and `Debug` shows nothing of the value, not even its
 /// length. [`expose_secret`](Self::expose_secret) is the only way to read it.
 ///
-/// Several secrets can be views of one block ([`SecretString::pack`]); the block is wiped once, by its owner, when the
-/// last view is gone.
+/// Several secrets can be views of one block ([`SecretString::pack`], [`SecretString::part_of`]); the block is wiped once, by
+/// its owner, when the last view is gone.
 #[derive(Clone)]
 pub struct SecretString {
-    block: Arc<Zeroizing<Box<str>>>,
+    owner: Arc<dyn AsRef<str> + Send + Sync>,
     view: Range<u32>,
 }
 
@@ -41,13 +41,24 @@ impl SecretString {
             block.push_str(text);
             start..offset(block.len())
         });
-        let block = Arc::new(Zeroizing::new(block.into_boxed_str()));
-        views.map(|view| Self { block: Arc::clone(&block), view })
+        let owner: Arc<dyn AsRef<str> + Send + Sync> = Arc::new(Zeroizing::new(block.into_boxed_str()));
+        views.map(|view| Self { owner: Arc::clone(&owner), view })
+    }
+
+    /// A view of a part, in bytes, of what somebody else owns: who has to wipe it when it is dropped, and to show the same text
+    /// each time.
+    ///
+    /// # Panics
+    ///
+    /// When the part is not in the text, does not begin and end between characters, or is over 4 GiB into it.
+    pub fn part_of(owner: Arc<dyn AsRef<str> + Send + Sync>, part: Range<usize>) -> Self {
+        assert!((*owner).as_ref().get(part.clone()).is_some(), "a part of the text");
+        Self { owner, view: offset(part.start)..offset(part.end) }
     }
 
     /// The secret itself. Whatever is done with it from here on is the caller's to keep safe.
     pub fn expose_secret(&self) -> &str {
-        &self.block[self.view.start as usize..self.view.end as usize]
+        &(*self.owner).as_ref()[self.view.start as usize..self.view.end as usize]
     }
 }
 
@@ -124,9 +135,21 @@ mod tests {
     fn views_of_one_block_keep_to_their_part() {
         let [first, empty, second] = SecretString::pack(["añb", "", "cd"]);
         assert_eq!((first.expose_secret(), empty.expose_secret(), second.expose_secret()), ("añb", "", "cd"));
-        assert!(Arc::ptr_eq(&first.block, &second.block));
+        assert!(Arc::ptr_eq(&first.owner, &second.owner));
         drop(first);
         assert_eq!(second.clone().expose_secret(), "cd");
+    }
+
+    #[test]
+    fn a_part_of_what_somebody_owns_keeps_the_owner() {
+        let owner: Arc<Box<str>> = Arc::new("añb".into());
+        let part = SecretString::part_of(Arc::clone(&owner) as _, 1..3);
+        assert_eq!((part.expose_secret(), Arc::strong_count(&owner)), ("ñ", 2));
+        for outside in [2..4, 0..5, 9..9] {
+            let owner = Arc::clone(&owner);
+            let refused = std::panic::catch_unwind(|| SecretString::part_of(owner, outside.clone()));
+            assert!(refused.is_err(), "{outside:?}");
+        }
     }
 
     #[test]

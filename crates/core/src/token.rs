@@ -39,6 +39,12 @@ macro_rules! token {
                 }
             }
 
+            /// The same for a secret that was checked when it came in.
+            #[doc(hidden)]
+            pub fn from_checked(token: SecretString) -> Self {
+                Self(token)
+            }
+
             /// The token itself.
             pub fn expose_secret(&self) -> &str {
                 self.0.expose_secret()

@@ -3,8 +3,10 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt as _;
+use futures_util::future::Shared;
 use rampauth_core::{Error, ErrorKind, Outcome};
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
@@ -17,7 +19,7 @@ use crate::session::{Inner, Need};
 #[derive(Default)]
 pub(crate) struct Flight {
     /// The refresh under way, if its result is not there yet.
-    landing: Option<watch::Receiver<Option<Landing>>>,
+    landing: Option<Awaited>,
     failures: u32,
     /// After a failure: until when it stands for all who ask.
     floor: Option<(Instant, Error)>,
@@ -28,6 +30,15 @@ pub(crate) struct Flight {
 }
 
 pub(crate) type Landing = Result<(), Error>;
+
+/// A landing that any number of callers wait for.
+type Awaited = Shared<oneshot::Receiver<Landing>>;
+
+/// A refresh under way. However it ends, the next one can start and those who wait are woken.
+struct Flying {
+    inner: Arc<Inner>,
+    result: Option<oneshot::Sender<Landing>>,
+}
 
 /// A grant on its way into the store.
 #[derive(Clone)]
@@ -41,23 +52,29 @@ impl Inner {
         FlightGuard(self.flight.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Its time has come: refreshes if it is due and nobody is at it.
-    pub(crate) fn wake(self: &Arc<Self>) {
-        let due = self.slot.load().and_then(|snapshot| snapshot.due);
-        let unsaved = self.flight().unsaved().is_some();
-        if unsaved || due.is_some_and(|due| due <= self.keeper.clock.now()) {
-            drop(self.take_off(Need::Ahead));
+    /// Refreshes if it is due and nobody is at it; otherwise it is woken again when it is.
+    pub(crate) fn look(self: &Arc<Self>, now: SystemTime) {
+        let due = self.slot.peek().as_ref().and_then(|snapshot| snapshot.due());
+        let (unsaved, floor) = match &*self.flight().0 {
+            Some(flight) => (flight.unsaved.is_some(), flight.floor.as_ref().map(|(until, _)| *until)),
+            None => (false, None),
+        };
+        if unsaved || due.is_some_and(|due| due <= now) {
+            // Where it does not take off, a failure stands; where it does, the landing says when to look again.
+            if let (Err(_), Some(until)) = (self.take_off(Need::Ahead), floor) {
+                let left = until.saturating_duration_since(Instant::now());
+                self.keeper.schedule.wake_at(now.checked_add(left).unwrap_or(now), now, self);
+            }
+        } else if let Some(due) = due {
+            self.keeper.schedule.wake_at(due, now, self);
         }
     }
 
     /// Joins the refresh under way, or starts one, and waits for it to land.
     pub(crate) async fn fly(self: &Arc<Self>, need: Need) -> Landing {
-        let mut landing = match self.take_off(need) {
-            Ok(landing) => landing,
-            Err(error) => return Err(error),
-        };
-        match landing.wait_for(Option::is_some).await {
-            Ok(landed) => landed.clone().unwrap_or(Ok(())),
+        match self.take_off(need)?.await {
+            Ok(landed) => landed,
+            // It panicked, or its runtime is gone.
             Err(_) => Err(Error::new(
                 ErrorKind::Internal,
                 Outcome::Unknown,
@@ -67,14 +84,11 @@ impl Inner {
         }
     }
 
-    fn take_off(self: &Arc<Self>, need: Need) -> Result<watch::Receiver<Option<Landing>>, Error> {
-        let mut flight = self.flight();
-        let flight = &mut *flight.0;
+    fn take_off(self: &Arc<Self>, need: Need) -> Result<Awaited, Error> {
+        let mut guard = self.flight();
+        let flight = guard.get();
         if let Some(landing) = &flight.landing {
-            // A sender that is gone without a result has panicked.
-            if landing.borrow().is_none() && landing.has_changed().is_ok() {
-                return Ok(landing.clone());
-            }
+            return Ok(landing.clone());
         }
         if self.keeper.closing.is_cancelled() {
             let reason = "the keeper is shutting down";
@@ -85,9 +99,10 @@ impl Inner {
                 return Err(error.clone());
             }
         }
-        let (result, landing) = watch::channel(None);
+        let (result, landing) = oneshot::channel();
+        let landing = landing.shared();
         flight.landing = Some(landing.clone());
-        let inner = Arc::clone(self);
+        let flying = Flying { inner: Arc::clone(self), result: Some(result) };
         let span = tracing::info_span!(
             target: "rampauth_keeper",
             "refresh",
@@ -97,11 +112,11 @@ impl Inner {
             outcome = Empty
         );
         let refresh = async move {
-            let landed = inner.refresh(need).await;
+            let landed = flying.inner.refresh(need).await;
             Span::current()
                 .record("outcome", landed.as_ref().map_or_else(|error| error.outcome().as_str(), |()| "done"));
-            inner.land(&landed);
-            result.send_replace(Some(landed));
+            flying.inner.land(&landed);
+            flying.end(landed);
         };
         self.keeper.tasks.spawn_on(refresh.instrument(span), &self.keeper.runtime);
         Ok(landing)
@@ -111,7 +126,7 @@ impl Inner {
     fn land(self: &Arc<Self>, landed: &Landing) {
         let now = self.keeper.clock.now();
         let mut guard = self.flight();
-        let flight = &mut *guard.0;
+        let flight = guard.get();
         let look_again = flight.look_again.take();
         match landed {
             Ok(()) => {
@@ -126,9 +141,9 @@ impl Inner {
                 flight.failures = flight.failures.saturating_add(1);
                 flight.floor = Some((Instant::now() + wait, error.clone())).filter(|_| !hopeless);
                 if !hopeless || flight.unsaved.is_some() {
-                    let due = self.slot.load().and_then(|snapshot| snapshot.due);
+                    let due = self.slot.load().and_then(|snapshot| snapshot.due());
                     let at = now.checked_add(wait).unwrap_or(now);
-                    self.keeper.schedule.wake_at(due.map_or(at, |due| due.max(at)), Arc::downgrade(self));
+                    self.keeper.schedule.wake_at(due.map_or(at, |due| due.max(at)), now, self);
                 }
             }
         }
@@ -146,26 +161,52 @@ impl Inner {
     /// after a claim's length, when whoever holds it must have come to an end.
     pub(crate) fn plan(self: &Arc<Self>, look_again: Option<SystemTime>) {
         let now = self.keeper.clock.now();
-        let Some(due) = self.slot.load().and_then(|snapshot| snapshot.due) else { return };
+        let Some(due) = self.slot.load().and_then(|snapshot| snapshot.due()) else { return };
         let soon = || now.checked_add(self.keeper.options.lease).unwrap_or(now);
         let at = if due > now { due } else { look_again.unwrap_or_else(soon) };
-        self.keeper.schedule.wake_at(at, Arc::downgrade(self));
+        self.keeper.schedule.wake_at(at, now, self);
     }
 
     pub(crate) fn forget_failures(&self) {
-        let mut guard = self.flight();
-        (guard.0.failures, guard.0.floor) = (0, None);
+        if let Some(flight) = &mut *self.flight().0 {
+            (flight.failures, flight.floor) = (0, None);
+        }
     }
 }
 
-pub(crate) struct FlightGuard<'a>(MutexGuard<'a, Flight>);
+impl Flying {
+    fn end(mut self, landed: Landing) {
+        let result = self.result.take();
+        // First the next one can start, then those who wait may ask for it. Nobody has to.
+        drop(self);
+        result.map(|result| result.send(landed).ok());
+    }
+}
+
+impl Drop for Flying {
+    fn drop(&mut self) {
+        let mut guard = self.inner.flight();
+        let flight = guard.get();
+        flight.landing = None;
+        // What is not needed until the next refresh is freed.
+        if flight.failures == 0 && flight.unsaved.is_none() {
+            *guard.0 = None;
+        }
+    }
+}
+
+pub(crate) struct FlightGuard<'a>(MutexGuard<'a, Option<Box<Flight>>>);
 
 impl FlightGuard<'_> {
+    fn get(&mut self) -> &mut Flight {
+        self.0.get_or_insert_default()
+    }
+
     pub(crate) fn unsaved(&mut self) -> &mut Option<Unsaved> {
-        &mut self.0.unsaved
+        &mut self.get().unsaved
     }
 
     pub(crate) fn look_again_at(&mut self, time: SystemTime) {
-        self.0.look_again = Some(time);
+        self.get().look_again = Some(time);
     }
 }

@@ -9,6 +9,7 @@ mod flight;
 mod keeper;
 mod key;
 mod memory;
+mod moment;
 mod payload;
 pub mod protocol;
 mod record;
@@ -18,6 +19,7 @@ mod schedule;
 mod session;
 mod snapshot;
 mod store;
+mod wall;
 
 pub use codec::RecordDamage;
 pub use event::{Event, EventKind, Events, UnclaimedTokens};

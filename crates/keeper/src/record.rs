@@ -10,23 +10,24 @@ macro_rules! drawn_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(u128);
+        pub struct $name([u8; 16]);
 
         impl $name {
             /// Takes a number that nobody draws twice: 128 random bits.
             pub const fn from_random(bits: u128) -> Self {
-                Self(bits)
+                // Bytes, so that what holds it needs no room between its parts.
+                Self(bits.to_be_bytes())
             }
 
             /// The number.
             pub const fn get(self) -> u128 {
-                self.0
+                u128::from_be_bytes(self.0)
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({:x})"), self.0)
+                write!(f, concat!(stringify!($name), "({:x})"), self.get())
             }
         }
     };

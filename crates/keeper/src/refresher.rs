@@ -156,7 +156,7 @@ impl Inner {
     }
 
     fn is_fresh(&self, record: &Record, now: SystemTime) -> bool {
-        Snapshot::of(record).is_some_and(|snapshot| snapshot.fresh_at(now).is_some())
+        Snapshot::of(record).is_some_and(|snapshot| snapshot.is_fresh_at(now))
     }
 
     /// Presents the claimed token once and sees to what comes of it.

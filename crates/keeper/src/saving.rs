@@ -73,8 +73,8 @@ impl Inner {
     pub(crate) async fn restore(self: &Arc<Self>, record: &Record) -> Result<bool, Error> {
         let Some(shown) = self.slot.load() else { return Ok(false) };
         let older = shown.session == record.session && record.generation < shown.generation;
-        let (true, Some(granted_at)) = (older, shown.granted_at) else { return Ok(false) };
-        let Some(tokens) = self.stored(&shown.tokens, shown.generation, granted_at) else { return Ok(false) };
+        let (true, Some(granted_at)) = (older, shown.granted_at()) else { return Ok(false) };
+        let Some(tokens) = self.stored(&shown.tokens(), shown.generation, granted_at) else { return Ok(false) };
         let id = AttemptId::from_random(random()?);
         let attempt = AttemptRef { id, session: shown.session, generation: shown.generation - 1 };
         self.apply(Operation::Commit { attempt, tokens }).await?;

@@ -12,6 +12,7 @@ use crate::keeper::{Shared, random};
 use crate::key::SessionKey;
 use crate::protocol::{Answer, Operation};
 use crate::record::{Record, SessionId, State, StoredTokens, TokenDigest};
+use crate::schedule::{Timed, Timer};
 use crate::snapshot::{Slot, Snapshot, TokenRef};
 use crate::store::StoreError;
 use crate::{decision, payload};
@@ -29,7 +30,9 @@ pub(crate) struct Inner {
     pub(crate) key: SessionKey,
     pub(crate) provider: Arc<dyn Refresh>,
     pub(crate) slot: Slot,
-    pub(crate) flight: Mutex<Flight>,
+    /// `None` while there is nothing to remember, as it is almost always.
+    pub(crate) flight: Mutex<Option<Box<Flight>>>,
+    pub(crate) timer: Timer,
 }
 
 /// Why a refresh is made.
@@ -54,8 +57,8 @@ impl Need {
 
 impl Session {
     pub(crate) async fn open(keeper: Arc<Shared>, key: SessionKey, provider: Arc<dyn Refresh>) -> Result<Self, Error> {
-        let flight = Mutex::default();
-        let inner = Arc::new(Inner { keeper, key, provider, slot: Slot::default(), flight });
+        let (slot, flight, timer) = (Slot::default(), Mutex::default(), Timer::new());
+        let inner = Arc::new(Inner { keeper, key, provider, slot, flight, timer });
         if let Some(record) = inner.load().await? {
             inner.adopt(&record)?;
         }
@@ -72,7 +75,7 @@ impl Session {
     /// The access token if it is fresh, without waiting and without a copy: the path for every call. `None` when a refresh
     /// has to be waited for; [`access_token`](Self::access_token) does that.
     pub fn try_access_token(&self) -> Option<TokenRef<'_>> {
-        self.inner.slot.read(self.inner.keeper.clock.now())
+        self.inner.slot.read(self.inner.keeper.clock.nanoseconds())
     }
 
     /// A usable access token, refreshed first if it is about to expire.
@@ -93,9 +96,10 @@ impl Session {
     pub async fn access_token_for(&self, lifetime: Duration) -> Result<AccessToken, Error> {
         let inner = &self.inner;
         let needed = |now: SystemTime| now.checked_add(lifetime).unwrap_or(now);
-        let fresh = |snapshot: &Snapshot, now| snapshot.fresh_at(now).and(snapshot.usable_at(needed(now))).cloned();
         let now = inner.keeper.clock.now();
-        if let Some(token) = inner.slot.load().and_then(|snapshot| fresh(&snapshot, now)) {
+        let fresh = |snapshot: &Arc<Snapshot>| snapshot.is_fresh_at(now).then(|| snapshot.usable_at(needed(now)))?;
+        let token = inner.slot.peek().as_ref().and_then(fresh);
+        if let Some(token) = token {
             return Ok(token);
         }
         // A refresh that was under way for another reason may land without what this caller needs.
@@ -103,7 +107,8 @@ impl Session {
             let landed = inner.fly(Need::UsableAt(needed(inner.keeper.clock.now()))).await;
             let now = inner.keeper.clock.now();
             // A failure makes nothing worse: what can be used is handed out.
-            if let Some(token) = inner.slot.load().and_then(|snapshot| snapshot.usable_at(needed(now)).cloned()) {
+            let token = inner.slot.peek().as_ref().and_then(|snapshot| snapshot.usable_at(needed(now)));
+            if let Some(token) = token {
                 return Ok(token);
             }
             landed?;
@@ -134,7 +139,7 @@ impl Session {
     /// and after a logout.
     pub fn tokens(&self) -> Option<TokenSet> {
         let snapshot = self.inner.slot.load()?;
-        (snapshot.state != State::Tombstone).then(|| snapshot.tokens.clone())
+        (snapshot.state != State::Tombstone).then(|| snapshot.tokens())
     }
 
     /// Stores the tokens of a login, in place of whatever was there.
@@ -257,6 +262,22 @@ impl Inner {
             Ok(answer) => answer.map_err(|error| failed("the store failed").with_source(error)),
             Err(_) => Err(failed("the store did not answer in time")),
         }
+    }
+}
+
+impl Timed for Inner {
+    fn timer(&self) -> &Timer {
+        &self.timer
+    }
+
+    fn wake(self: Arc<Self>, now: SystemTime) {
+        self.look(now);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.keeper.schedule.forget(&self.timer);
     }
 }
 
