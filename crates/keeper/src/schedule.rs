@@ -3,7 +3,7 @@
 //!
 //! A deadline waits in a slot with others. Near slots are a tick wide; farther ones are wider, up to a 64th of the way there,
 //! and what comes out of such a slot too early goes into a nearer one. So there are a thousand slots or two, whatever the
-//! deadlines, and a deadline is a pointer in one of them.
+//! deadlines, and a deadline is sixteen bytes in one of them.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -27,22 +27,20 @@ pub(crate) trait Timed {
     fn wake(self: Arc<Self>, now: SystemTime);
 }
 
-/// What a session waits for, in eight bytes: the tick of its deadline, and how wide the slot is that it waits in. Changed only
-/// under the schedule's lock.
+/// What a session waits for: the tick of its deadline. Changed only under the schedule's lock.
 pub(crate) struct Timer(AtomicU64);
 
-/// A deadline in its slot.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Wait {
-    /// The tick of the deadline.
+/// A deadline, with its tick at hand: it goes from slot to slot without a look at its session.
+struct Entry<T> {
     at: u64,
-    /// The slot is two to this power of ticks wide.
-    level: u32,
+    session: Weak<T>,
 }
+
+type Slots<T> = BTreeMap<u64, Vec<Entry<T>>>;
 
 pub(crate) struct Schedule<T> {
     /// By their first tick.
-    slots: Mutex<BTreeMap<u64, Vec<Weak<T>>>>,
+    slots: Mutex<Slots<T>>,
     /// How many entries of the slots are of no use any more: their session is gone, or waits for something earlier.
     waste: AtomicI64,
     earlier: Notify,
@@ -62,14 +60,14 @@ impl<T: Timed> Schedule<T> {
         }
         let (at, now) = (first_tick(at), last_tick(now));
         let mut slots = self.slots();
-        match session.timer().wait() {
-            Some(wait) if wait.at <= at => return,
-            Some(wait) if wait.slot() <= at => return session.timer().set(Some(Wait { at, ..wait })),
+        match session.timer().at() {
+            Some(earlier) if earlier <= at => return,
             Some(_) => drop(self.waste.fetch_add(1, Relaxed)),
             None => {}
         }
+        session.timer().set(Some(at));
         let first = slots.first_key_value().map(|(slot, _)| *slot);
-        let slot = enter(&mut slots, at, now, session);
+        let slot = enter(&mut slots, Entry { at, session: Arc::downgrade(session) }, now);
         drop(slots);
         if first.is_none_or(|first| slot < first) {
             self.earlier.notify_one();
@@ -78,7 +76,7 @@ impl<T: Timed> Schedule<T> {
 
     /// The session is gone.
     pub(crate) fn forget(&self, timer: &Timer) {
-        if timer.wait().is_some() {
+        if timer.at().is_some() {
             self.waste.fetch_add(1, Relaxed);
         }
     }
@@ -107,25 +105,22 @@ impl<T: Timed> Schedule<T> {
         let (mut due, mut kept) = (Vec::new(), Vec::new());
         let mut slots = self.slots();
         let mut first = slots.first_entry().filter(|slot| *slot.key() <= now)?;
-        let slot = *first.key();
         let entries = first.get_mut();
         let batch = entries.split_off(entries.len().saturating_sub(BATCH));
         if entries.is_empty() {
             first.remove();
         }
         for entry in batch {
-            let session = entry.upgrade();
-            let wait = session.as_ref().and_then(|session| session.timer().wait());
-            match (session, wait) {
-                (Some(session), Some(wait)) if wait.slot() == slot && wait.at <= now => {
+            if entry.at > now {
+                enter(&mut slots, entry, now);
+                continue;
+            }
+            match entry.session.upgrade() {
+                Some(session) if session.timer().at() == Some(entry.at) => {
                     session.timer().set(None);
                     due.push(session);
                 }
-                (Some(session), Some(wait)) if wait.slot() == slot => {
-                    enter(&mut slots, wait.at, now, &session);
-                    kept.push(session);
-                }
-                (session, _) => {
+                session => {
                     self.waste.fetch_sub(1, Relaxed);
                     kept.extend(session);
                 }
@@ -147,17 +142,17 @@ impl<T: Timed> Schedule<T> {
         if waste <= slots.values().map(Vec::len).sum::<usize>() / 2 {
             return;
         }
-        slots.retain(|slot, entries| {
+        slots.retain(|_, entries| {
             let before = entries.len();
             entries.retain(|entry| {
-                let Some(session) = entry.upgrade() else { return false };
-                let waits = session.timer().wait().is_some_and(|wait| wait.slot() == *slot);
+                let Some(session) = entry.session.upgrade() else { return false };
+                let waits = session.timer().at() == Some(entry.at);
                 kept.push(session);
                 waits
             });
-            // One session may have come to the same slot twice.
-            entries.sort_unstable_by_key(Weak::as_ptr);
-            entries.dedup_by(|one, other| one.ptr_eq(other));
+            // One session may have come to the same deadline twice.
+            entries.sort_unstable_by_key(|entry| entry.session.as_ptr());
+            entries.dedup_by(|one, other| one.session.ptr_eq(&other.session));
             entries.shrink_to_fit();
             self.waste.fetch_sub((before - entries.len()) as i64, Relaxed);
             !entries.is_empty()
@@ -165,29 +160,17 @@ impl<T: Timed> Schedule<T> {
         drop(slots);
     }
 
-    fn slots(&self) -> MutexGuard<'_, BTreeMap<u64, Vec<Weak<T>>>> {
+    fn slots(&self) -> MutexGuard<'_, Slots<T>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Puts a session that waits for this tick into its slot.
-fn enter<T: Timed>(slots: &mut BTreeMap<u64, Vec<Weak<T>>>, at: u64, now: u64, session: &Arc<T>) -> u64 {
-    let wait = Wait::new(at, now);
-    session.timer().set(Some(wait));
-    slots.entry(wait.slot()).or_default().push(Arc::downgrade(session));
-    wait.slot()
-}
-
-impl Wait {
-    /// The slot begins after `now`, unless the deadline is over.
-    fn new(at: u64, now: u64) -> Self {
-        let level = at.saturating_sub(now).checked_ilog2().map_or(0, |log| log.saturating_sub(6));
-        Self { at, level }
-    }
-
-    fn slot(self) -> u64 {
-        self.at >> self.level << self.level
-    }
+/// Puts a deadline into its slot, which begins after `now` unless the deadline is over.
+fn enter<T>(slots: &mut Slots<T>, entry: Entry<T>, now: u64) -> u64 {
+    let level = entry.at.saturating_sub(now).checked_ilog2().map_or(0, |log| log.saturating_sub(6));
+    let slot = entry.at >> level << level;
+    slots.entry(slot).or_default().push(entry);
+    slot
 }
 
 impl Timer {
@@ -197,13 +180,12 @@ impl Timer {
         Self(AtomicU64::new(Self::IDLE))
     }
 
-    fn wait(&self) -> Option<Wait> {
-        let packed = self.0.load(Relaxed);
-        (packed != Self::IDLE).then_some(Wait { at: packed >> 6, level: (packed & 63) as u32 })
+    fn at(&self) -> Option<u64> {
+        Some(self.0.load(Relaxed)).filter(|at| *at != Self::IDLE)
     }
 
-    fn set(&self, wait: Option<Wait>) {
-        self.0.store(wait.map_or(Self::IDLE, |wait| wait.at << 6 | u64::from(wait.level)), Relaxed);
+    fn set(&self, at: Option<u64>) {
+        self.0.store(at.unwrap_or(Self::IDLE), Relaxed);
     }
 }
 

@@ -20,6 +20,19 @@ async fn while_the_token_is_usable_a_failing_refresh_is_invisible() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_becomes_due_while_a_failure_stands_is_refreshed_after_it() {
+    let world = World::new().await;
+    pass(LIFETIME * 7 / 10).await;
+    let down = error(ErrorKind::RateLimited, Outcome::Refused).with_retry_after(Some(Duration::from_secs(200)));
+    world.provider.next([Move::Fail(down)]);
+    world.session.refresh().await.expect_err("told to fail");
+    pass(Duration::from_secs(199)).await;
+    assert_eq!(world.provider.calls(), 1);
+    pass(Duration::from_secs(2)).await;
+    assert_eq!(world.session.try_access_token().expect("fresh").expose_secret(), "access-2");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refusal_about_the_token_needs_a_login_and_a_login_heals_it() {
     let mut world = World::new().await;
     world.provider.next([Move::Fail(error(ErrorKind::LoginNeeded, Outcome::Refused))]);
