@@ -55,7 +55,7 @@ fn values_are_cheap_to_share() {
     error::<Error>();
     error::<TransportError>();
     // Sizes of what is moved through every call.
-    assert!(size_of::<Error>() == size_of::<usize>() && size_of::<SecretString>() <= 16);
+    assert!(size_of::<Error>() == size_of::<usize>() && size_of::<SecretString>() <= 24);
 }
 
 #[cfg(feature = "rsa")]
