@@ -248,8 +248,10 @@ mod client {
 
     fn request(url: &str, needle: &Needle) -> Request<Bytes> {
         let uri = format!("{url}/{needle}?token={needle}").parse().expect("a URL");
-        let request = rampauth_core::request(Method::POST, uri, "rampauth-test/1.0").header("x-token", needle.as_str());
-        request.body(Bytes::from(needle.to_string())).expect("a request")
+        let body = Bytes::from(needle.to_string());
+        let mut request = rampauth_core::request(Method::POST, uri, "rampauth-test/1.0", body);
+        request.headers_mut().insert("x-token", needle.as_str().parse().expect("a header"));
+        request
     }
 
     #[tokio::test]
