@@ -26,7 +26,6 @@ pub(crate) struct Enveloped<T> {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-#[expect(dead_code, reason = "read for the cost of it")]
 pub(crate) struct AlixTokens {
     access_token: String,
     refresh_token: String,
