@@ -8,6 +8,7 @@ mod section;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rampauth_core::Error;
 use toml::de::{DeTable, DeValue};
@@ -22,6 +23,9 @@ use section::Section;
 
 /// The most that a configuration file may hold, in bytes: 1 MiB.
 const MAX_LENGTH: usize = 1024 * 1024;
+/// How long one step in the store may take unless the file says otherwise, in seconds.
+const DEFAULT_STORE_TIMEOUT: u64 = 5;
+const MAX_STORE_TIMEOUT: u64 = 60;
 const ACTION: &str = "read the configuration";
 const VARIABLE: &str = "RAMPAUTH_CONFIG";
 const DEFAULT: &str = "rampauth.toml";
@@ -33,6 +37,8 @@ pub(crate) struct Config {
     /// Where sessions are kept, and where that is said.
     store: Option<(String, Place)>,
     sealing_key: Option<SecretRef>,
+    /// How long one step in the store may take.
+    pub(crate) store_timeout: Duration,
     profiles: BTreeMap<String, Profile>,
 }
 
@@ -77,11 +83,13 @@ impl Config {
             }
         };
         let mut top = Section::new(Place::top(&file), table);
-        top.allow(&["store", "sealing_key", "profile"])?;
+        top.allow(&["store", "store_timeout_seconds", "sealing_key", "profile"])?;
         let store = top.text("store")?;
         if let Some((store, place)) = &store {
             check_store(store).map_err(|reason| place.refuse(reason))?;
         }
+        let store_timeout = top.number("store_timeout_seconds", 1, MAX_STORE_TIMEOUT)?.unwrap_or(DEFAULT_STORE_TIMEOUT);
+        let store_timeout = Duration::from_secs(store_timeout);
         let sealing_key = top.secret("sealing_key")?;
         let mut profiles = BTreeMap::new();
         for (name, value) in top.tables("profile")? {
@@ -95,7 +103,7 @@ impl Config {
             let profile = Profile::read(&name, Section::new(place, table))?;
             profiles.insert(name, profile);
         }
-        Ok(Self { file, store, sealing_key, profiles })
+        Ok(Self { file, store, sealing_key, store_timeout, profiles })
     }
 
     /// The SQLite file that sessions are kept in.

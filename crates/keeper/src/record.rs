@@ -257,3 +257,24 @@ pub struct Record {
     /// When the record changed last.
     pub updated_at: SystemTime,
 }
+
+impl Record {
+    /// What is left of a session that was ended at this generation, by [`Operation::Remove`](crate::Operation::Remove) or
+    /// because its record could not be read any more: nothing but that the next login counts on from here.
+    pub const fn tombstone(session: SessionId, generation: u64, updated_at: SystemTime) -> Self {
+        Self {
+            session,
+            generation,
+            base: 0,
+            tokens: None,
+            state: State::Tombstone,
+            attempt: None,
+            orphans: Vec::new(),
+            last_commit: None,
+            rejected: None,
+            next_due: None,
+            last_error: None,
+            updated_at,
+        }
+    }
+}

@@ -90,7 +90,7 @@ impl Trouble {
                 return (StoreErrorKind::Incompatible, format!("{why}; update the program"));
             }
             Self::Record(_) => {
-                (StoreErrorKind::Damaged, "holds a damaged record of it; restore a copy, or delete its row and log in")
+                (StoreErrorKind::Damaged, "holds a damaged record of it; restore a copy, or set it aside and log in")
             }
             Self::Interrupted => {
                 (StoreErrorKind::Unavailable, "is there, but the thread that reads and writes it failed")

@@ -26,7 +26,7 @@ pub(crate) async fn run(path: &Path, profile: &str, json: bool) -> Result<(), Er
             .with_help("give the tokens on standard input as JSON")
     })?;
     let tokens = tokens::read(&given, presents)?;
-    let stored = Stored::open(stored::create(&config)?, profile).await?;
+    let stored = Stored::open(stored::create(&config)?, &config, profile).await?;
     stored.session.put(tokens).await.map_err(|error| stored::said_by_the_store(error, Outcome::NotSent))?;
     let record = stored::record(&stored.store, profile).await?;
     let generation = record.map_or(0, |record| record.generation);

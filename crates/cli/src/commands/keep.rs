@@ -37,7 +37,7 @@ pub(crate) async fn run(path: &Path) -> Result<(), Error> {
     }
     let longest = kept.iter().map(|kept| kept.profile.timeout).max().unwrap_or_default();
     let store = stored::create(&config)?;
-    let keeper = Keeper::builder(store.clone()).request_deadline(longest + stored::SLACK).spawn()?;
+    let keeper = stored::keeper(&store, &config, longest).spawn()?;
     let mut log = Log { events: keeper.events(), unsaved: BTreeSet::new(), names: names(&config) };
     for kept in &mut kept {
         kept.look(&keeper, &store).await;

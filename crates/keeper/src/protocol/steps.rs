@@ -283,19 +283,6 @@ pub(super) fn remove(record: &mut Record, session: SessionId, expect: SessionId)
     if record.session != expect {
         return Answer::Moved(Some(record.clone()));
     }
-    *record = Record {
-        session,
-        generation: record.generation,
-        base: 0,
-        tokens: None,
-        state: State::Tombstone,
-        attempt: None,
-        orphans: Vec::new(),
-        last_commit: None,
-        rejected: None,
-        next_due: None,
-        last_error: None,
-        updated_at: record.updated_at,
-    };
+    *record = Record::tombstone(session, record.generation, record.updated_at);
     Answer::Done(record.clone())
 }
