@@ -72,7 +72,11 @@ pub(crate) fn unusable(error: &StoreError) -> Error {
 fn failed(kind: ErrorKind, outcome: Outcome, error: &StoreError) -> Error {
     // "failed to load x: FILE is read-only": the store has said already what failed.
     let text = error.to_string();
-    let reason = text.strip_prefix("failed to ").map_or(text.clone(), |text| format!("it failed to {text}"));
+    let reason = match (text.strip_prefix("failed to open the store: "), text.strip_prefix("failed to ")) {
+        (Some(why), _) => why.to_owned(),
+        (None, Some(what)) => format!("it failed to {what}"),
+        (None, None) => text,
+    };
     let help = match error.kind() {
         StoreErrorKind::Unavailable => "try again",
         StoreErrorKind::Damaged => {

@@ -138,6 +138,10 @@ fn sqlite(error: &rusqlite::Error) -> (StoreErrorKind, &'static str) {
         ErrorCode::Unknown | ErrorCode::ConstraintViolation | ErrorCode::SchemaChanged => {
             (StoreErrorKind::Incompatible, "does not have the tables of a store")
         }
+        ErrorCode::SystemIoFailure if code.extended_code == ffi::SQLITE_IOERR_WRITE => (
+            StoreErrorKind::NotWritable,
+            "could not be written: a quota or a limit on the size of files is used up, or the disk failed",
+        ),
         ErrorCode::SystemIoFailure => (StoreErrorKind::Unavailable, "could not be read or written: the disk failed"),
         _ => (StoreErrorKind::Unavailable, "could not be read or written"),
     }

@@ -1,6 +1,7 @@
 //! The binary as a user runs it: arguments, files, environment and standard input in; output, error line and exit code out.
 
 mod broken_config;
+mod broken_store;
 mod broken_tokens;
 mod decode;
 mod demo;

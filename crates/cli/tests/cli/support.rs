@@ -43,8 +43,18 @@ impl Home {
         Self::new(&format!("store = \"sqlite:rampauth.db\"\n{}", profiles(base_url)))
     }
 
+    /// The same that waits for the store no longer than it has to.
+    pub(crate) fn hastily_stored_at(base_url: &str) -> Self {
+        Self::new(&format!("store = \"sqlite:rampauth.db\"\nstore_timeout_seconds = 1\n{}", profiles(base_url)))
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
+    }
+
+    /// The store's file, past the store.
+    pub(crate) fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.path().join("rampauth.db")).expect("a database")
     }
 
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
@@ -200,6 +210,18 @@ impl Run {
 
     pub(crate) fn stdout(mut self, to: impl Into<Stdio>) -> Self {
         self.stdout = Some(to.into());
+        self
+    }
+
+    /// The same, started by a shell that does something first.
+    #[cfg(unix)]
+    pub(crate) fn through_shell(mut self, script: &str) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh"]).arg(self.command.get_program()).args(self.command.get_args());
+        if let Some(folder) = self.command.get_current_dir() {
+            command.current_dir(folder);
+        }
+        self.command = command;
         self
     }
 

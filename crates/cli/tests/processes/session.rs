@@ -9,7 +9,7 @@ use rampauth_sandbox::{Call, Presentation, Sandbox};
 use rampauth_store_sqlite::SqliteStore;
 use serde_json::Value;
 
-use crate::support::{Done, Home, as_input};
+use crate::support::{Home, as_input};
 
 /// Until then nobody presents a token for the second time: whoever has its claim is given that long for the request.
 const CLAIM: Duration = Duration::from_secs(1);
@@ -100,20 +100,25 @@ impl<'a> OnTrial<'a> {
         Some(self.sandbox.number(token).expect("what is handed out was issued"))
     }
 
-    /// Asks for a token until there is one or a login is needed: on a machine that is slow a store or a request may take longer
-    /// than it may. What a run could not save it put into a file, as a person would find it. Tells also how many runs failed.
-    pub(crate) fn recover(&self) -> (Option<Done>, usize) {
-        for failed in 0..8 {
+    /// Asks for a token until there is one and nothing is in doubt, or a login is needed. A token that is usable hides a doubt, so
+    /// that it is rejected then; and on a machine that is slow a store or a request may take longer than it may: what a run
+    /// could not save it put into a file, as a person would find it. Tells which tokens were handed out and how many runs failed.
+    pub(crate) fn recover(&self) -> (Vec<u64>, usize) {
+        let (mut printed, mut failed) = (Vec::new(), 0);
+        for _ in 0..8 {
             let done = self.home.run(&["token", &self.profile]).done();
+            printed.extend(self.printed(&done.stdout));
+            let record = self.record();
             let rescued = self.home.path().join(format!("{}.rescued-1.json", self.profile));
             if rescued.exists() {
                 self.import(std::fs::read(&rescued).expect("the rescued tokens"));
                 std::fs::remove_file(&rescued).expect("the file");
+            } else if record.state == State::LoginNeeded || done.code == 0 && record.attempt.is_none() {
+                return (printed, failed);
             } else if done.code == 0 {
-                return (Some(done), failed);
-            } else if self.record().state == State::LoginNeeded {
-                return (None, failed);
+                self.reject();
             }
+            failed += usize::from(done.code != 0);
         }
         panic!("{}: no token after eight runs: {:?}", self.profile, self.record());
     }
