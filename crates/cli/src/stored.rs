@@ -125,18 +125,20 @@ impl Stored {
         profile: &Profile,
     ) -> Result<T, Error> {
         self.keeper.shutdown().await;
-        let mut unsaved = None;
+        // A step in the store that failed came before the request, unless it was to save or to look who has the session now.
+        let (mut unsaved, mut outcome) = (None, Outcome::NotSent);
         while let Some(event) = self.events.try_next() {
             tracing::debug!(key = %event.key, generation = event.generation, event = ?event.kind, "the keeper says");
             match event.kind {
                 EventKind::SaveFailed(error) => unsaved = Some(error),
+                EventKind::Unclaimed(_) => outcome = Outcome::Unknown,
                 EventKind::Refreshed | EventKind::Settled | EventKind::Adopted => unsaved = None,
                 _ => {}
             }
         }
         match unsaved {
             Some(error) => Err(self::unsaved(error, &self.session, config, profile)),
-            None => result.map_err(|error| said_by_the_store(error, Outcome::Unknown)),
+            None => result.map_err(|error| said_by_the_store(error, outcome)),
         }
     }
 }

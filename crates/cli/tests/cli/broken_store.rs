@@ -86,21 +86,27 @@ fn a_store_of_a_newer_version_is_left_to_the_newer_program() {
 #[test]
 fn a_store_that_may_not_be_written_is_refused_before_anything_is_sent() {
     use std::os::unix::fs::PermissionsExt as _;
-    let setting = Setting::new();
     let set_mode = |path: PathBuf, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("a file of ours");
     };
+    let setting = Setting::new();
     let before = setting.bytes();
     for command in COMMANDS {
         set_mode(setting.file(), 0o400);
         let done = without_privileges(setting.command(command));
         set_mode(setting.file(), 0o600);
         setting.refused(&done, 2, "is read-only", &before);
+    }
+    setting.is_whole();
 
-        set_mode(setting.home.path().to_owned(), 0o500);
+    // Its log cannot be made beside it.
+    let setting = Setting::new();
+    let (folder, before) = (setting.home.path().to_owned(), setting.bytes());
+    for command in COMMANDS {
+        set_mode(folder.clone(), 0o500);
         let done = without_privileges(setting.command(command));
-        set_mode(setting.home.path().to_owned(), 0o700);
-        setting.refused(&done, 2, "this user needs to write to it and to its folder", &before);
+        set_mode(folder.clone(), 0o700);
+        setting.refused(&done, 2, "rampauth.db ", &before);
     }
     setting.is_whole();
 }

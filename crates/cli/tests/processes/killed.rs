@@ -94,26 +94,32 @@ fn kill_again_and_again(mut session: OnTrial<'_>, home: &Home, mut random: Rando
             if random.below(2) == 0 { &["token", &session.profile] } else { &["refresh", &session.profile] };
         let mut killed = Running::start(home, command);
         let window = u64::try_from(usual.as_micros()).expect("a short time") * 5 / 4;
-        let (first, pause) = (random.below(window), random.below(20_000));
-        thread::sleep(Duration::from_micros(pause.min(first)));
+        let pause = Duration::from_micros(random.below(window.min(20_000)));
+        thread::sleep(pause);
         let started = now();
         let mut other = Running::start(home, &["token", &session.profile]);
-        thread::sleep(Duration::from_micros(first - pause.min(first)));
+        // At any time, or about when an answer is on its way.
+        let on_its_way = random.below(3) == 0 && session.is_presented_within(usual * 3);
+        let wait = if on_its_way {
+            Duration::from_millis(random.below(50))
+        } else {
+            Duration::from_micros(random.below(window))
+        };
+        thread::sleep(wait);
         let mut unfinished = usize::from(killed.kill());
-        let mut printed = Vec::from_iter(session.printed(&killed.output()));
         // Sometimes the one that would go on is killed too.
-        if random.below(4) == 0 {
-            thread::sleep(Duration::from_micros(random.below(window)));
-            unfinished += usize::from(other.kill());
+        if on_its_way || random.below(4) == 0 {
+            other.kill();
         }
         let failed = !other.ended_well();
+        // One that ran into a limit of its own may have left a doubt as well.
+        unfinished += usize::from(failed);
+        let mut printed = Vec::from_iter(session.printed(&killed.output()));
         printed.extend(session.printed(&other.output()));
         let took = started.elapsed();
         if !failed && took < usual * 3 {
             usual = (usual * 3 + took) / 4;
         }
-        // One that ran into a limit of its own may have left a doubt as well.
-        unfinished += usize::from(failed);
         let (last, failed) = session.recover();
         unfinished += failed;
         printed.extend(last);

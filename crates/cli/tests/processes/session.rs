@@ -100,6 +100,16 @@ impl<'a> OnTrial<'a> {
         Some(self.sandbox.number(token).expect("what is handed out was issued"))
     }
 
+    /// Whether a token of this session is presented within this time from now on.
+    pub(crate) fn is_presented_within(&self, time: Duration) -> bool {
+        const LOOK: Duration = Duration::from_millis(2);
+        (0..time.as_millis() / LOOK.as_millis()).any(|_| {
+            std::thread::sleep(LOOK);
+            let ledger = self.sandbox.presentations();
+            ledger[self.seen..].iter().any(|one| self.family.contains(&one.presented))
+        })
+    }
+
     /// Asks for a token until there is one and nothing is in doubt, or a login is needed. A token that is usable hides a doubt, so
     /// that it is rejected then; and on a machine that is slow a store or a request may take longer than it may: what a run
     /// could not save it put into a file, as a person would find it. Tells which tokens were handed out and how many runs failed.
