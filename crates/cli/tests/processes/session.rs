@@ -148,7 +148,7 @@ impl<'a> OnTrial<'a> {
             let at = format!("{} {one:?}, stored before: {before}, all: {:?}", self.profile, self.presented);
             assert!(one.presented >= before, "a token is presented though its successor was in the store: {at}");
             let earlier = || self.presented.iter().filter(|earlier| earlier.presented == one.presented);
-            if let Some(last) = earlier().last() {
+            if let Some(last) = earlier().next_back() {
                 let pause = one.at.duration_since(last.at).unwrap_or_default();
                 assert!(pause >= CLAIM, "two presentations of one token at once: {at}");
                 assert!(earlier().count() <= unfinished, "presented again though nobody's answer was lost: {at}");

@@ -67,7 +67,7 @@ fn table(disk: &Disk, named: &[bool]) -> String {
     for (title, flow, step, side) in POINTS {
         let cells = PROVIDERS.map(|(_, when_unknown, grace)| {
             let of =
-                |named: &bool| cell(disk, flow, &Death::at(step, side), Provider::new(when_unknown, grace, *named));
+                |named: &bool| cell(disk, flow, &Death::at(step, side), &Provider::new(when_unknown, grace, *named));
             match &named.iter().map(of).collect::<Vec<_>>()[..] {
                 [named, unnamed] if named != unnamed => format!("{named}; where a dead token has no code: {unnamed}"),
                 cells => cells[0].clone(),
@@ -79,7 +79,7 @@ fn table(disk: &Disk, named: &[bool]) -> String {
 }
 
 /// The life of one session, told by what the store holds when all is done.
-fn cell(disk: &Disk, flow: Flow, death: &Death, provider: Provider) -> String {
+fn cell(disk: &Disk, flow: Flow, death: &Death, provider: &Provider) -> String {
     let world = World::new(disk, provider.clone());
     world.live(|session| async move { session.put(provider::login(0)).await.expect("saved") });
     // Most of the access token's life is over.
