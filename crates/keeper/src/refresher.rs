@@ -13,6 +13,7 @@ use crate::keeper::random;
 use crate::payload;
 use crate::protocol::{Answer, AttemptRef, Conclusion, Operation};
 use crate::record::{AttemptId, LastError, Record, State};
+use crate::sealing::Unreadable;
 use crate::session::{Inner, Need, out_of_protocol};
 use crate::snapshot::Snapshot;
 
@@ -59,7 +60,11 @@ impl Inner {
             if self.restore(&record).await? {
                 continue;
             }
-            self.adopt_newer(&record)?;
+            if let Err(error) = self.adopt_newer(&record) {
+                // Where nobody waits for this refresh, nobody else would tell.
+                self.keeper.tell(&self.key, record.generation, EventKind::RefreshFailed(error.clone()));
+                return Err(error);
+            }
             match self.step(&record, need)? {
                 Step::Land => return Ok(()),
                 Step::GiveUp => {
@@ -156,7 +161,7 @@ impl Inner {
     }
 
     fn is_fresh(&self, record: &Record, now: SystemTime) -> bool {
-        Snapshot::of(record).is_some_and(|snapshot| snapshot.fresh_at(now).is_some())
+        Snapshot::of(record, self.seal()).is_ok_and(|snapshot| snapshot.fresh_at(now).is_some())
     }
 
     /// Presents the claimed token once and sees to what comes of it.
@@ -167,10 +172,10 @@ impl Inner {
         let claim = Claim { attempt, doubtful, due: record.next_due };
         let span = tracing::Span::current();
         span.record("attempt", tracing::field::debug(attempt.id)).record("generation", attempt.generation);
-        let Some(tokens) = record.tokens.as_ref().and_then(payload::open) else {
-            let reason = format!("what the store holds of {} is damaged", self.key);
-            let error = Error::new(ErrorKind::Internal, Outcome::NotSent, ACTION, reason);
-            return self.fail(&claim, error).await;
+        let opened = record.tokens.as_ref().map(|tokens| payload::open(tokens, self.seal()));
+        let tokens = match opened.unwrap_or(Err(Unreadable::Damaged)) {
+            Ok(tokens) => tokens,
+            Err(unreadable) => return self.fail(&claim, unreadable.into_error(ACTION, &self.key)).await,
         };
         if doubtful {
             // A paused process may have come this far with a claim that is not its own any more.
@@ -330,10 +335,11 @@ impl Inner {
     pub(crate) fn adopt_newer(self: &Arc<Self>, record: &Record) -> Result<(), Error> {
         let shown = self.slot.load();
         let newer = shown.is_none_or(|shown| shown.session != record.session || shown.generation < record.generation);
+        self.adopt(record)?;
         if newer {
             self.keeper.tell(&self.key, record.generation, EventKind::Adopted);
         }
-        self.adopt(record)
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ use rampauth_core::{AccessToken, TokenSet};
 
 use crate::protocol::AttemptRef;
 use crate::record::{Record, SessionId, State, StoredTokens};
+use crate::sealing::{Seal, Unreadable};
 use crate::{decision, payload};
 
 /// One generation of one login, as it is handed out.
@@ -31,14 +32,14 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// The picture of a record; `None` when its tokens cannot be read.
-    pub(crate) fn of(record: &Record) -> Option<Self> {
+    /// The picture of a record.
+    pub(crate) fn of(record: &Record, seal: Seal<'_>) -> Result<Self, Unreadable> {
         let stored = record.tokens.as_ref();
         let tokens = match stored {
-            Some(stored) => payload::open(stored)?,
+            Some(stored) => payload::open(stored, seal)?,
             None => TokenSet::new(),
         };
-        Some(Self {
+        Ok(Self {
             session: record.session,
             generation: record.generation,
             state: record.state,
@@ -52,9 +53,9 @@ impl Snapshot {
     }
 
     /// The picture of tokens that the store has not taken yet.
-    pub(crate) fn held(attempt: AttemptRef, stored: &StoredTokens) -> Option<Self> {
-        let tokens = payload::open(stored)?;
-        Some(Self {
+    pub(crate) fn held(attempt: AttemptRef, stored: &StoredTokens, seal: Seal<'_>) -> Result<Self, Unreadable> {
+        let tokens = payload::open(stored, seal)?;
+        Ok(Self {
             session: attempt.session,
             generation: attempt.generation + 1,
             state: State::Ready,
