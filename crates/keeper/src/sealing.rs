@@ -236,3 +236,6 @@ impl fmt::Debug for SealingKey {
         write!(f, "SealingKey({})", self.id)
     }
 }
+
+#[cfg(test)]
+mod tests;
