@@ -212,9 +212,9 @@ impl Seal<'_> {
         let key = id.clone();
         match self.keys.and_then(|keys| keys.find(id)) {
             None => Err(Unreadable::UnknownKey { key, any: self.keys.is_some() }),
-            Some(known) => known
-                .open(&self.binding(tokens), tokens.payload.expose_secret())
-                .ok_or(Unreadable::Altered { key }),
+            Some(known) => {
+                known.open(&self.binding(tokens), tokens.payload.expose_secret()).ok_or(Unreadable::Altered { key })
+            }
         }
     }
 

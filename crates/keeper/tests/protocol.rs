@@ -8,8 +8,8 @@ use proptest::test_runner::TestCaseError;
 use rampauth_core::Expiry;
 use rampauth_keeper::protocol::apply;
 use rampauth_keeper::{
-    Answer, AttemptId, AttemptRef, Conclusion, Operation, OwnerId, Record, Resealed, SessionId, State, StoreTime, StoredTokens,
-    TokenDigest,
+    Answer, AttemptId, AttemptRef, Conclusion, Operation, OwnerId, Record, Resealed, SessionId, State, StoreTime,
+    StoredTokens, TokenDigest,
 };
 
 /// What happens next. What it is about is taken from what is there, unless it is `astray`.
@@ -47,7 +47,8 @@ fn at(seconds: u64) -> SystemTime {
 fn granted(attempt: AttemptId) -> StoredTokens {
     let number = if attempt == id(8) { 7 } else { attempt.get() };
     let presents = if attempt == id(11) { 10 } else { number };
-    let mut tokens = StoredTokens::new(format!("tokens {number}").into(), TokenDigest::of(&format!("presented {presents}")), at(0));
+    let mut tokens =
+        StoredTokens::new(format!("tokens {number}").into(), TokenDigest::of(&format!("presented {presents}")), at(0));
     tokens.access = Some(TokenDigest::of(&format!("access {number}")));
     if number % 3 == 0 {
         tokens.presented_expiry = Expiry::At(at(300));

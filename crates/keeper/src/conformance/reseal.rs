@@ -91,9 +91,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         ),
         steps(
             "reseal: a login repeated after it is known, and the seal stays",
-            Script::logged_in()
-                .step(reseal(&[(1, 11)]), Done, |r| resealed(own(r), 11))
-                .same(put(S1, None, 1), Saved),
+            Script::logged_in().step(reseal(&[(1, 11)]), Done, |r| resealed(own(r), 11)).same(put(S1, None, 1), Saved),
         ),
     ]
 }

@@ -144,7 +144,8 @@ fn any_of_several_keys_opens_and_the_first_seals() {
 #[test]
 fn what_is_no_key_id_is_damage_and_is_not_repeated() {
     let (key, session) = (vector_key(), session("a/b/c"));
-    for id in ["", "key", "7519570FD162DF1D", "7519570fd162df1d0", "7519570fd162df1", "{\"accessTokn\"", "éééééééé"] {
+    for id in ["", "key", "7519570FD162DF1D", "7519570fd162df1d0", "7519570fd162df1", "{\"accessTokn\"", "éééééééé"]
+    {
         let mut tokens = sealed(&key, &session, "text");
         tokens.sealed_with = Some(id.to_owned());
         assert_eq!(opened(&tokens, &session, &key), Err(Unreadable::Damaged), "{id}");

@@ -2,6 +2,7 @@
 
 mod doubt;
 mod refreshing;
+mod sealing;
 mod sharing;
 mod support;
 mod unhappy;
