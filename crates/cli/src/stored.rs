@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rampauth_core::{Error, ErrorKind, Outcome, Refresh};
-use rampauth_keeper::{EventKind, Events, Keeper, KeeperBuilder, Record, Session, State, Store as _, StoreError, StoreErrorKind};
+use rampauth_keeper::{
+    EventKind, Events, Keeper, KeeperBuilder, Record, Session, State, Store as _, StoreError, StoreErrorKind,
+};
 use rampauth_store_sqlite::SqliteStore;
 
 use crate::config::{Config, Profile, printable};
