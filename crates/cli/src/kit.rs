@@ -76,7 +76,11 @@ fn sealing_key() -> Result<Zeroizing<String>, Error> {
         let reason = "the system gives no random numbers";
         Error::new(ErrorKind::Internal, Outcome::NotSent, "make a sealing key", reason)
     })?;
-    Ok(Zeroizing::new(STANDARD.encode(&*key) + "\n"))
+    // Exactly as long as what is written: growing would leave a copy behind.
+    let mut text = Zeroizing::new(String::with_capacity(45));
+    STANDARD.encode_string(key.as_slice(), &mut text);
+    text.push('\n');
+    Ok(text)
 }
 
 fn configuration(sandbox: &Sandbox) -> String {
