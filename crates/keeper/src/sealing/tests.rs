@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Made with Python by another implementation: HChaCha20 out of `openssl enc -chacha20` (its first block less the state that it
-/// began with), `ChaCha20Poly1305` of the package `cryptography`, and `hashlib`. The script gave the values of the XChaCha20
-/// draft (draft-irtf-cfrg-xchacha-03, sections 2.2.1 and A.3.1) before it gave these. Key: the bytes 0 to 31. Nonce: the bytes
+/// Made with Python by another implementation: `HChaCha20` out of `openssl enc -chacha20` (its first block less the state that it
+/// began with), `ChaCha20Poly1305` of the package `cryptography`, and `hashlib`. The script gave the values of the
+/// `XChaCha20` draft (draft-irtf-cfrg-xchacha-03, sections 2.2.1 and A.3.1) before it gave these. Key: the bytes 0 to 31. Nonce: the bytes
 /// 0x40 to 0x57.
 const KEY_TEXT: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const KEY_ID: &str = "7519570fd162df1d";
