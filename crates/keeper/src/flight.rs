@@ -10,9 +10,10 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
 use crate::keeper::random;
+use crate::process::Need;
 use crate::protocol::AttemptRef;
 use crate::record::StoredTokens;
-use crate::session::{Inner, Need};
+use crate::session::Inner;
 
 #[derive(Default)]
 pub(crate) struct Flight {

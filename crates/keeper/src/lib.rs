@@ -10,6 +10,7 @@ mod keeper;
 mod key;
 mod memory;
 mod payload;
+pub mod process;
 pub mod protocol;
 mod record;
 mod refresher;

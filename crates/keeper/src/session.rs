@@ -10,6 +10,7 @@ use crate::event::EventKind;
 use crate::flight::Flight;
 use crate::keeper::{Shared, random};
 use crate::key::SessionKey;
+use crate::process::Need;
 use crate::protocol::{Answer, Operation};
 use crate::record::{Record, SessionId, State, StoredTokens, TokenDigest};
 use crate::snapshot::{Slot, Snapshot, TokenRef};
@@ -30,26 +31,6 @@ pub(crate) struct Inner {
     pub(crate) provider: Arc<dyn Refresh>,
     pub(crate) slot: Slot,
     pub(crate) flight: Mutex<Flight>,
-}
-
-/// Why a refresh is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
-    /// It is time, and nobody waits.
-    Ahead,
-    /// A caller waits for a token that is usable at this time.
-    UsableAt(SystemTime),
-    /// A person asked, whatever the expiry says.
-    ByHand,
-    /// A person asked for the end of a doubt, if there is one.
-    Certainty,
-}
-
-impl Need {
-    /// A person's word stands above policies and pauses.
-    pub(crate) fn is_a_persons(self) -> bool {
-        matches!(self, Self::ByHand | Self::Certainty)
-    }
 }
 
 impl Session {
@@ -147,12 +128,12 @@ impl Session {
         let inner = &self.inner;
         let now = inner.keeper.clock.now();
         let expect = inner.slot.load();
-        let generation = expect.as_ref().map_or(0, |snapshot| snapshot.generation) + 1;
+        let generation = expect.as_ref().map_or(0, |snapshot| snapshot.shown.generation) + 1;
         let stored = inner.stored(&tokens, generation, now).ok_or_else(|| {
             Error::input("store the tokens", "they lack the token that this provider's refresh presents")
         })?;
         let session = SessionId::from_random(random()?);
-        let expect = expect.map(|snapshot| snapshot.session);
+        let expect = expect.map(|snapshot| snapshot.shown.session);
         match inner.apply(Operation::Put { session, expect, tokens: stored }).await? {
             Answer::Saved(record) => {
                 inner.forget_failures();
@@ -177,7 +158,7 @@ impl Session {
         let inner = &self.inner;
         // Without a login of this process's knowledge: whatever is there.
         let expect = match inner.slot.load() {
-            Some(snapshot) => Some(snapshot.session),
+            Some(snapshot) => Some(snapshot.shown.session),
             None => inner.load().await?.map(|record| record.session),
         };
         let Some(expect) = expect else { return Ok(()) };

@@ -9,14 +9,15 @@ use std::time::{Duration, SystemTime};
 use arc_swap::{ArcSwapOption, Guard};
 use rampauth_core::{AccessToken, TokenSet};
 
+use crate::process::Shown;
 use crate::protocol::AttemptRef;
-use crate::record::{Record, SessionId, State, StoredTokens};
+use crate::record::{Record, State, StoredTokens};
 use crate::{decision, payload};
 
 /// One generation of one login, as it is handed out.
 pub(crate) struct Snapshot {
-    pub(crate) session: SessionId,
-    pub(crate) generation: u64,
+    /// Which login and generation.
+    pub(crate) shown: Shown,
     pub(crate) state: State,
     pub(crate) tokens: TokenSet,
     /// When they were asked for.
@@ -39,8 +40,7 @@ impl Snapshot {
             None => TokenSet::new(),
         };
         Some(Self {
-            session: record.session,
-            generation: record.generation,
+            shown: Shown::of(record),
             state: record.state,
             granted_at: stored.map(|stored| stored.granted_at),
             usable_until: tokens.access_expiry.time(),
@@ -55,8 +55,7 @@ impl Snapshot {
     pub(crate) fn held(attempt: AttemptRef, stored: &StoredTokens) -> Option<Self> {
         let tokens = payload::open(stored)?;
         Some(Self {
-            session: attempt.session,
-            generation: attempt.generation + 1,
+            shown: Shown::unsaved(&attempt),
             state: State::Ready,
             granted_at: Some(stored.granted_at),
             usable_until: tokens.access_expiry.time(),
@@ -77,13 +76,6 @@ impl Snapshot {
     pub(crate) fn fresh_at(&self, now: SystemTime) -> Option<&AccessToken> {
         self.usable_at(now + self.mandatory)
     }
-
-    /// Whether this picture may take the place of `other`: generations only go on, across logins too. A logout stays at the
-    /// generation that it ended, and what it ended may be shown one ahead, as granted and not saved.
-    pub(crate) fn replaces(&self, other: &Self) -> bool {
-        let ends = self.state == State::Tombstone && self.session != other.session;
-        self.generation + u64::from(ends) >= other.generation
-    }
 }
 
 /// Where a session's picture hangs.
@@ -98,7 +90,7 @@ impl Slot {
     /// Hangs up a newer picture; an older one is let go.
     pub(crate) fn publish(&self, snapshot: &Arc<Snapshot>) {
         self.0.rcu(|current| match current {
-            Some(current) if !snapshot.replaces(current) => Some(Arc::clone(current)),
+            Some(current) if !snapshot.shown.replaces(&current.shown) => Some(Arc::clone(current)),
             _ => Some(Arc::clone(snapshot)),
         });
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rampauth_core::{ErrorKind, Outcome};
+use rampauth_core::{ErrorKind, Outcome, WhenUnknown};
 
 use crate::support::{LIFETIME, Move, World, error, pass};
 
@@ -92,4 +92,24 @@ async fn two_processes_make_one_call_and_the_other_adopts() {
     let mut unique = presented.clone();
     unique.dedup();
     assert_eq!(presented, unique, "no token was presented twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_waits_for_the_process_that_holds_the_claim_under_every_policy() {
+    let policies = [WhenUnknown::Promptly { within: LIFETIME }, WhenUnknown::AtLastMoment, WhenUnknown::Stop];
+    for when_unknown in policies {
+        let world = World::with(|provider| provider.when_unknown(when_unknown)).await;
+        let (_keeper, other) = world.another_process().await;
+        world.provider.next([Move::GrantAfter(Duration::from_secs(10))]);
+        let token = world.session.access_token().await.expect("a token");
+        world.session.reject(&token).await.expect("noted");
+        pass(Duration::from_secs(1)).await;
+        other.reject(&token).await.expect("noted");
+        let before = world.store.steps();
+        assert_eq!(other.access_token().await.expect("a token").expose_secret(), "access-1", "{when_unknown:?}");
+        assert_eq!(world.provider.presented(), ["refresh-0"], "{when_unknown:?}");
+        // 25 to 250 ms between two looks, and a look is two steps at most.
+        let steps = world.store.steps() - before;
+        assert!((60..=250).contains(&steps), "{steps} steps in nine seconds, {when_unknown:?}");
+    }
 }

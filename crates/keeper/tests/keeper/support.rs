@@ -154,6 +154,7 @@ pub(crate) struct Fragile {
     out_of_order: Arc<AtomicBool>,
     refuses_commits: Arc<AtomicBool>,
     loses_begin: Arc<AtomicBool>,
+    steps: Arc<AtomicUsize>,
 }
 
 impl Fragile {
@@ -163,6 +164,7 @@ impl Fragile {
             out_of_order: Arc::default(),
             refuses_commits: Arc::default(),
             loses_begin: Arc::default(),
+            steps: Arc::default(),
         }
     }
 
@@ -179,7 +181,13 @@ impl Fragile {
         self.loses_begin.store(true, Ordering::SeqCst);
     }
 
+    /// How often it was asked for anything.
+    pub(crate) fn steps(&self) -> usize {
+        self.steps.load(Ordering::SeqCst)
+    }
+
     fn check(&self, commit: bool) -> Result<(), StoreError> {
+        self.steps.fetch_add(1, Ordering::SeqCst);
         if self.out_of_order.load(Ordering::SeqCst) || commit && self.refuses_commits.load(Ordering::SeqCst) {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "failed to use the store: it was told to fail"));
         }
