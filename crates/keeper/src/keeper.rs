@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::event::{Event, EventKind, Events};
 use crate::key::SessionKey;
+use crate::metrics;
 use crate::record::OwnerId;
 use crate::schedule::Schedule;
 use crate::session::Session;
@@ -172,6 +173,7 @@ impl KeeperBuilder {
 
 impl Shared {
     pub(crate) fn tell(&self, key: &SessionKey, generation: u64, kind: EventKind) {
+        metrics::happened(key, &kind);
         // Nobody has to listen.
         drop(self.events.send(Event { key: key.clone(), generation, kind }));
     }

@@ -9,6 +9,7 @@ mod flight;
 mod keeper;
 mod key;
 mod memory;
+pub mod metrics;
 mod payload;
 pub mod process;
 pub mod protocol;

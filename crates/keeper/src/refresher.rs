@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::decision;
 use crate::event::EventKind;
 use crate::keeper::random;
+use crate::metrics;
 use crate::payload;
 use crate::process::{self, Need, Opened, Plan};
 use crate::protocol::{Answer, AttemptRef, Conclusion, Operation};
@@ -41,6 +42,7 @@ impl Inner {
     pub(crate) async fn refresh(self: &Arc<Self>, need: Need) -> Result<(), Error> {
         // Tokens that are not saved yet come before anything else.
         self.save_what_is_held().await?;
+        let mut waited = false;
         for look in 0..LOOKS {
             let Some(record) = self.load().await? else {
                 let reason = "there is no session under this key yet";
@@ -88,6 +90,10 @@ impl Inner {
                 }
             }
             // Somebody is at it.
+            if !waited {
+                metrics::claim_waits(&self.key);
+                waited = true;
+            }
             if need == Need::Ahead {
                 // What comes of it is seen at the next look.
                 return Ok(());
@@ -138,6 +144,7 @@ impl Inner {
                 }
             };
             if !process::still_claimed(current.as_ref(), &attempt) {
+                metrics::claim_lost(&self.key);
                 self.take_back(attempt, claim.due).await;
                 return current.map_or(Ok(()), |current| self.adopt_newer(&current));
             }
@@ -146,13 +153,18 @@ impl Inner {
         let slept = self.keeper.clock.now().duration_since(asked.wall).unwrap_or_default();
         let age = asked.at.elapsed().max(slept);
         let in_time = process::may_send(age, options.request + options.save, options.lease);
+        if !in_time {
+            metrics::claim_lost(&self.key);
+        }
         if !in_time || self.keeper.closing.is_cancelled() {
             let reason = "the claim is too old for a request, so nothing was sent";
             let error = Error::new(ErrorKind::Unreachable, Outcome::NotSent, ACTION, reason);
             return self.fail(&claim, error).await;
         }
         let sent_at = self.keeper.clock.now();
-        match self.call(tokens).await {
+        let answer = self.call(tokens).await;
+        metrics::refreshed(&self.key, answer.as_ref().map_or_else(|it| it.outcome().as_str(), |_| metrics::GRANTED));
+        match answer {
             Ok(granted) => self.grant(&claim, &granted, sent_at).await,
             Err(error) => {
                 if let Some(unsaved) = error.salvage().and_then(|tokens| self.held(attempt, tokens, sent_at)) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwapOption, Guard};
-use rampauth_core::{AccessToken, TokenSet};
+use rampauth_core::{AccessToken, Presents, TokenSet};
 
 use crate::process::Shown;
 use crate::protocol::AttemptRef;
@@ -70,6 +70,14 @@ impl Snapshot {
     pub(crate) fn usable_at(&self, time: SystemTime) -> Option<&AccessToken> {
         let lives = !self.rejected && self.usable_until.is_none_or(|end| time < end);
         self.tokens.access_token.as_ref().filter(|_| lives && self.state != State::Tombstone)
+    }
+
+    /// When what a refresh presents dies.
+    pub(crate) fn presented_expiry(&self, presents: Presents) -> Option<SystemTime> {
+        match presents {
+            Presents::AccessToken => self.tokens.access_expiry.time(),
+            _ => self.tokens.refresh_expiry.time(),
+        }
     }
 
     /// The access token, if nobody needs to wait for a better one at `now`.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use metrics_util::debugging::DebuggingRecorder;
 use rampauth_core::{
     AccessToken, Error, ErrorKind, Expiry, Outcome, Presents, Refresh, RefreshPolicy, RefreshToken, SecretString,
     TokenSet, WhenUnknown,
@@ -244,6 +245,9 @@ impl World {
 #[tokio::test(start_paused = true)]
 async fn no_event_no_error_and_no_log_shows_a_token() {
     let logs = CaptureLogs::start();
+    let recorder = DebuggingRecorder::new();
+    let metrics = recorder.snapshotter();
+    let _guard = metrics::set_default_local_recorder(&recorder);
     let mut world = World::new().await;
     let mut events = world.keepers.each_ref().map(Keeper::events);
     world.live().await;
@@ -281,6 +285,10 @@ async fn no_event_no_error_and_no_log_shows_a_token() {
     let logs = logs.text();
     assert!(logs.contains("span rampauth_keeper refresh: key=careless/test/account"), "{logs}");
     world.needles.assert_absent_from("the logs", &logs);
+    let metrics = metrics.snapshot().into_vec();
+    let names: BTreeSet<_> = metrics.iter().map(|(key, ..)| key.key().name()).collect();
+    assert_eq!(names.len(), 7, "{names:?}");
+    world.needles.assert_absent_from("the metrics", &print(&metrics));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! The keeper on a memory store, tokio's paused time and a scripted provider: each rule has a test that is named after it.
 
 mod doubt;
+mod metrics;
 mod refreshing;
 mod sharing;
 mod support;

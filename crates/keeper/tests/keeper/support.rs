@@ -1,7 +1,7 @@
 //! A provider that does as it is told, a clock that follows tokio's, and a store that can be made to fail.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,10 +19,27 @@ use tokio::time::Instant;
 /// How long an access token of [`Provider`] lives.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(1_000);
 
-/// The wall clock of a test: it goes with tokio's, which is paused.
-pub(crate) fn clock() -> impl Fn() -> SystemTime + Send + Sync + Clone + 'static {
-    let start = Instant::now();
-    move || UNIX_EPOCH + Duration::from_secs(1_800_000_000) + start.elapsed()
+/// The wall clock of a test: it goes with tokio's, which is paused, and can be set.
+#[derive(Clone)]
+pub(crate) struct Wall {
+    start: Instant,
+    seconds: Arc<AtomicI64>,
+}
+
+impl Wall {
+    fn new() -> Self {
+        Self { start: Instant::now(), seconds: Arc::new(AtomicI64::new(1_800_000_000)) }
+    }
+
+    /// Sets it this many seconds forward, or back.
+    pub(crate) fn step(&self, seconds: i64) {
+        self.seconds.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    fn now(&self) -> SystemTime {
+        let seconds = self.seconds.load(Ordering::SeqCst);
+        UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs()) + self.start.elapsed()
+    }
 }
 
 pub(crate) fn key() -> SessionKey {
@@ -154,6 +171,7 @@ pub(crate) struct Fragile {
     out_of_order: Arc<AtomicBool>,
     refuses_commits: Arc<AtomicBool>,
     loses_begin: Arc<AtomicBool>,
+    delays_begin: Arc<Mutex<Duration>>,
     steps: Arc<AtomicUsize>,
 }
 
@@ -164,6 +182,7 @@ impl Fragile {
             out_of_order: Arc::default(),
             refuses_commits: Arc::default(),
             loses_begin: Arc::default(),
+            delays_begin: Arc::default(),
             steps: Arc::default(),
         }
     }
@@ -179,6 +198,11 @@ impl Fragile {
     /// Carries out the next begin, and its answer is lost.
     pub(crate) fn lose_the_next_answer_to_begin(&self) {
         self.loses_begin.store(true, Ordering::SeqCst);
+    }
+
+    /// Answers the next begin after this long.
+    pub(crate) fn delay_the_next_begin(&self, wait: Duration) {
+        *self.delays_begin.lock().expect("no panic") = wait;
     }
 
     /// How often it was asked for anything.
@@ -222,6 +246,10 @@ impl Store for Fragile {
     async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, StoreError> {
         self.check(matches!(operation, Operation::Commit { .. }))?;
         let begin = matches!(operation, Operation::Begin { .. });
+        if begin {
+            let wait = std::mem::take(&mut *self.delays_begin.lock().expect("no panic"));
+            tokio::time::sleep(wait).await;
+        }
         let answer = self.store().apply(key, operation).await;
         if begin && self.loses_begin.swap(false, Ordering::SeqCst) {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "failed to use the store: its answer is lost"));
@@ -242,6 +270,7 @@ impl Store for Fragile {
 
 /// Everything of a test, with a session that has just logged in: `access-0`, `refresh-0`.
 pub(crate) struct World {
+    pub(crate) wall: Wall,
     pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     pub(crate) store: Fragile,
     pub(crate) provider: Provider,
@@ -256,14 +285,18 @@ impl World {
     }
 
     pub(crate) async fn with(set_up: impl FnOnce(Provider) -> Provider) -> Self {
-        let clock = clock();
+        let wall = Wall::new();
+        let clock = {
+            let wall = wall.clone();
+            move || wall.now()
+        };
         let store = Fragile::new(clock.clone());
         let provider = set_up(Provider::new(clock.clone()));
         let keeper = builder(store.clone(), clock.clone()).spawn().expect("a keeper");
         let session = keeper.session(key(), provider.clone()).await.expect("a session");
         session.put(tokens(0, Expiry::At(clock() + LIFETIME))).await.expect("saved");
         let events = keeper.events();
-        Self { clock: Arc::new(clock), store, provider, keeper, session, events }
+        Self { wall, clock: Arc::new(clock), store, provider, keeper, session, events }
     }
 
     /// Another process on the same store.
