@@ -16,6 +16,7 @@ use crate::metrics;
 use crate::record::OwnerId;
 use crate::schedule::Schedule;
 use crate::session::Session;
+use crate::steady::Steady;
 use crate::store::Store;
 
 /// Keeps sessions fresh: refreshes ahead of need, once for all who wait, and journals each presentation before it leaves.
@@ -30,7 +31,7 @@ pub struct Keeper {
 /// What all sessions of a keeper have in common.
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock: Steady,
     pub(crate) options: Options,
     pub(crate) owner: OwnerId,
     pub(crate) runtime: Handle,
@@ -148,7 +149,7 @@ impl KeeperBuilder {
             Options { request: self.request, save: self.save, lease: self.request + 2 * self.save, floor: self.floor };
         let shared = Arc::new(Shared {
             store: self.store,
-            clock: self.clock,
+            clock: Steady::new(self.clock),
             options,
             owner: OwnerId::from_random(random()?),
             runtime,
@@ -163,7 +164,7 @@ impl KeeperBuilder {
         let worker = Arc::clone(&shared);
         shared.runtime.spawn(async move {
             tokio::select! {
-                () = worker.schedule.run(&*worker.clock) => {}
+                () = worker.schedule.run(&worker.clock) => {}
                 () = worker.closing.cancelled() => {}
             }
         });

@@ -19,6 +19,7 @@ mod saving;
 mod schedule;
 mod session;
 mod snapshot;
+mod steady;
 mod store;
 
 pub use codec::RecordDamage;

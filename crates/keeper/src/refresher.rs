@@ -53,10 +53,15 @@ impl Inner {
             }
             self.adopt_newer(&record)?;
             let policy = self.provider.policy();
-            match process::plan(&record, need, policy, self.keeper.options.lease, self.keeper.clock.now()) {
+            // The record's times are read as they were when the process saw it first.
+            let ahead = self.slot.load().map_or(Duration::ZERO, |shown| shown.ahead);
+            let read = |time: SystemTime| time.checked_sub(ahead).unwrap_or(SystemTime::UNIX_EPOCH);
+            let need_read = if let Need::UsableAt(time) = need { Need::UsableAt(read(time)) } else { need };
+            let now = read(self.keeper.clock.now());
+            match process::plan(&record, need_read, policy, self.keeper.options.lease, now) {
                 Plan::Rest => return Ok(()),
                 Plan::Wait(time) => {
-                    self.flight().look_again_at(time);
+                    self.flight().look_again_at(time.checked_add(ahead).unwrap_or(time));
                     return Ok(());
                 }
                 Plan::LogIn => return Err(login_needed(record.state)),
@@ -71,7 +76,7 @@ impl Inner {
                 }
                 Plan::Present { settle } => {
                     // The claim's age counts from before the question.
-                    let asked = Asked { at: Instant::now(), wall: self.keeper.clock.now() };
+                    let asked = Asked { at: Instant::now(), wall: self.keeper.clock.wall() };
                     let attempt = AttemptId::from_random(random()?);
                     let answer = self.apply(self.begin(&record, attempt, settle)).await;
                     match process::opened(answer.as_ref().ok()) {
@@ -150,7 +155,7 @@ impl Inner {
             }
         }
         // The monotonic clock stands still while the machine sleeps; the wall clock does not.
-        let slept = self.keeper.clock.now().duration_since(asked.wall).unwrap_or_default();
+        let slept = self.keeper.clock.wall().duration_since(asked.wall).unwrap_or_default();
         let age = asked.at.elapsed().max(slept);
         let in_time = process::may_send(age, options.request + options.save, options.lease);
         if !in_time {
@@ -161,7 +166,7 @@ impl Inner {
             let error = Error::new(ErrorKind::Unreachable, Outcome::NotSent, ACTION, reason);
             return self.fail(&claim, error).await;
         }
-        let sent_at = self.keeper.clock.now();
+        let sent_at = self.keeper.clock.wall();
         let answer = self.call(tokens).await;
         metrics::refreshed(&self.key, answer.as_ref().map_or_else(|it| it.outcome().as_str(), |_| metrics::GRANTED));
         match answer {
@@ -201,7 +206,7 @@ impl Inner {
             return self.fail(claim, error).await;
         };
         self.save(unsaved, claim.doubtful).await?;
-        if granted.access_expiry.is_known_past(self.keeper.clock.now()) {
+        if granted.access_expiry.is_known_past(self.keeper.clock.wall()) {
             let reason = "the provider granted a token that has expired already";
             return Err(Error::new(ErrorKind::Protocol, Outcome::Unknown, ACTION, reason));
         }
@@ -212,7 +217,7 @@ impl Inner {
     async fn fail(self: &Arc<Self>, claim: &Claim, error: Error) -> Result<(), Error> {
         let Claim { attempt, due, .. } = *claim;
         let conclusion = decision::conclusion(&error, self.provider.policy());
-        let now = self.keeper.clock.now();
+        let now = self.keeper.clock.wall();
         let noted = LastError {
             kind: error.kind().as_str().to_owned(),
             outcome: error.outcome().as_str().to_owned(),

@@ -81,6 +81,7 @@ impl Session {
         }
         // A refresh that was under way for another reason may land without what this caller needs.
         for _ in 0..3 {
+            let asked = inner.keeper.clock.wall();
             let landed = inner.fly(Need::UsableAt(needed(inner.keeper.clock.now()))).await;
             let now = inner.keeper.clock.now();
             // A failure makes nothing worse: what can be used is handed out.
@@ -88,6 +89,10 @@ impl Session {
                 return Ok(token);
             }
             landed?;
+            if inner.slot.load().and_then(|snapshot| snapshot.granted_at).is_some_and(|granted| granted >= asked) {
+                // What was granted for this caller does not live that long, and another grant would not either.
+                break;
+            }
         }
         Err(no_token(inner.slot.load().as_deref()))
     }
@@ -126,7 +131,7 @@ impl Session {
     /// (asking again replaces that one); [`ErrorKind::Internal`] when the store does not take them.
     pub async fn put(&self, tokens: TokenSet) -> Result<(), Error> {
         let inner = &self.inner;
-        let now = inner.keeper.clock.now();
+        let now = inner.keeper.clock.wall();
         let expect = inner.slot.load();
         let generation = expect.as_ref().map_or(0, |snapshot| snapshot.shown.generation) + 1;
         let stored = inner.stored(&tokens, generation, now).ok_or_else(|| {
@@ -221,6 +226,7 @@ impl Inner {
     }
 
     pub(crate) fn show(&self, snapshot: Snapshot) {
+        let snapshot = snapshot.read_by(&self.keeper.clock, self.slot.load().as_deref());
         self.slot.publish(&Arc::new(snapshot));
     }
 

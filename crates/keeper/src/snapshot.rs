@@ -12,6 +12,7 @@ use rampauth_core::{AccessToken, Presents, TokenSet};
 use crate::process::Shown;
 use crate::protocol::AttemptRef;
 use crate::record::{Record, State, StoredTokens};
+use crate::steady::Steady;
 use crate::{decision, payload};
 
 /// One generation of one login, as it is handed out.
@@ -22,6 +23,9 @@ pub(crate) struct Snapshot {
     pub(crate) tokens: TokenSet,
     /// When they were asked for.
     pub(crate) granted_at: Option<SystemTime>,
+    /// How far the keeper's clock was ahead of the wall clock when the process saw these tokens first. The two times below are
+    /// by the keeper's clock.
+    pub(crate) ahead: Duration,
     /// From here on the access token is not handed out; `None`: until the provider rejects it.
     usable_until: Option<SystemTime>,
     /// How long before that callers wait for a refresh.
@@ -43,6 +47,7 @@ impl Snapshot {
             shown: Shown::of(record),
             state: record.state,
             granted_at: stored.map(|stored| stored.granted_at),
+            ahead: Duration::ZERO,
             usable_until: tokens.access_expiry.time(),
             mandatory: stored.map_or(Duration::ZERO, decision::mandatory),
             rejected: record.rejected.is_some() && stored.is_some_and(|stored| stored.access == record.rejected),
@@ -58,12 +63,24 @@ impl Snapshot {
             shown: Shown::unsaved(&attempt),
             state: State::Ready,
             granted_at: Some(stored.granted_at),
+            ahead: Duration::ZERO,
             usable_until: tokens.access_expiry.time(),
             mandatory: decision::mandatory(stored),
             rejected: false,
             due: stored.next_due,
             tokens,
         })
+    }
+
+    /// The same by the keeper's clock, as the tokens' times are read from now on: what was shown before under this name goes on
+    /// as it was read then.
+    pub(crate) fn read_by(mut self, clock: &Steady, shown: Option<&Self>) -> Self {
+        let known =
+            shown.filter(|it| it.shown.session == self.shown.session && it.shown.generation == self.shown.generation);
+        self.ahead = known.map_or_else(|| clock.behind(), |it| it.ahead);
+        let read = |time: SystemTime| time.checked_add(self.ahead).unwrap_or(time);
+        (self.usable_until, self.due) = (self.usable_until.map(read), self.due.map(read));
+        self
     }
 
     /// The access token, if it may be handed out and lives past `time`.

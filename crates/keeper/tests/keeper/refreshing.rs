@@ -58,6 +58,7 @@ async fn a_token_must_outlive_the_callers_operation() {
     assert_eq!(long.expose_secret(), "access-1");
     let error = world.session.access_token_for(LIFETIME * 2).await.expect_err("no token lives that long");
     assert!(error.to_string().ends_with("no token lives as long as was asked for"), "{error}");
+    assert_eq!(world.provider.calls(), 2, "what was granted for this caller shows that another grant would not either");
 }
 
 #[tokio::test(start_paused = true)]
