@@ -225,7 +225,9 @@ impl Inner {
             code: error.provider_code().map(str::to_owned),
             at: now,
         };
-        let soon = now.checked_add(self.keeper.options.floor.0);
+        // For other processes too: no sooner than the provider asked for.
+        let (least, most) = self.keeper.options.floor;
+        let soon = now.checked_add(error.retry_after().map_or(least, |wait| wait.clamp(least, most.max(least))));
         let next_due = match due {
             // A doubt is settled soon, if at all; what was due still is.
             _ if conclusion == Conclusion::Unknown => soon,

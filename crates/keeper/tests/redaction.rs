@@ -31,7 +31,7 @@ fn key() -> SessionKey {
 struct Needles(Arc<Mutex<Vec<Needle>>>);
 
 impl Needles {
-    fn new(&self, label: &str) -> String {
+    fn needle(&self, label: &str) -> String {
         let needle = Needle::new(label);
         let text = needle.to_string();
         self.0.lock().expect("no panic").push(needle);
@@ -39,12 +39,12 @@ impl Needles {
     }
 
     fn tokens(&self, expiry: Expiry) -> TokenSet {
-        let access = AccessToken::new(self.new("access")).expect("a token");
+        let access = AccessToken::new(self.needle("access")).expect("a token");
         self.refresh_token().with_access_token(access, expiry)
     }
 
     fn refresh_token(&self) -> TokenSet {
-        TokenSet::new().with_refresh_token(RefreshToken::new(self.new("refresh")).expect("a token"), Expiry::Unknown)
+        TokenSet::new().with_refresh_token(RefreshToken::new(self.needle("refresh")).expect("a token"), Expiry::Unknown)
     }
 
     #[track_caller]

@@ -50,6 +50,22 @@ async fn a_herd_shares_one_failure_too_and_the_floor_keeps_the_next_one_waiting(
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_provider_asks_one_process_to_wait_every_process_waits() {
+    let world = World::new().await;
+    let (_keeper, _other) = world.another_process().await;
+    let down = error(ErrorKind::RateLimited, Outcome::Refused).with_retry_after(Some(Duration::from_secs(90)));
+    world.provider.next([Move::Fail(down)]);
+    pass(LIFETIME * 80 / 100).await;
+    assert_eq!(world.provider.calls(), 1, "when it was due");
+    let next_due = world.store.record().await.next_due.expect("a time");
+    let left = next_due.duration_since((world.clock)()).expect("to come");
+    pass(left - Duration::from_secs(1)).await;
+    assert_eq!(world.provider.calls(), 1, "no process asks before");
+    pass(Duration::from_secs(60)).await;
+    assert_eq!(world.provider.presented(), ["refresh-0", "refresh-0"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_caller_that_is_dropped_changes_nothing() {
     let world = World::new().await;
     world.provider.next([Move::GrantAfter(Duration::from_secs(10))]);
