@@ -3,6 +3,7 @@
 mod clocks;
 mod doubt;
 mod metrics;
+mod pauses;
 mod refreshing;
 mod sharing;
 mod support;

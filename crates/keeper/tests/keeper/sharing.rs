@@ -11,6 +11,7 @@ async fn a_herd_makes_one_call_and_shares_its_answer() {
     let world = World::new().await;
     world.provider.next([Move::GrantAfter(Duration::from_secs(5))]);
     pass(LIFETIME / 2).await;
+    let before = world.store.steps();
     let callers: Vec<_> = (0..500)
         .map(|_| {
             let session = world.session.clone();
@@ -22,6 +23,7 @@ async fn a_herd_makes_one_call_and_shares_its_answer() {
         assert_eq!(token.expose_secret(), "access-1");
     }
     assert_eq!(world.provider.calls(), 1);
+    assert_eq!(world.store.steps() - before, 3, "one look, one begin, one commit");
 }
 
 #[tokio::test(start_paused = true)]
