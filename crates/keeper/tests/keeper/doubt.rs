@@ -98,6 +98,21 @@ async fn after_a_crash_the_next_process_finds_the_attempt_and_settles_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_has_a_deadline_and_no_answer_by_then_is_a_doubt() {
+    let world = World::with(|provider| provider.when_unknown(WhenUnknown::AtLastMoment)).await;
+    world.provider.next([Move::Hang]);
+    let refresh = tokio::spawn({
+        let session = world.session.clone();
+        async move { session.refresh().await }
+    });
+    pass(Duration::from_secs(36)).await;
+    assert!(refresh.is_finished());
+    let error = refresh.await.expect("no panic").expect_err("no answer");
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown));
+    assert_eq!(world.store.record().await.state, State::Doubtful);
+}
+
+#[tokio::test(start_paused = true)]
 async fn not_sent_takes_its_own_presentation_back() {
     let mut world = World::new().await;
     world.provider.next([Move::Fail(error(ErrorKind::Unreachable, Outcome::NotSent))]);

@@ -2,6 +2,7 @@
 
 mod clocks;
 mod doubt;
+mod late;
 mod metrics;
 mod pauses;
 mod refreshing;

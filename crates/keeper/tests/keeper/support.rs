@@ -164,6 +164,9 @@ pub(crate) fn error(kind: ErrorKind, outcome: Outcome) -> Error {
     Error::new(kind, outcome, "refresh the fake tokens", "it was told to fail")
 }
 
+/// What others do behind a process's back.
+type Meanwhile = Box<dyn FnOnce() -> Vec<Operation> + Send>;
+
 /// A memory store that can be put out of order.
 #[derive(Clone)]
 pub(crate) struct Fragile {
@@ -172,6 +175,7 @@ pub(crate) struct Fragile {
     refuses_commits: Arc<AtomicBool>,
     loses_begin: Arc<AtomicBool>,
     delays_begin: Arc<Mutex<Duration>>,
+    after_begin: Arc<Mutex<Option<Meanwhile>>>,
     steps: Arc<AtomicUsize>,
 }
 
@@ -183,6 +187,7 @@ impl Fragile {
             refuses_commits: Arc::default(),
             loses_begin: Arc::default(),
             delays_begin: Arc::default(),
+            after_begin: Arc::default(),
             steps: Arc::default(),
         }
     }
@@ -203,6 +208,11 @@ impl Fragile {
     /// Answers the next begin after this long.
     pub(crate) fn delay_the_next_begin(&self, wait: Duration) {
         *self.delays_begin.lock().expect("no panic") = wait;
+    }
+
+    /// Carries these out after the next begin, before that is answered.
+    pub(crate) fn after_the_next_begin(&self, meanwhile: impl FnOnce() -> Vec<Operation> + Send + 'static) {
+        *self.after_begin.lock().expect("no panic") = Some(Box::new(meanwhile));
     }
 
     /// How often it was asked for anything.
@@ -251,6 +261,10 @@ impl Store for Fragile {
             tokio::time::sleep(wait).await;
         }
         let answer = self.store().apply(key, operation).await;
+        let meanwhile = if begin { self.after_begin.lock().expect("no panic").take() } else { None };
+        for operation in meanwhile.map(|operations| operations()).unwrap_or_default() {
+            self.store().apply(key, operation).await?;
+        }
         if begin && self.loses_begin.swap(false, Ordering::SeqCst) {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "failed to use the store: its answer is lost"));
         }
