@@ -42,8 +42,11 @@ async fn at_the_last_moment_a_live_access_token_is_never_risked() {
     let mut world = World::with(|provider| provider.when_unknown(WhenUnknown::AtLastMoment)).await;
     world.provider.next([Move::LoseAnswer]);
     world.session.refresh().await.expect_err("the answer is lost");
-    pass(LIFETIME * 9 / 10).await;
+    pass(LIFETIME / 10).await;
+    let before = world.store.steps();
+    pass(LIFETIME * 8 / 10).await;
     assert_eq!(world.provider.calls(), 1);
+    assert!(world.store.steps() - before <= 2, "nobody looks at it before");
     assert_eq!(world.token().await, "access-0");
     pass(LIFETIME / 20).await;
     assert_eq!(world.token().await, "access-2");

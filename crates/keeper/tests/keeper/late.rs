@@ -152,3 +152,21 @@ async fn shutdown_lets_nothing_leave_that_was_only_claimed() {
     refresh.await.expect("no panic").expect_err("not sent");
     assert_eq!(world.provider.calls(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_ages_by_the_monotonic_clock_too() {
+    let within = Duration::from_secs(3_600);
+    let world = World::with(|provider| provider.when_unknown(WhenUnknown::Promptly { within })).await;
+    world.provider.next([Move::LoseAnswer]);
+    world.session.refresh().await.expect_err("lost");
+    // The store takes its time twice, and the wall clock is set back meanwhile.
+    let (wall, store) = (world.wall.clone(), world.store.clone());
+    world.store.delay_the_next_begin(Duration::from_secs(4));
+    world.store.after_the_next_begin(move || {
+        wall.step(-60);
+        store.delay_the_next_load(Duration::from_secs(4));
+        Vec::new()
+    });
+    assert_eq!(world.session.settle().await.expect_err("too old").outcome(), Outcome::NotSent);
+    assert_eq!(world.provider.calls(), 1);
+}

@@ -175,6 +175,7 @@ pub(crate) struct Fragile {
     refuses_commits: Arc<AtomicBool>,
     loses_begin: Arc<AtomicBool>,
     delays_begin: Arc<Mutex<Duration>>,
+    delays_load: Arc<Mutex<Duration>>,
     after_begin: Arc<Mutex<Option<Meanwhile>>>,
     steps: Arc<AtomicUsize>,
 }
@@ -187,6 +188,7 @@ impl Fragile {
             refuses_commits: Arc::default(),
             loses_begin: Arc::default(),
             delays_begin: Arc::default(),
+            delays_load: Arc::default(),
             after_begin: Arc::default(),
             steps: Arc::default(),
         }
@@ -208,6 +210,11 @@ impl Fragile {
     /// Answers the next begin after this long.
     pub(crate) fn delay_the_next_begin(&self, wait: Duration) {
         *self.delays_begin.lock().expect("no panic") = wait;
+    }
+
+    /// Answers the next load after this long.
+    pub(crate) fn delay_the_next_load(&self, wait: Duration) {
+        *self.delays_load.lock().expect("no panic") = wait;
     }
 
     /// Carries these out after the next begin, before that is answered.
@@ -250,6 +257,8 @@ impl Fragile {
 impl Store for Fragile {
     async fn load(&self, key: &SessionKey) -> Result<Option<Record>, StoreError> {
         self.check(false)?;
+        let wait = std::mem::take(&mut *self.delays_load.lock().expect("no panic"));
+        tokio::time::sleep(wait).await;
         self.store().load(key).await
     }
 
