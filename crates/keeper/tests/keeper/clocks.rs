@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rampauth_core::{ErrorKind, Outcome};
 
-use crate::support::{LIFETIME, Move, World, error, pass};
+use crate::support::{LIFETIME, Move, Step, World, error, pass};
 
 const HOUR: i64 = 3_600;
 /// The keeper looks at its clocks at least this often.
@@ -90,7 +90,7 @@ async fn the_pause_after_a_failure_goes_by_a_clock_that_nobody_sets() {
 #[tokio::test(start_paused = true)]
 async fn a_claim_ages_while_the_machine_sleeps() {
     let world = World::new().await;
-    world.store.delay_the_next_begin(Duration::from_secs(2));
+    world.store.delay_the_next(Step::Begin, Duration::from_secs(2));
     let refresh = tokio::spawn({
         let session = world.session.clone();
         async move { session.refresh().await }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rampauth_core::{ErrorKind, Outcome, WhenUnknown};
 use rampauth_keeper::{AttemptId, AttemptRef, Operation, OwnerId, State};
 
-use crate::support::{Move, World, error, pass};
+use crate::support::{Move, Step, World, error, pass};
 
 fn refused() -> Move {
     Move::Fail(error(ErrorKind::LoginNeeded, Outcome::Refused))
@@ -141,7 +141,7 @@ async fn a_claim_after_which_the_store_fails_is_given_back_once_it_is_there_agai
 #[tokio::test(start_paused = true)]
 async fn shutdown_lets_nothing_leave_that_was_only_claimed() {
     let world = World::new().await;
-    world.store.delay_the_next_begin(Duration::from_secs(2));
+    world.store.delay_the_next(Step::Begin, Duration::from_secs(2));
     let refresh = tokio::spawn({
         let session = world.session.clone();
         async move { session.refresh().await }
@@ -161,10 +161,10 @@ async fn a_claim_ages_by_the_monotonic_clock_too() {
     world.session.refresh().await.expect_err("lost");
     // The store takes its time twice, and the wall clock is set back meanwhile.
     let (wall, store) = (world.wall.clone(), world.store.clone());
-    world.store.delay_the_next_begin(Duration::from_secs(4));
+    world.store.delay_the_next(Step::Begin, Duration::from_secs(4));
     world.store.after_the_next_begin(move || {
         wall.step(-60);
-        store.delay_the_next_load(Duration::from_secs(4));
+        store.delay_the_next(Step::Load, Duration::from_secs(4));
         Vec::new()
     });
     assert_eq!(world.session.settle().await.expect_err("too old").outcome(), Outcome::NotSent);

@@ -10,7 +10,7 @@ use rampauth_keeper::metrics::{
     SAVE_FAILURES, SECONDS_LEFT, UNCLAIMED,
 };
 
-use crate::support::{LIFETIME, Move, World, error, pass, tokens};
+use crate::support::{LIFETIME, Move, Step, World, error, pass, tokens};
 
 /// Records what this thread's keepers measure.
 struct Recording {
@@ -153,7 +153,7 @@ async fn a_claim_that_is_lost_is_counted_and_nothing_is_sent() {
     let recording = Recording::start();
     let world = World::new().await;
     // The machine sleeps for a minute while the store answers.
-    world.store.delay_the_next_begin(Duration::from_secs(4));
+    world.store.delay_the_next(Step::Begin, Duration::from_secs(4));
     let refresh = tokio::spawn({
         let session = world.session.clone();
         async move { session.refresh().await }

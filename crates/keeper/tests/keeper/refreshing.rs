@@ -5,7 +5,7 @@ use std::time::Duration;
 use rampauth_core::{AccessToken, Expiry};
 use rampauth_keeper::{Keeper, State};
 
-use crate::support::{LIFETIME, Move, World, key, pass, tokens};
+use crate::support::{LIFETIME, Move, Step, World, key, pass, tokens};
 
 #[tokio::test(start_paused = true)]
 async fn a_fresh_token_is_read_without_waiting_and_without_a_call() {
@@ -114,6 +114,20 @@ async fn what_was_due_while_no_process_was_there_is_refreshed_at_once_and_by_one
     pass(LIFETIME / 10).await;
     assert_eq!(other.try_access_token().expect("fresh").expose_secret(), "access-1");
     assert_eq!(world.provider.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_sees_tokens_before_the_store_has_them() {
+    let world = World::new().await;
+    world.store.delay_the_next(Step::Commit, Duration::from_secs(3));
+    let refresh = tokio::spawn({
+        let session = world.session.clone();
+        async move { session.refresh().await }
+    });
+    pass(Duration::from_secs(2)).await;
+    assert_eq!((world.token().await.as_str(), world.provider.calls()), ("access-0", 1));
+    refresh.await.expect("no panic").expect("refreshed");
+    assert_eq!(world.token().await, "access-1");
 }
 
 #[tokio::test(start_paused = true)]

@@ -164,6 +164,14 @@ pub(crate) fn error(kind: ErrorKind, outcome: Outcome) -> Error {
     Error::new(kind, outcome, "refresh the fake tokens", "it was told to fail")
 }
 
+/// A step of the store that can be delayed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Load,
+    Begin,
+    Commit,
+}
+
 /// What others do behind a process's back.
 type Meanwhile = Box<dyn FnOnce() -> Vec<Operation> + Send>;
 
@@ -174,8 +182,7 @@ pub(crate) struct Fragile {
     out_of_order: Arc<AtomicBool>,
     refuses_commits: Arc<AtomicBool>,
     loses_begin: Arc<AtomicBool>,
-    delays_begin: Arc<Mutex<Duration>>,
-    delays_load: Arc<Mutex<Duration>>,
+    delays: Arc<Mutex<Vec<(Step, Duration)>>>,
     after_begin: Arc<Mutex<Option<Meanwhile>>>,
     steps: Arc<AtomicUsize>,
 }
@@ -187,8 +194,7 @@ impl Fragile {
             out_of_order: Arc::default(),
             refuses_commits: Arc::default(),
             loses_begin: Arc::default(),
-            delays_begin: Arc::default(),
-            delays_load: Arc::default(),
+            delays: Arc::default(),
             after_begin: Arc::default(),
             steps: Arc::default(),
         }
@@ -207,14 +213,19 @@ impl Fragile {
         self.loses_begin.store(true, Ordering::SeqCst);
     }
 
-    /// Answers the next begin after this long.
-    pub(crate) fn delay_the_next_begin(&self, wait: Duration) {
-        *self.delays_begin.lock().expect("no panic") = wait;
+    /// Carries out the next one of these after this long.
+    pub(crate) fn delay_the_next(&self, step: Step, wait: Duration) {
+        self.delays.lock().expect("no panic").push((step, wait));
     }
 
-    /// Answers the next load after this long.
-    pub(crate) fn delay_the_next_load(&self, wait: Duration) {
-        *self.delays_load.lock().expect("no panic") = wait;
+    async fn delay(&self, step: Step) {
+        let wait = {
+            let mut delays = self.delays.lock().expect("no panic");
+            delays.iter().position(|delay| delay.0 == step).map(|place| delays.remove(place).1)
+        };
+        if let Some(wait) = wait {
+            tokio::time::sleep(wait).await;
+        }
     }
 
     /// Carries these out after the next begin, before that is answered.
@@ -257,17 +268,17 @@ impl Fragile {
 impl Store for Fragile {
     async fn load(&self, key: &SessionKey) -> Result<Option<Record>, StoreError> {
         self.check(false)?;
-        let wait = std::mem::take(&mut *self.delays_load.lock().expect("no panic"));
-        tokio::time::sleep(wait).await;
+        self.delay(Step::Load).await;
         self.store().load(key).await
     }
 
     async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, StoreError> {
         self.check(matches!(operation, Operation::Commit { .. }))?;
         let begin = matches!(operation, Operation::Begin { .. });
-        if begin {
-            let wait = std::mem::take(&mut *self.delays_begin.lock().expect("no panic"));
-            tokio::time::sleep(wait).await;
+        match operation {
+            Operation::Begin { .. } => self.delay(Step::Begin).await,
+            Operation::Commit { .. } => self.delay(Step::Commit).await,
+            _ => {}
         }
         let answer = self.store().apply(key, operation).await;
         let meanwhile = if begin { self.after_begin.lock().expect("no panic").take() } else { None };
