@@ -78,3 +78,16 @@ async fn a_login_ends_the_pause() {
     reject(&world).await;
     assert_eq!(world.token().await, "access-2");
 }
+
+#[tokio::test(start_paused = true)]
+async fn where_a_login_is_needed_one_in_another_process_is_seen_at_once() {
+    let world = World::new().await;
+    let (_keeper, other) = world.another_process().await;
+    world.provider.next([Move::Fail(error(ErrorKind::LoginNeeded, Outcome::Refused))]);
+    world.session.refresh().await.expect_err("dead");
+    pass(LIFETIME * 2).await;
+    world.session.access_token().await.expect_err("dead");
+    let expiry = Expiry::At((world.clock)() + LIFETIME);
+    other.put(tokens(9, expiry)).await.expect("saved");
+    assert_eq!(world.token().await, "access-9");
+}
