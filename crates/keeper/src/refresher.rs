@@ -52,16 +52,10 @@ impl Inner {
                 continue;
             }
             self.adopt_newer(&record)?;
-            let policy = self.provider.policy();
-            // The record's times are read as they were when the process saw it first.
-            let ahead = self.slot.load().map_or(Duration::ZERO, |shown| shown.ahead);
-            let read = |time: SystemTime| time.checked_sub(ahead).unwrap_or(SystemTime::UNIX_EPOCH);
-            let need_read = if let Need::UsableAt(time) = need { Need::UsableAt(read(time)) } else { need };
-            let now = read(self.keeper.clock.now());
-            match process::plan(&record, need_read, policy, self.keeper.options.lease, now) {
+            match self.next_step(&record, need) {
                 Plan::Rest => return Ok(()),
                 Plan::Wait(time) => {
-                    self.flight().look_again_at(time.checked_add(ahead).unwrap_or(time));
+                    self.flight().look_again_at(time);
                     return Ok(());
                 }
                 Plan::LogIn => return Err(login_needed(record.state)),
@@ -107,6 +101,18 @@ impl Inner {
         }
         let reason = "another process has held the session's claim all the while";
         Err(Error::new(ErrorKind::Internal, Outcome::NotSent, ACTION, reason))
+    }
+
+    /// The plan for a record, whose times are read as they were when this process saw it first.
+    fn next_step(&self, record: &Record, need: Need) -> Plan {
+        let ahead = self.slot.load().map_or(Duration::ZERO, |shown| shown.ahead);
+        let read = |time: SystemTime| time.checked_sub(ahead).unwrap_or(SystemTime::UNIX_EPOCH);
+        let need = if let Need::UsableAt(time) = need { Need::UsableAt(read(time)) } else { need };
+        let (policy, lease) = (self.provider.policy(), self.keeper.options.lease);
+        match process::plan(record, need, policy, lease, read(self.keeper.clock.now())) {
+            Plan::Wait(time) => Plan::Wait(time.checked_add(ahead).unwrap_or(time)),
+            plan => plan,
+        }
     }
 
     fn begin(&self, record: &Record, attempt: AttemptId, settle: bool) -> Operation {
