@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rampauth_core::{ErrorKind, Outcome, WhenUnknown};
+use rampauth_core::{AccessToken, ErrorKind, Outcome, WhenUnknown};
 use rampauth_keeper::{AttemptId, AttemptRef, Operation, OwnerId, State};
 
 use crate::support::{Move, Step, World, error, pass};
@@ -87,6 +87,45 @@ async fn a_doubtful_token_is_not_presented_once_its_successor_is_stored() {
     world.session.settle().await.expect("settled by the late answer");
     assert_eq!(world.provider.calls(), 1);
     assert_eq!(world.session.try_access_token().expect("fresh").expose_secret(), "access-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_never_go_back_to_what_was_read_before() {
+    let world = World::new().await;
+    // Says something about another token, and reads the record for it, slowly.
+    let slow_reader = || {
+        world.store.delay_the_next(Step::Load, Duration::from_secs(3));
+        let session = world.session.clone();
+        tokio::spawn(async move { session.reject(&AccessToken::new("another").expect("a token")).await })
+    };
+    let reader = slow_reader();
+    pass(Duration::from_secs(1)).await;
+    world.session.refresh().await.expect("refreshed");
+    reader.await.expect("no panic").expect("nothing to do");
+    assert_eq!(world.session.try_access_token().expect("fresh").expose_secret(), "access-1");
+
+    let reader = slow_reader();
+    pass(Duration::from_secs(1)).await;
+    world.session.remove().await.expect("removed");
+    reader.await.expect("no panic").expect("nothing to do");
+    assert!(world.session.try_access_token().is_none(), "a logout wins over what was read before it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_behind_a_newer_one_is_kept_and_readers_see_the_newer() {
+    let mut world = World::new().await;
+    let record = world.store.record().await;
+    let another = AttemptId::from_random(4_711);
+    let attempt = AttemptRef { id: another, session: record.session, generation: record.generation };
+    let newer = World::new().await;
+    newer.session.refresh().await.expect("refreshed");
+    newer.session.refresh().await.expect("refreshed");
+    let tokens = newer.store.record().await.tokens.expect("tokens");
+    world.store.after_the_next_begin(move || vec![Operation::Commit { attempt, tokens }]);
+    world.session.refresh().await.expect("there are tokens");
+    assert_eq!(world.session.try_access_token().expect("fresh").expose_secret(), "access-2");
+    assert_eq!(world.happened(), ["orphaned", "adopted"]);
+    assert_eq!(world.store.record().await.orphans.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

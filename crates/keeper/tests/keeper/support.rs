@@ -213,7 +213,7 @@ impl Fragile {
         self.loses_begin.store(true, Ordering::SeqCst);
     }
 
-    /// Carries out the next one of these after this long.
+    /// Carries out the next one of these after this long; what is loaded was read before.
     pub(crate) fn delay_the_next(&self, step: Step, wait: Duration) {
         self.delays.lock().expect("no panic").push((step, wait));
     }
@@ -268,8 +268,9 @@ impl Fragile {
 impl Store for Fragile {
     async fn load(&self, key: &SessionKey) -> Result<Option<Record>, StoreError> {
         self.check(false)?;
+        let record = self.store().load(key).await;
         self.delay(Step::Load).await;
-        self.store().load(key).await
+        record
     }
 
     async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, StoreError> {
