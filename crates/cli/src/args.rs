@@ -37,8 +37,14 @@ Start with `rampauth demo`.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Refresh all five endpoints against a sandbox of its own, with keys made on the spot
+    /// Refresh all five endpoints against a sandbox of its own, keep a token fresh, survive a crash
     Demo,
+    /// The process that the demo kills: refreshes the stored session of a profile under a short claim
+    #[command(hide = true)]
+    DemoVictim {
+        /// The profile of the configuration
+        profile: String,
+    },
     /// Run the providers' refresh endpoints on this machine until stopped
     Sandbox {
         /// Where to listen, an address of this machine such as 127.0.0.1:4010; port 0 takes a free one

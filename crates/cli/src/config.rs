@@ -89,6 +89,9 @@ impl Config {
         let mut profiles = BTreeMap::new();
         for (name, value) in top.tables("profile")? {
             let place = Place::profile(&file, &name, value.span().start);
+            if name.is_empty() {
+                return Err(place.refuse("a profile needs a name").with_help("write `[profile.card]`, for example"));
+            }
             let DeValue::Table(table) = value.into_inner() else {
                 return Err(place.refuse(format!("it is not a table, written `[profile.{}]`", printable(&name))));
             };

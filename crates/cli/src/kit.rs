@@ -55,7 +55,8 @@ fn files(sandbox: &Sandbox) -> Result<Vec<File>, Error> {
     Ok(files)
 }
 
-fn issued(tokens: IssuedTokens) -> Result<TokenSet, Error> {
+/// Issued tokens as a login brings them.
+pub(crate) fn issued(tokens: IssuedTokens) -> Result<TokenSet, Error> {
     let odd = |error: Error| {
         let reason = "the sandbox issued a token that no header can carry";
         Error::new(ErrorKind::Internal, Outcome::NotSent, "write the tokens", reason).with_source(error)

@@ -54,6 +54,7 @@ async fn run(Args { config, json, command }: Args) -> Result<(), Error> {
     let config = config::path(config.as_deref());
     match command {
         Command::Demo => commands::demo::run(json).await,
+        Command::DemoVictim { profile } => commands::demo::victim(&config, &profile).await,
         Command::Sandbox { listen, write, force } => commands::sandbox::run(listen, write, force, json).await,
         Command::Init => commands::init::run(&config, json),
         Command::Refresh { profile, stdin, stored } => {

@@ -12,10 +12,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::event::{Event, EventKind, Events};
 use crate::key::SessionKey;
+use crate::metrics;
 use crate::record::OwnerId;
 use crate::schedule::Schedule;
 use crate::sealing::SealingKeys;
 use crate::session::Session;
+use crate::steady::Steady;
 use crate::store::Store;
 
 /// Keeps sessions fresh: refreshes ahead of need, once for all who wait, and journals each presentation before it leaves.
@@ -34,7 +36,7 @@ pub(crate) struct Shared {
     accept_unsealed: bool,
     /// Whether it was said that tokens are stored unsealed.
     warned: Once,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock: Steady,
     pub(crate) options: Options,
     pub(crate) owner: OwnerId,
     pub(crate) runtime: Handle,
@@ -176,7 +178,7 @@ impl KeeperBuilder {
             sealing: self.sealing,
             accept_unsealed: self.accept_unsealed,
             warned: Once::new(),
-            clock: self.clock,
+            clock: Steady::new(self.clock),
             options,
             owner: OwnerId::from_random(random()?),
             runtime,
@@ -191,7 +193,7 @@ impl KeeperBuilder {
         let worker = Arc::clone(&shared);
         shared.runtime.spawn(async move {
             tokio::select! {
-                () = worker.schedule.run(&*worker.clock) => {}
+                () = worker.schedule.run(&worker.clock) => {}
                 () = worker.closing.cancelled() => {}
             }
         });
@@ -201,6 +203,7 @@ impl KeeperBuilder {
 
 impl Shared {
     pub(crate) fn tell(&self, key: &SessionKey, generation: u64, kind: EventKind) {
+        metrics::happened(key, &kind);
         // Nobody has to listen.
         drop(self.events.send(Event { key: key.clone(), generation, kind }));
     }

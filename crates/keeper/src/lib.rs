@@ -9,7 +9,9 @@ mod flight;
 mod keeper;
 mod key;
 mod memory;
+pub mod metrics;
 mod payload;
+pub mod process;
 pub mod protocol;
 mod record;
 mod refresher;
@@ -19,6 +21,7 @@ mod schedule;
 mod sealing;
 mod session;
 mod snapshot;
+mod steady;
 mod store;
 
 pub use codec::RecordDamage;

@@ -16,7 +16,16 @@ struct Entry {
     call: Call,
     role: Role,
     expires_at: SystemTime,
-    spent: bool,
+    /// When it was exchanged first.
+    spent_at: Option<SystemTime>,
+    /// How long the access tokens of its login live, where that was chosen for it.
+    lifetime: Option<Duration>,
+}
+
+/// What a spent token leaves to its successors.
+pub(crate) struct Spent {
+    pub(crate) expires_at: SystemTime,
+    pub(crate) lifetime: Option<Duration>,
 }
 
 /// What a token is for.
@@ -39,9 +48,9 @@ pub(crate) enum Worthless {
 }
 
 impl Ledger {
-    pub(crate) fn enter(&mut self, call: Call, tokens: &IssuedTokens) {
+    pub(crate) fn enter(&mut self, call: Call, tokens: &IssuedTokens, lifetime: Option<Duration>) {
         let mut enter = |token: &str, role, expires_at| {
-            self.tokens.insert(token.to_owned(), Entry { call, role, expires_at, spent: false });
+            self.tokens.insert(token.to_owned(), Entry { call, role, expires_at, spent_at: None, lifetime });
         };
         match (&tokens.refresh_token, tokens.refresh_token_expires_at) {
             (Some(refresh), Some(expires_at)) => {
@@ -52,9 +61,15 @@ impl Ledger {
         }
     }
 
-    /// Takes the token out of use and tells when it would have expired, or says why it cannot be exchanged. Nothing
-    /// changes then.
-    pub(crate) fn spend(&mut self, call: Call, token: &str, now: SystemTime) -> Result<SystemTime, Worthless> {
+    /// Takes the token out of use, once `grace` has passed since its first exchange, or says why it cannot be exchanged.
+    /// Nothing changes then.
+    pub(crate) fn spend(
+        &mut self,
+        call: Call,
+        token: &str,
+        now: SystemTime,
+        grace: Duration,
+    ) -> Result<Spent, Worthless> {
         let entry = self.tokens.get_mut(token).ok_or(Worthless::Unknown)?;
         if entry.call != call {
             return Err(Worthless::OfAnotherCall(entry.call));
@@ -62,14 +77,21 @@ impl Ledger {
         if entry.role == Role::Access {
             return Err(Worthless::AccessToken);
         }
-        if entry.spent {
+        if entry.spent_at.is_some_and(|at| now.duration_since(at).unwrap_or_default() >= grace) {
             return Err(Worthless::Spent(call));
         }
         if now >= entry.expires_at {
             return Err(Worthless::Expired(call, now.duration_since(entry.expires_at).unwrap_or_default()));
         }
-        entry.spent = true;
-        Ok(entry.expires_at)
+        entry.spent_at.get_or_insert(now);
+        Ok(Spent { expires_at: entry.expires_at, lifetime: entry.lifetime })
+    }
+
+    /// When this access token ends; `None` when it was not issued for this call.
+    pub(crate) fn access_expiry(&self, call: Call, token: &str) -> Option<SystemTime> {
+        let is_access =
+            |entry: &&Entry| entry.call == call && (entry.role == Role::Access || call == Call::TransakUser);
+        self.tokens.get(token).filter(is_access).map(|entry| entry.expires_at)
     }
 }
 

@@ -7,7 +7,13 @@ use rampauth_keeper::{
 };
 use rampauth_test_kit::logs::CaptureLogs;
 
-use crate::support::{Fragile, LIFETIME, Provider, clock, key, tokens};
+use crate::support::{Fragile, LIFETIME, Provider, Wall, key, tokens};
+
+/// A wall clock that goes with tokio's.
+fn clock() -> impl Fn() -> std::time::SystemTime + Clone + Send + Sync + 'static {
+    let wall = Wall::new();
+    move || wall.now()
+}
 
 pub(crate) fn sealing_key(n: u8) -> SealingKey {
     SealingKey::from_bytes(&[n; 32])
