@@ -17,12 +17,6 @@ const ACTION: &str = "open the store";
 /// The most that the keeper's own limit on a request is longer than the client's, which says more when it is the first to end.
 const SLACK: Duration = Duration::from_secs(5);
 
-/// A keeper with the configuration's limits. A claim lasts for a request and two steps in the store, so that the limits are
-/// what a session waits for after a crash.
-pub(crate) fn keeper(store: &SqliteStore, config: &Config, timeout: Duration) -> KeeperBuilder {
-    Keeper::builder(store.clone()).request_deadline(timeout + timeout.min(SLACK)).save_deadline(config.store_timeout)
-}
-
 /// The store, made where there is none.
 pub(crate) fn create(config: &Config) -> Result<SqliteStore, Error> {
     open(config, &config.sqlite()?)
@@ -42,6 +36,29 @@ pub(crate) fn find(config: &Config) -> Result<Option<SqliteStore>, Error> {
         return Ok(None);
     }
     open(config, &path).map(Some)
+}
+
+/// A keeper on this store with the configuration's limits, which seals tokens as the configuration says. A claim lasts for a
+/// request and two steps in the store, so that the limits are what a session waits for after a crash.
+pub(crate) fn keeper(config: &Config, store: &SqliteStore, timeout: Duration) -> Result<KeeperBuilder, Error> {
+    let builder = Keeper::builder(store.clone())
+        .request_deadline(timeout + timeout.min(SLACK))
+        .save_deadline(config.store_timeout);
+    Ok(match config.sealing()? {
+        Some(keys) => builder.sealing(keys),
+        // Said where it begins, by `warn_unsealed`, and not by every command.
+        None => builder.accept_unsealed(),
+    })
+}
+
+/// Says that tokens are not sealed, if they are not.
+pub(crate) fn warn_unsealed(config: &Config) -> Result<(), Error> {
+    if config.sealing()?.is_none() {
+        tracing::warn!(
+            "tokens are stored unsealed, guarded by the permissions of the store's file alone; `sealing_key` seals them"
+        );
+    }
+    Ok(())
 }
 
 /// What the store holds of this profile, a removed session included.
@@ -98,9 +115,9 @@ pub(crate) struct Stored {
 
 impl Stored {
     /// Opens the session of a store that there is.
-    pub(crate) async fn open(store: SqliteStore, config: &Config, profile: &Profile) -> Result<Self, Error> {
+    pub(crate) async fn open(config: &Config, store: SqliteStore, profile: &Profile) -> Result<Self, Error> {
         let client = profile.client()?;
-        let keeper = keeper(&store, config, profile.timeout).on_demand().spawn()?;
+        let keeper = keeper(config, &store, profile.timeout)?.on_demand().spawn()?;
         let events = keeper.events();
         let session = keeper.session(profile.key.clone(), Arc::<dyn Refresh>::from(client)).await;
         let session = session.map_err(|error| said_by_the_store(error, Outcome::NotSent))?;
@@ -111,7 +128,7 @@ impl Stored {
     pub(crate) async fn expect(config: &Config, profile: &Profile) -> Result<Self, Error> {
         let Some(store) = find(config)? else { return Err(no_session(profile, None)) };
         match record(&store, profile).await? {
-            Some(record) if record.state != State::Tombstone => Self::open(store, config, profile).await,
+            Some(record) if record.state != State::Tombstone => Self::open(config, store, profile).await,
             record => Err(no_session(profile, record.as_ref())),
         }
     }

@@ -124,7 +124,7 @@ pub enum State {
     Doubtful,
     /// The token is dead: only a login helps, or an answer that arrives late.
     LoginNeeded,
-    /// Logged out. Kept longer than any lease or retry, so that nothing late brings the session back.
+    /// Logged out. Kept for good, so that nothing late brings the session back and the next login counts on.
     Tombstone,
 }
 
