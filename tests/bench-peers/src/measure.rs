@@ -26,7 +26,7 @@ const LOOKS: usize = 10_000;
 /// The part of a batch in which all its tasks read, at least.
 const TOGETHER: f64 = 0.8;
 /// How often a round tries to have such a batch.
-const TRIES: usize = 10;
+const TRIES: usize = 40;
 /// The batches that make a median, at least.
 const ENOUGH: usize = 31;
 
@@ -61,9 +61,12 @@ impl Candidate {
         Ok(Self { name, issuer, batch: Box::new(move |reads| Box::pin(batch(Arc::clone(&holder), reads))) })
     }
 
-    /// How often it fetched a token so far.
-    pub(crate) fn asked(&self) -> usize {
-        self.issuer.asked()
+    /// Fails when it fetched its token more than once: then its cache is not what was read.
+    fn check(&self) -> Result<(), String> {
+        match self.issuer.asked() {
+            1 => Ok(()),
+            asked => Err(format!("{} asked for its token {asked} times: its cache was not read", self.name)),
+        }
     }
 
     /// Nanoseconds per read, as each of so many tasks sees it; `None` when they did not read at the same time, because the
@@ -108,6 +111,7 @@ pub(crate) async fn all(candidates: &[Candidate]) -> Result<Vec<Row>, Box<dyn Er
     let mut reads = Vec::new();
     for candidate in candidates {
         let nanoseconds = candidate.read_by(1, TRIAL).await.unwrap_or(f64::MAX);
+        candidate.check()?;
         reads.push(((BATCH.as_secs_f64() * 1e9 / nanoseconds) as u32).clamp(1_000, 1_000_000));
     }
     let mut times = vec![TASKS.map(|_| Vec::with_capacity(ROUNDS)); candidates.len()];
@@ -123,6 +127,7 @@ pub(crate) async fn all(candidates: &[Candidate]) -> Result<Vec<Row>, Box<dyn Er
             }
         }
     }
+    candidates.iter().try_for_each(Candidate::check)?;
     if let Some(few) = times.iter().flatten().map(Vec::len).find(|batches| *batches < ENOUGH) {
         return Err(
             format!("the machine is too busy: only {few} batches of {ROUNDS} were read at the same time").into()
