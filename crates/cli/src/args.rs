@@ -111,6 +111,11 @@ pub(crate) enum Command {
         /// The profile of the configuration
         profile: String,
     },
+    /// Seal every session of the store anew with `sealing_key`, after a change of keys
+    ///
+    /// May run beside everything else. Sessions that cannot be read stay as they are and are named; the others are sealed all
+    /// the same. With --json it prints {"sealingKey", "resealed", "current"}.
+    Reseal,
     /// Keep every session fresh until stopped, and log what happens
     ///
     /// All profiles of the configuration: sessions that are imported, replaced or forgotten meanwhile are noticed within

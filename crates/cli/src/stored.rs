@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rampauth_core::{Error, ErrorKind, Outcome, Refresh};
-use rampauth_keeper::{EventKind, Events, Keeper, Record, Session, State, Store as _, StoreError, StoreErrorKind};
+use rampauth_keeper::{
+    EventKind, Events, Keeper, KeeperBuilder, Record, Session, State, Store as _, StoreError, StoreErrorKind,
+};
 use rampauth_store_sqlite::SqliteStore;
 
 use crate::config::{Config, Profile, printable};
@@ -28,6 +30,26 @@ pub(crate) fn find(config: &Config) -> Result<Option<SqliteStore>, Error> {
         return Ok(None);
     }
     SqliteStore::open(path).map(Some).map_err(|error| unusable(&error))
+}
+
+/// A keeper on this store, which seals tokens as the configuration says.
+pub(crate) fn keeper(config: &Config, store: &SqliteStore) -> Result<KeeperBuilder, Error> {
+    let builder = Keeper::builder(store.clone());
+    Ok(match config.sealing()? {
+        Some(keys) => builder.sealing(keys),
+        // Said where it begins, by `warn_unsealed`, and not by every command.
+        None => builder.accept_unsealed(),
+    })
+}
+
+/// Says that tokens are not sealed, if they are not.
+pub(crate) fn warn_unsealed(config: &Config) -> Result<(), Error> {
+    if config.sealing()?.is_none() {
+        tracing::warn!(
+            "tokens are stored unsealed, guarded by the permissions of the store's file alone; `sealing_key` seals them"
+        );
+    }
+    Ok(())
 }
 
 /// What the store holds of this profile, a removed session included.
@@ -76,9 +98,9 @@ pub(crate) struct Stored {
 
 impl Stored {
     /// Opens the session of a store that there is.
-    pub(crate) async fn open(store: SqliteStore, profile: &Profile) -> Result<Self, Error> {
+    pub(crate) async fn open(config: &Config, store: SqliteStore, profile: &Profile) -> Result<Self, Error> {
         let client = profile.client()?;
-        let keeper = Keeper::builder(store.clone()).on_demand().request_deadline(profile.timeout + SLACK).spawn()?;
+        let keeper = keeper(config, &store)?.on_demand().request_deadline(profile.timeout + SLACK).spawn()?;
         let events = keeper.events();
         let session = keeper.session(profile.key.clone(), Arc::<dyn Refresh>::from(client)).await;
         let session = session.map_err(|error| said_by_the_store(error, Outcome::NotSent))?;
@@ -89,7 +111,7 @@ impl Stored {
     pub(crate) async fn expect(config: &Config, profile: &Profile) -> Result<Self, Error> {
         let Some(store) = find(config)? else { return Err(no_session(profile, None)) };
         match record(&store, profile).await? {
-            Some(record) if record.state != State::Tombstone => Self::open(store, profile).await,
+            Some(record) if record.state != State::Tombstone => Self::open(config, store, profile).await,
             record => Err(no_session(profile, record.as_ref())),
         }
     }

@@ -1,7 +1,7 @@
 //! The keeper: one per process, owner of every refresh that its sessions need.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use rampauth_core::{Clock, Error, ErrorKind, Outcome, Refresh, SystemClock};
@@ -15,6 +15,7 @@ use crate::key::SessionKey;
 use crate::metrics;
 use crate::record::OwnerId;
 use crate::schedule::Schedule;
+use crate::sealing::SealingKeys;
 use crate::session::Session;
 use crate::steady::Steady;
 use crate::store::Store;
@@ -31,6 +32,10 @@ pub struct Keeper {
 /// What all sessions of a keeper have in common.
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) sealing: Option<SealingKeys>,
+    accept_unsealed: bool,
+    /// Whether it was said that tokens are stored unsealed.
+    warned: Once,
     pub(crate) clock: Steady,
     pub(crate) options: Options,
     pub(crate) owner: OwnerId,
@@ -59,6 +64,8 @@ pub(crate) struct Options {
 #[must_use]
 pub struct KeeperBuilder {
     store: Arc<dyn Store>,
+    sealing: Option<SealingKeys>,
+    accept_unsealed: bool,
     clock: Arc<dyn Clock>,
     request: Duration,
     save: Duration,
@@ -71,6 +78,8 @@ impl Keeper {
     pub fn builder(store: impl Store + 'static) -> KeeperBuilder {
         KeeperBuilder {
             store: Arc::new(store),
+            sealing: None,
+            accept_unsealed: false,
             clock: Arc::new(SystemClock),
             request: Duration::from_secs(35),
             save: Duration::from_secs(5),
@@ -102,6 +111,23 @@ impl Keeper {
 }
 
 impl KeeperBuilder {
+    /// Seals the tokens in the store with these keys. What is there unsealed stays readable, and is sealed when it is saved
+    /// next; [`reseal`](crate::reseal()) does so at once.
+    ///
+    /// Tokens that are sealed with another key are an error of kind [`ErrorKind::Config`], which names that key's id; they are
+    /// neither presented nor overwritten, and other sessions go on.
+    pub fn sealing(mut self, keys: SealingKeys) -> Self {
+        self.sealing = Some(keys);
+        self
+    }
+
+    /// Says that tokens are stored unsealed on purpose. Without it and without keys, the first that are written to a store that
+    /// outlives the process are warned of, once.
+    pub fn accept_unsealed(mut self) -> Self {
+        self.accept_unsealed = true;
+        self
+    }
+
     /// Takes the time from `clock`: when tokens are due and whether they are usable.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(clock);
@@ -149,6 +175,9 @@ impl KeeperBuilder {
             Options { request: self.request, save: self.save, lease: self.request + 2 * self.save, floor: self.floor };
         let shared = Arc::new(Shared {
             store: self.store,
+            sealing: self.sealing,
+            accept_unsealed: self.accept_unsealed,
+            warned: Once::new(),
             clock: Steady::new(self.clock),
             options,
             owner: OwnerId::from_random(random()?),
@@ -177,6 +206,18 @@ impl Shared {
         metrics::happened(key, &kind);
         // Nobody has to listen.
         drop(self.events.send(Event { key: key.clone(), generation, kind }));
+    }
+
+    /// Says once, before tokens go unsealed to where others may read them, that they do.
+    pub(crate) fn warn_of_unsealed_tokens(&self) {
+        if self.sealing.is_none() && !self.accept_unsealed && self.store.outlives_the_process() {
+            self.warned.call_once(|| {
+                tracing::warn!(
+                    target: "rampauth_keeper",
+                    "tokens are stored unsealed: whoever can read the store has them; give the keeper a sealing key"
+                );
+            });
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::payload;
 use crate::process::{self, Need, Opened, Plan};
 use crate::protocol::{Answer, AttemptRef, Conclusion, Operation};
 use crate::record::{AttemptId, LastError, Record, State};
+use crate::sealing::Unreadable;
 use crate::session::{Inner, out_of_protocol};
 
 const ACTION: &str = "refresh the tokens";
@@ -51,7 +52,11 @@ impl Inner {
             if self.restore(&record).await? {
                 continue;
             }
-            self.adopt_newer(&record)?;
+            if let Err(error) = self.adopt_newer(&record) {
+                // Where nobody waits for this refresh, nobody else would tell.
+                self.keeper.tell(&self.key, record.generation, EventKind::RefreshFailed(error.clone()));
+                return Err(error);
+            }
             match self.next_step(&record, need) {
                 Plan::Rest => return Ok(()),
                 Plan::Wait(time) => {
@@ -140,10 +145,10 @@ impl Inner {
         let claim = Claim { attempt, doubtful, due: record.next_due };
         let span = tracing::Span::current();
         span.record("attempt", tracing::field::debug(attempt.id)).record("generation", attempt.generation);
-        let Some(tokens) = record.tokens.as_ref().and_then(payload::open) else {
-            let reason = format!("what the store holds of {} is damaged", self.key);
-            let error = Error::new(ErrorKind::Internal, Outcome::NotSent, ACTION, reason);
-            return self.fail(&claim, error).await;
+        let opened = record.tokens.as_ref().map(|tokens| payload::open(tokens, self.seal()));
+        let tokens = match opened.unwrap_or(Err(Unreadable::Damaged)) {
+            Ok(tokens) => tokens,
+            Err(unreadable) => return self.fail(&claim, unreadable.into_error(ACTION, &self.key)).await,
         };
         if doubtful {
             // A paused process may have come this far with a claim that is not its own any more.
@@ -308,10 +313,11 @@ impl Inner {
         let shown = self.slot.load();
         let newer =
             shown.is_none_or(|it| it.shown.session != record.session || it.shown.generation < record.generation);
+        self.adopt(record)?;
         if newer {
             self.keeper.tell(&self.key, record.generation, EventKind::Adopted);
         }
-        self.adopt(record)
+        Ok(())
     }
 }
 

@@ -40,7 +40,7 @@ impl Inner {
             Ok(answer) => answer,
             Err(error) => {
                 self.keeper.tell(&self.key, attempt.generation + 1, EventKind::SaveFailed(error.clone()));
-                if let Some(snapshot) = Snapshot::held(attempt, &tokens) {
+                if let Ok(snapshot) = Snapshot::held(attempt, &tokens, self.seal()) {
                     self.show(snapshot);
                 }
                 return Err(error);
@@ -58,7 +58,7 @@ impl Inner {
                 self.adopt_newer(&record)
             }
             Answer::Stale | Answer::Gone => {
-                if let Some(tokens) = payload::open(&tokens) {
+                if let Ok(tokens) = payload::open(&tokens, self.seal()) {
                     tell(attempt.generation, EventKind::Unclaimed(UnclaimedTokens(tokens)));
                 }
                 match self.load().await? {

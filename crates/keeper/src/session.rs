@@ -13,6 +13,7 @@ use crate::key::SessionKey;
 use crate::process::Need;
 use crate::protocol::{Answer, Operation};
 use crate::record::{Record, SessionId, State, StoredTokens, TokenDigest};
+use crate::sealing::Seal;
 use crate::snapshot::{Slot, Snapshot, TokenRef};
 use crate::store::StoreError;
 use crate::{decision, payload};
@@ -212,16 +213,19 @@ impl Inner {
         let policy = self.provider.policy();
         let lease = self.keeper.options.lease;
         let due = decision::due(&self.key, generation, tokens.access_expiry, granted_at, policy, lease);
-        payload::stored(tokens, policy, granted_at, due)
+        self.keeper.warn_of_unsealed_tokens();
+        payload::stored(tokens, policy, granted_at, due, self.seal())
+    }
+
+    /// How this session's tokens are sealed and opened.
+    pub(crate) fn seal(&self) -> Seal<'_> {
+        Seal { session: &self.key, keys: self.keeper.sealing.as_ref() }
     }
 
     /// Shows readers what a record holds, unless they see something newer already.
     pub(crate) fn adopt(&self, record: &Record) -> Result<(), Error> {
-        let Some(snapshot) = Snapshot::of(record) else {
-            let reason = format!("what the store holds of {} is damaged", self.key);
-            return Err(Error::new(ErrorKind::Internal, Outcome::NotSent, "read the session", reason));
-        };
-        self.show(snapshot);
+        let snapshot = Snapshot::of(record, self.seal());
+        self.show(snapshot.map_err(|unreadable| unreadable.into_error("read the session", &self.key))?);
         Ok(())
     }
 

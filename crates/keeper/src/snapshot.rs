@@ -12,6 +12,7 @@ use rampauth_core::{AccessToken, Presents, TokenSet};
 use crate::process::Shown;
 use crate::protocol::AttemptRef;
 use crate::record::{Record, State, StoredTokens};
+use crate::sealing::{Seal, Unreadable};
 use crate::steady::Steady;
 use crate::{decision, payload};
 
@@ -36,14 +37,14 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// The picture of a record; `None` when its tokens cannot be read.
-    pub(crate) fn of(record: &Record) -> Option<Self> {
+    /// The picture of a record.
+    pub(crate) fn of(record: &Record, seal: Seal<'_>) -> Result<Self, Unreadable> {
         let stored = record.tokens.as_ref();
         let tokens = match stored {
-            Some(stored) => payload::open(stored)?,
+            Some(stored) => payload::open(stored, seal)?,
             None => TokenSet::new(),
         };
-        Some(Self {
+        Ok(Self {
             shown: Shown::of(record),
             state: record.state,
             granted_at: stored.map(|stored| stored.granted_at),
@@ -57,9 +58,9 @@ impl Snapshot {
     }
 
     /// The picture of tokens that the store has not taken yet.
-    pub(crate) fn held(attempt: AttemptRef, stored: &StoredTokens) -> Option<Self> {
-        let tokens = payload::open(stored)?;
-        Some(Self {
+    pub(crate) fn held(attempt: AttemptRef, stored: &StoredTokens, seal: Seal<'_>) -> Result<Self, Unreadable> {
+        let tokens = payload::open(stored, seal)?;
+        Ok(Self {
             shown: Shown::unsaved(&attempt),
             state: State::Ready,
             granted_at: Some(stored.granted_at),

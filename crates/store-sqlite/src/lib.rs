@@ -102,6 +102,7 @@ fn action(operation: &Operation) -> &'static str {
         Operation::GiveUp { .. } => "give up",
         Operation::Reject { .. } => "note the rejection for",
         Operation::Remove { .. } => "remove",
+        Operation::Reseal { .. } => "seal anew the tokens of",
         _ => "change",
     }
 }

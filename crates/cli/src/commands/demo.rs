@@ -103,7 +103,7 @@ impl Stage {
         kit::write(folder.path(), true, &sandbox)?;
         let config = Config::load(&folder.path().join(CONFIG))?;
         let store = stored::create(&config)?;
-        let keeper = Keeper::builder(store.clone()).spawn()?;
+        let keeper = stored::keeper(&config, &store)?.spawn()?;
         Ok(Self { keeper, store, config, sandbox, folder })
     }
 

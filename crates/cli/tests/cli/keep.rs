@@ -11,7 +11,7 @@ use rampauth_test_kit::needle::Needle;
 use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
 use serde_json::{Value, json};
 
-use crate::support::{Home, Kit, as_input, sandbox, start};
+use crate::support::{Home, Kit, as_input, profiles, sandbox, start};
 
 /// A keeper that is running; killed with the test that fails.
 struct Keeping {
@@ -123,6 +123,35 @@ fn a_profile_that_cannot_work_stops_it_at_the_start() {
     let refusal = home.run(&["keep", "--json"]).done().refusal();
     assert!(refusal.contains("profile `card`, key `secret_key`"), "{refusal}");
     assert!(!home.path().join("rampauth.db").exists());
+}
+
+#[test]
+fn what_is_stored_unsealed_is_said_once_at_the_start() {
+    let home = Home::new(&format!("store = \"sqlite:rampauth.db\"\n{}", profiles("http://127.0.0.1:9")));
+    let mut keeping = Keeping::start(&home, &[], "");
+    keeping.until("no session yet: rampauth import user");
+    let tokens = r#"{"accessToken":"a","refreshToken":"r","accessTokenExpiresAt":"2126-11-20T09:30:00Z"}"#;
+    home.run(&["import", "card"]).stdin(tokens).done().output();
+    keeping.until("keeping the session");
+    let (code, log) = keeping.stop("-TERM");
+    assert_eq!((code, log.matches("tokens are stored unsealed").count()), (Some(0), 1), "{log}");
+    assert!(log.lines().next().is_some_and(|line| line.contains("tokens are stored unsealed")), "{log}");
+}
+
+#[test]
+fn a_session_with_a_strange_key_is_named_and_the_others_are_kept() {
+    let sandbox = sandbox();
+    let kit = Kit::of(&sandbox);
+    kit.import("card").output();
+    kit.home.write("sealing.key", "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n");
+    kit.import("user").output();
+    let mut keeping = Keeping::start(&kit.home, &[], "");
+    let line = keeping.until("the session cannot be read");
+    assert!(line.contains("profile=card") && line.contains("are sealed with key 7519570fd162df1d"), "{line}");
+    assert!(keeping.until("keeping the session").contains("profile=user"));
+    let (code, log) = keeping.stop("-TERM");
+    assert_eq!((code, log.matches("the session cannot be read").count()), (Some(0), 1), "{log}");
+    assert!(!log.contains("unsealed"), "{log}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod logs;
 mod redaction;
 mod refresh;
 mod sandbox;
+mod sealed;
 mod sign;
 mod status;
 mod stored;

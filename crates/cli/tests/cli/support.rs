@@ -13,8 +13,13 @@ use tempfile::TempDir;
 /// The Alix secret key of [`Home::new`].
 pub(crate) const SECRET_KEY: &str = "alix-secret";
 
-/// A folder with `rampauth.toml` and the files that it may name: the partner's key, the provider's public one twice, and
-/// a secret key.
+/// The key that [`Home::stored_at`] and [`Kit::of`] seal tokens with.
+pub(crate) const SEALING_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
+/// How they say so.
+pub(crate) const SEALED: &str = "store = \"sqlite:rampauth.db\"\nsealing_key = { file = \"sealing.key\" }\n";
+
+/// A folder with `rampauth.toml` and the files that it may name: the partner's key, the provider's public one twice, a
+/// secret key and a sealing key.
 pub(crate) struct Home(TempDir);
 
 impl Home {
@@ -25,6 +30,7 @@ impl Home {
         home.write("alix.pub.pem", keys::PROVIDER_SPKI.pem);
         home.write("payby.pub.pem", keys::PROVIDER_SPKI.pem);
         home.write("secret.txt", SECRET_KEY);
+        home.write("sealing.key", SEALING_KEY);
         home
     }
 
@@ -40,7 +46,7 @@ impl Home {
 
     /// The same with a store.
     pub(crate) fn stored_at(base_url: &str) -> Self {
-        Self::new(&format!("store = \"sqlite:rampauth.db\"\n{}", profiles(base_url)))
+        Self::new(&format!("{SEALED}{}", profiles(base_url)))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -67,8 +73,7 @@ impl Kit {
     pub(crate) fn of(sandbox: &Sandbox) -> Self {
         let (credentials, url) = (sandbox.credentials(), sandbox.url());
         let home = Home::new(&format!(
-            r#"store = "sqlite:rampauth.db"
-[profile.card]
+            r#"{SEALED}[profile.card]
 provider = "alix-card"
 base_url = "{url}"
 partner_code = "{partner_code}"

@@ -6,6 +6,7 @@ mod late;
 mod metrics;
 mod pauses;
 mod refreshing;
+mod sealing;
 mod sharing;
 mod support;
 mod unhappy;

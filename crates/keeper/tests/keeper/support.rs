@@ -27,7 +27,7 @@ pub(crate) struct Wall {
 }
 
 impl Wall {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { start: Instant::now(), seconds: Arc::new(AtomicI64::new(1_800_000_000)) }
     }
 
@@ -36,7 +36,7 @@ impl Wall {
         self.seconds.fetch_add(seconds, Ordering::SeqCst);
     }
 
-    fn now(&self) -> SystemTime {
+    pub(crate) fn now(&self) -> SystemTime {
         let seconds = self.seconds.load(Ordering::SeqCst);
         UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs()) + self.start.elapsed()
     }
