@@ -1,8 +1,9 @@
 //! The ready-made [`HttpClient`], on reqwest, set up so that one call is one request.
 
-use std::fmt;
+use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use std::{fmt, io};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -242,7 +243,9 @@ fn unusable(why: &'static str) -> TransportError {
 
 fn failure(error: reqwest::Error) -> TransportError {
     // A connect that timed out is both; nothing was sent then.
-    let failure = if error.is_connect() {
+    let failure = if error.is_connect() && is_about_a_certificate(&error) {
+        TransportFailure::Certificate
+    } else if error.is_connect() {
         TransportFailure::Unreachable
     } else if error.is_timeout() {
         TransportFailure::Timeout
@@ -252,6 +255,19 @@ fn failure(error: reqwest::Error) -> TransportError {
         TransportFailure::Interrupted
     };
     TransportError::new(failure).with_source(error.without_url())
+}
+
+fn is_about_a_certificate(error: &reqwest::Error) -> bool {
+    let mut causes =
+        std::iter::successors(Some(error as &(dyn StdError + 'static)), |cause| <dyn StdError>::source(*cause));
+    causes.any(|cause| {
+        let mut cause = cause;
+        // An I/O error leaves what it stands for out of its sources, and may stand for another one.
+        while let Some(inner) = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            cause = inner;
+        }
+        matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
+    })
 }
 
 impl fmt::Debug for ReqwestClient {

@@ -56,6 +56,8 @@ pub fn request(method: Method, uri: Uri, user_agent: &'static str, body: Bytes) 
 pub enum TransportFailure {
     /// No connection was made, so nothing was sent.
     Unreachable,
+    /// The server's certificate was not accepted, so no connection was made and nothing was sent.
+    Certificate,
     /// It may have been sent, and time ran out before the whole answer was there.
     Timeout,
     /// It may have been sent, and the connection broke before the whole answer was there.
@@ -63,6 +65,9 @@ pub enum TransportFailure {
     /// The client could not even try, so nothing was sent.
     Unusable,
 }
+
+const CERTIFICATE: &str = "check that the base URL names the host that the certificate is for, this machine's clock and its CA \
+    certificates; where a proxy of your own network answers, trust its CA; nothing was sent";
 
 /// Why no answer came.
 #[derive(Debug)]
@@ -92,12 +97,16 @@ impl TransportError {
     /// The same failure as an [`Error`] of the call that `action` names.
     pub fn into_error(self, action: &'static str) -> Error {
         let (kind, outcome) = match self.failure {
-            TransportFailure::Unreachable => (ErrorKind::Unreachable, Outcome::NotSent),
+            TransportFailure::Unreachable | TransportFailure::Certificate => (ErrorKind::Unreachable, Outcome::NotSent),
             TransportFailure::Timeout => (ErrorKind::Timeout, Outcome::Unknown),
             TransportFailure::Interrupted => (ErrorKind::Interrupted, Outcome::Unknown),
             TransportFailure::Unusable => (ErrorKind::Internal, Outcome::NotSent),
         };
-        Error::new(kind, outcome, action, self.failure.as_reason()).with_source(self)
+        let error = Error::new(kind, outcome, action, self.failure.as_reason());
+        match self.failure {
+            TransportFailure::Certificate => error.with_help(CERTIFICATE).with_source(self),
+            _ => error.with_source(self),
+        }
     }
 }
 
@@ -105,6 +114,7 @@ impl TransportFailure {
     fn as_reason(self) -> &'static str {
         match self {
             Self::Unreachable => "no connection could be made, nothing was sent",
+            Self::Certificate => "the server's certificate was not accepted, nothing was sent",
             Self::Timeout => "no whole answer came in time",
             Self::Interrupted => "the connection broke before the whole answer was there",
             Self::Unusable => "the HTTP client could not be used, nothing was sent",

@@ -10,14 +10,18 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
 use crate::keeper::random;
+use crate::metrics;
+use crate::process::Need;
 use crate::protocol::AttemptRef;
 use crate::record::StoredTokens;
-use crate::session::{Inner, Need};
+use crate::session::Inner;
 
 #[derive(Default)]
 pub(crate) struct Flight {
     /// The refresh under way, if its result is not there yet.
     landing: Option<watch::Receiver<Option<Landing>>>,
+    /// How many callers wait for it.
+    callers: u32,
     failures: u32,
     /// After a failure: until when it stands for all who ask.
     floor: Option<(Instant, Error)>,
@@ -43,10 +47,16 @@ impl Inner {
 
     /// Its time has come: refreshes if it is due and nobody is at it.
     pub(crate) fn wake(self: &Arc<Self>) {
+        let now = self.keeper.clock.now();
         let due = self.slot.load().and_then(|snapshot| snapshot.due);
         let unsaved = self.flight().unsaved().is_some();
-        if unsaved || due.is_some_and(|due| due <= self.keeper.clock.now()) {
-            drop(self.take_off(Need::Ahead));
+        if (unsaved || due.is_some_and(|due| due <= now)) && self.take_off(Need::Ahead).is_err() {
+            // The pause after a failure goes by a clock that nobody sets.
+            let until = self.flight().0.floor.as_ref().map(|(until, _)| *until);
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if let Some(at) = left.and_then(|left| now.checked_add(left)) {
+                self.keeper.schedule.wake_at(at, Arc::downgrade(self));
+            }
         }
     }
 
@@ -73,6 +83,7 @@ impl Inner {
         if let Some(landing) = &flight.landing {
             // A sender that is gone without a result has panicked.
             if landing.borrow().is_none() && landing.has_changed().is_ok() {
+                flight.callers += u32::from(need != Need::Ahead);
                 return Ok(landing.clone());
             }
         }
@@ -87,6 +98,7 @@ impl Inner {
         }
         let (result, landing) = watch::channel(None);
         flight.landing = Some(landing.clone());
+        flight.callers = u32::from(need != Need::Ahead);
         let inner = Arc::clone(self);
         let span = tracing::info_span!(
             target: "rampauth_keeper",
@@ -113,6 +125,13 @@ impl Inner {
         let mut guard = self.flight();
         let flight = &mut *guard.0;
         let look_again = flight.look_again.take();
+        let shown = self.slot.load();
+        let death = shown.as_ref().and_then(|it| it.presented_expiry(self.provider.policy().presents));
+        metrics::landed(
+            &self.key,
+            flight.callers,
+            death.map(|time| time.duration_since(self.keeper.clock.wall()).unwrap_or_default()),
+        );
         match landed {
             Ok(()) => {
                 (flight.failures, flight.floor) = (0, None);
@@ -126,7 +145,8 @@ impl Inner {
                 flight.failures = flight.failures.saturating_add(1);
                 flight.floor = Some((Instant::now() + wait, error.clone())).filter(|_| !hopeless);
                 if !hopeless || flight.unsaved.is_some() {
-                    let due = self.slot.load().and_then(|snapshot| snapshot.due);
+                    // What is held is saved as soon as may be, whenever its own refresh is due.
+                    let due = shown.and_then(|snapshot| snapshot.due).filter(|_| flight.unsaved.is_none());
                     let at = now.checked_add(wait).unwrap_or(now);
                     self.keeper.schedule.wake_at(due.map_or(at, |due| due.max(at)), Arc::downgrade(self));
                 }

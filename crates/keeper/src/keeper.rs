@@ -1,7 +1,7 @@
 //! The keeper: one per process, owner of every refresh that its sessions need.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use rampauth_core::{Clock, Error, ErrorKind, Outcome, Refresh, SystemClock};
@@ -12,9 +12,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::event::{Event, EventKind, Events};
 use crate::key::SessionKey;
+use crate::metrics;
 use crate::record::OwnerId;
 use crate::schedule::Schedule;
+use crate::sealing::SealingKeys;
 use crate::session::Session;
+use crate::steady::Steady;
 use crate::store::Store;
 
 /// Keeps sessions fresh: refreshes ahead of need, once for all who wait, and journals each presentation before it leaves.
@@ -29,7 +32,11 @@ pub struct Keeper {
 /// What all sessions of a keeper have in common.
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) sealing: Option<SealingKeys>,
+    accept_unsealed: bool,
+    /// Whether it was said that tokens are stored unsealed.
+    warned: Once,
+    pub(crate) clock: Steady,
     pub(crate) options: Options,
     pub(crate) owner: OwnerId,
     pub(crate) runtime: Handle,
@@ -57,6 +64,8 @@ pub(crate) struct Options {
 #[must_use]
 pub struct KeeperBuilder {
     store: Arc<dyn Store>,
+    sealing: Option<SealingKeys>,
+    accept_unsealed: bool,
     clock: Arc<dyn Clock>,
     request: Duration,
     save: Duration,
@@ -69,6 +78,8 @@ impl Keeper {
     pub fn builder(store: impl Store + 'static) -> KeeperBuilder {
         KeeperBuilder {
             store: Arc::new(store),
+            sealing: None,
+            accept_unsealed: false,
             clock: Arc::new(SystemClock),
             request: Duration::from_secs(35),
             save: Duration::from_secs(5),
@@ -100,6 +111,23 @@ impl Keeper {
 }
 
 impl KeeperBuilder {
+    /// Seals the tokens in the store with these keys. What is there unsealed stays readable, and is sealed when it is saved
+    /// next; [`reseal`](crate::reseal()) does so at once.
+    ///
+    /// Tokens that are sealed with another key are an error of kind [`ErrorKind::Config`], which names that key's id; they are
+    /// neither presented nor overwritten, and other sessions go on.
+    pub fn sealing(mut self, keys: SealingKeys) -> Self {
+        self.sealing = Some(keys);
+        self
+    }
+
+    /// Says that tokens are stored unsealed on purpose. Without it and without keys, the first that are written to a store that
+    /// outlives the process are warned of, once.
+    pub fn accept_unsealed(mut self) -> Self {
+        self.accept_unsealed = true;
+        self
+    }
+
     /// Takes the time from `clock`: when tokens are due and whether they are usable.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(clock);
@@ -147,7 +175,10 @@ impl KeeperBuilder {
             Options { request: self.request, save: self.save, lease: self.request + 2 * self.save, floor: self.floor };
         let shared = Arc::new(Shared {
             store: self.store,
-            clock: self.clock,
+            sealing: self.sealing,
+            accept_unsealed: self.accept_unsealed,
+            warned: Once::new(),
+            clock: Steady::new(self.clock),
             options,
             owner: OwnerId::from_random(random()?),
             runtime,
@@ -162,7 +193,7 @@ impl KeeperBuilder {
         let worker = Arc::clone(&shared);
         shared.runtime.spawn(async move {
             tokio::select! {
-                () = worker.schedule.run(&*worker.clock) => {}
+                () = worker.schedule.run(&worker.clock) => {}
                 () = worker.closing.cancelled() => {}
             }
         });
@@ -172,8 +203,21 @@ impl KeeperBuilder {
 
 impl Shared {
     pub(crate) fn tell(&self, key: &SessionKey, generation: u64, kind: EventKind) {
+        metrics::happened(key, &kind);
         // Nobody has to listen.
         drop(self.events.send(Event { key: key.clone(), generation, kind }));
+    }
+
+    /// Says once, before tokens go unsealed to where others may read them, that they do.
+    pub(crate) fn warn_of_unsealed_tokens(&self) {
+        if self.sealing.is_none() && !self.accept_unsealed && self.store.outlives_the_process() {
+            self.warned.call_once(|| {
+                tracing::warn!(
+                    target: "rampauth_keeper",
+                    "tokens are stored unsealed: whoever can read the store has them; give the keeper a sealing key"
+                );
+            });
+        }
     }
 }
 

@@ -9,14 +9,19 @@ mod flight;
 mod keeper;
 mod key;
 mod memory;
+pub mod metrics;
 mod payload;
+pub mod process;
 pub mod protocol;
 mod record;
 mod refresher;
+mod reseal;
 mod saving;
 mod schedule;
+mod sealing;
 mod session;
 mod snapshot;
+mod steady;
 mod store;
 
 pub use codec::RecordDamage;
@@ -24,11 +29,13 @@ pub use event::{Event, EventKind, Events, UnclaimedTokens};
 pub use keeper::{Keeper, KeeperBuilder};
 pub use key::SessionKey;
 pub use memory::MemoryStore;
-pub use protocol::{Answer, AttemptRef, Conclusion, Operation};
+pub use protocol::{Answer, AttemptRef, Conclusion, Operation, Resealed};
 pub use record::{
     Attempt, AttemptId, BootTime, LastError, Lease, Orphan, OwnerId, Record, SessionId, State, StoreTime, StoredTokens,
     TokenDigest,
 };
+pub use reseal::{ResealReport, reseal};
+pub use sealing::{SealingKey, SealingKeys};
 pub use session::Session;
 pub use snapshot::TokenRef;
 pub use store::{Store, StoreError, StoreErrorKind};

@@ -1,15 +1,15 @@
-//! When which session is looked at next: deadlines on the wall clock, checked at least every half minute, so that a clock that
-//! is set or a machine that slept delays nothing for longer.
+//! When which session is looked at next: deadlines on the keeper's clock, checked at least every half minute, so that a wall
+//! clock that is set or a machine that slept delays nothing for longer.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::{Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
-use rampauth_core::Clock;
 use tokio::sync::Notify;
 
 use crate::session::Inner;
+use crate::steady::Steady;
 
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
@@ -36,8 +36,9 @@ impl Schedule {
     }
 
     /// Wakes sessions for ever.
-    pub(crate) async fn run(&self, clock: &dyn Clock) {
+    pub(crate) async fn run(&self, clock: &Steady) {
         loop {
+            clock.beat();
             let now = clock.now();
             while let Some(session) = self.next(now) {
                 if let Some(session) = session.upgrade() {

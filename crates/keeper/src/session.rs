@@ -10,8 +10,10 @@ use crate::event::EventKind;
 use crate::flight::Flight;
 use crate::keeper::{Shared, random};
 use crate::key::SessionKey;
+use crate::process::Need;
 use crate::protocol::{Answer, Operation};
 use crate::record::{Record, SessionId, State, StoredTokens, TokenDigest};
+use crate::sealing::Seal;
 use crate::snapshot::{Slot, Snapshot, TokenRef};
 use crate::store::StoreError;
 use crate::{decision, payload};
@@ -30,26 +32,6 @@ pub(crate) struct Inner {
     pub(crate) provider: Arc<dyn Refresh>,
     pub(crate) slot: Slot,
     pub(crate) flight: Mutex<Flight>,
-}
-
-/// Why a refresh is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
-    /// It is time, and nobody waits.
-    Ahead,
-    /// A caller waits for a token that is usable at this time.
-    UsableAt(SystemTime),
-    /// A person asked, whatever the expiry says.
-    ByHand,
-    /// A person asked for the end of a doubt, if there is one.
-    Certainty,
-}
-
-impl Need {
-    /// A person's word stands above policies and pauses.
-    pub(crate) fn is_a_persons(self) -> bool {
-        matches!(self, Self::ByHand | Self::Certainty)
-    }
 }
 
 impl Session {
@@ -100,6 +82,7 @@ impl Session {
         }
         // A refresh that was under way for another reason may land without what this caller needs.
         for _ in 0..3 {
+            let asked = inner.keeper.clock.wall();
             let landed = inner.fly(Need::UsableAt(needed(inner.keeper.clock.now()))).await;
             let now = inner.keeper.clock.now();
             // A failure makes nothing worse: what can be used is handed out.
@@ -107,6 +90,10 @@ impl Session {
                 return Ok(token);
             }
             landed?;
+            if inner.slot.load().and_then(|snapshot| snapshot.granted_at).is_some_and(|granted| granted >= asked) {
+                // What was granted for this caller does not live that long, and another grant would not either.
+                break;
+            }
         }
         Err(no_token(inner.slot.load().as_deref()))
     }
@@ -145,14 +132,14 @@ impl Session {
     /// (asking again replaces that one); [`ErrorKind::Internal`] when the store does not take them.
     pub async fn put(&self, tokens: TokenSet) -> Result<(), Error> {
         let inner = &self.inner;
-        let now = inner.keeper.clock.now();
+        let now = inner.keeper.clock.wall();
         let expect = inner.slot.load();
-        let generation = expect.as_ref().map_or(0, |snapshot| snapshot.generation) + 1;
+        let generation = expect.as_ref().map_or(0, |snapshot| snapshot.shown.generation) + 1;
         let stored = inner.stored(&tokens, generation, now).ok_or_else(|| {
             Error::input("store the tokens", "they lack the token that this provider's refresh presents")
         })?;
         let session = SessionId::from_random(random()?);
-        let expect = expect.map(|snapshot| snapshot.session);
+        let expect = expect.map(|snapshot| snapshot.shown.session);
         match inner.apply(Operation::Put { session, expect, tokens: stored }).await? {
             Answer::Saved(record) => {
                 inner.forget_failures();
@@ -177,7 +164,7 @@ impl Session {
         let inner = &self.inner;
         // Without a login of this process's knowledge: whatever is there.
         let expect = match inner.slot.load() {
-            Some(snapshot) => Some(snapshot.session),
+            Some(snapshot) => Some(snapshot.shown.session),
             None => inner.load().await?.map(|record| record.session),
         };
         let Some(expect) = expect else { return Ok(()) };
@@ -226,20 +213,24 @@ impl Inner {
         let policy = self.provider.policy();
         let lease = self.keeper.options.lease;
         let due = decision::due(&self.key, generation, tokens.access_expiry, granted_at, policy, lease);
-        payload::stored(tokens, policy, granted_at, due)
+        self.keeper.warn_of_unsealed_tokens();
+        payload::stored(tokens, policy, granted_at, due, self.seal())
+    }
+
+    /// How this session's tokens are sealed and opened.
+    pub(crate) fn seal(&self) -> Seal<'_> {
+        Seal { session: &self.key, keys: self.keeper.sealing.as_ref() }
     }
 
     /// Shows readers what a record holds, unless they see something newer already.
     pub(crate) fn adopt(&self, record: &Record) -> Result<(), Error> {
-        let Some(snapshot) = Snapshot::of(record) else {
-            let reason = format!("what the store holds of {} is damaged", self.key);
-            return Err(Error::new(ErrorKind::Internal, Outcome::NotSent, "read the session", reason));
-        };
-        self.show(snapshot);
+        let snapshot = Snapshot::of(record, self.seal());
+        self.show(snapshot.map_err(|unreadable| unreadable.into_error("read the session", &self.key))?);
         Ok(())
     }
 
     pub(crate) fn show(&self, snapshot: Snapshot) {
+        let snapshot = snapshot.read_by(&self.keeper.clock, self.slot.load().as_deref());
         self.slot.publish(&Arc::new(snapshot));
     }
 

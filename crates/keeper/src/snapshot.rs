@@ -7,20 +7,26 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwapOption, Guard};
-use rampauth_core::{AccessToken, TokenSet};
+use rampauth_core::{AccessToken, Presents, TokenSet};
 
+use crate::process::Shown;
 use crate::protocol::AttemptRef;
-use crate::record::{Record, SessionId, State, StoredTokens};
+use crate::record::{Record, State, StoredTokens};
+use crate::sealing::{Seal, Unreadable};
+use crate::steady::Steady;
 use crate::{decision, payload};
 
 /// One generation of one login, as it is handed out.
 pub(crate) struct Snapshot {
-    pub(crate) session: SessionId,
-    pub(crate) generation: u64,
+    /// Which login and generation.
+    pub(crate) shown: Shown,
     pub(crate) state: State,
     pub(crate) tokens: TokenSet,
     /// When they were asked for.
     pub(crate) granted_at: Option<SystemTime>,
+    /// How far the keeper's clock was ahead of the wall clock when the process saw these tokens first. The two times below are
+    /// by the keeper's clock.
+    pub(crate) ahead: Duration,
     /// From here on the access token is not handed out; `None`: until the provider rejects it.
     usable_until: Option<SystemTime>,
     /// How long before that callers wait for a refresh.
@@ -31,18 +37,18 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// The picture of a record; `None` when its tokens cannot be read.
-    pub(crate) fn of(record: &Record) -> Option<Self> {
+    /// The picture of a record.
+    pub(crate) fn of(record: &Record, seal: Seal<'_>) -> Result<Self, Unreadable> {
         let stored = record.tokens.as_ref();
         let tokens = match stored {
-            Some(stored) => payload::open(stored)?,
+            Some(stored) => payload::open(stored, seal)?,
             None => TokenSet::new(),
         };
-        Some(Self {
-            session: record.session,
-            generation: record.generation,
+        Ok(Self {
+            shown: Shown::of(record),
             state: record.state,
             granted_at: stored.map(|stored| stored.granted_at),
+            ahead: Duration::ZERO,
             usable_until: tokens.access_expiry.time(),
             mandatory: stored.map_or(Duration::ZERO, decision::mandatory),
             rejected: record.rejected.is_some() && stored.is_some_and(|stored| stored.access == record.rejected),
@@ -52,13 +58,13 @@ impl Snapshot {
     }
 
     /// The picture of tokens that the store has not taken yet.
-    pub(crate) fn held(attempt: AttemptRef, stored: &StoredTokens) -> Option<Self> {
-        let tokens = payload::open(stored)?;
-        Some(Self {
-            session: attempt.session,
-            generation: attempt.generation + 1,
+    pub(crate) fn held(attempt: AttemptRef, stored: &StoredTokens, seal: Seal<'_>) -> Result<Self, Unreadable> {
+        let tokens = payload::open(stored, seal)?;
+        Ok(Self {
+            shown: Shown::unsaved(&attempt),
             state: State::Ready,
             granted_at: Some(stored.granted_at),
+            ahead: Duration::ZERO,
             usable_until: tokens.access_expiry.time(),
             mandatory: decision::mandatory(stored),
             rejected: false,
@@ -67,22 +73,34 @@ impl Snapshot {
         })
     }
 
+    /// The same by the keeper's clock, as the tokens' times are read from now on: what was shown before under this name goes on
+    /// as it was read then.
+    pub(crate) fn read_by(mut self, clock: &Steady, shown: Option<&Self>) -> Self {
+        let known =
+            shown.filter(|it| it.shown.session == self.shown.session && it.shown.generation == self.shown.generation);
+        self.ahead = known.map_or_else(|| clock.behind(), |it| it.ahead);
+        let read = |time: SystemTime| time.checked_add(self.ahead).unwrap_or(time);
+        (self.usable_until, self.due) = (self.usable_until.map(read), self.due.map(read));
+        self
+    }
+
     /// The access token, if it may be handed out and lives past `time`.
     pub(crate) fn usable_at(&self, time: SystemTime) -> Option<&AccessToken> {
         let lives = !self.rejected && self.usable_until.is_none_or(|end| time < end);
         self.tokens.access_token.as_ref().filter(|_| lives && self.state != State::Tombstone)
     }
 
+    /// When what a refresh presents dies.
+    pub(crate) fn presented_expiry(&self, presents: Presents) -> Option<SystemTime> {
+        match presents {
+            Presents::AccessToken => self.tokens.access_expiry.time(),
+            _ => self.tokens.refresh_expiry.time(),
+        }
+    }
+
     /// The access token, if nobody needs to wait for a better one at `now`.
     pub(crate) fn fresh_at(&self, now: SystemTime) -> Option<&AccessToken> {
         self.usable_at(now + self.mandatory)
-    }
-
-    /// Whether this picture may take the place of `other`: generations only go on, across logins too. A logout stays at the
-    /// generation that it ended, and what it ended may be shown one ahead, as granted and not saved.
-    pub(crate) fn replaces(&self, other: &Self) -> bool {
-        let ends = self.state == State::Tombstone && self.session != other.session;
-        self.generation + u64::from(ends) >= other.generation
     }
 }
 
@@ -98,7 +116,7 @@ impl Slot {
     /// Hangs up a newer picture; an older one is let go.
     pub(crate) fn publish(&self, snapshot: &Arc<Snapshot>) {
         self.0.rcu(|current| match current {
-            Some(current) if !snapshot.replaces(current) => Some(Arc::clone(current)),
+            Some(current) if !snapshot.shown.replaces(&current.shown) => Some(Arc::clone(current)),
             _ => Some(Arc::clone(snapshot)),
         });
     }

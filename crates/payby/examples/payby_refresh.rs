@@ -3,7 +3,7 @@
 //! `cargo run -p rampauth-payby --example payby_refresh`
 
 use rampauth_payby::{
-    BaseUrl, Client, Config, Environment, PartnerId, PayByCredential, RsaSigningKey, RsaVerifyingKey,
+    BaseUrl, Client, Config, Environment, Expiry, PartnerId, PayByCredential, RsaSigningKey, RsaVerifyingKey,
 };
 use rampauth_sandbox::{Call, Sandbox};
 
@@ -26,11 +26,19 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let login = sandbox.issue(Call::PayBy);
     let presented = PayByCredential::new(login.refresh_token.unwrap_or_default())?;
     let tokens = client.refresh(&presented).await?;
-    println!("access token expires {:?}, rotated: {}", tokens.access_expiry(), tokens.rotated());
+    println!("access token expires {}, rotated: {}", expiry(tokens.access_expiry(), &sandbox), tokens.rotated());
 
     // Presenting a token that is spent: the error says what happened and what to do.
     if let Err(error) = client.refresh(&presented).await {
         println!("{error}\n  outcome {:?}, verified {:?}; {}", error.outcome(), error.verified(), error.help());
     }
     Ok(())
+}
+
+/// When it expires, in words, by the sandbox's clock.
+fn expiry(expiry: Expiry, sandbox: &Sandbox) -> String {
+    match expiry.time() {
+        Some(time) => format!("in {} s", time.duration_since(sandbox.now()).unwrap_or_default().as_secs()),
+        None => "when it is rejected".to_owned(),
+    }
 }

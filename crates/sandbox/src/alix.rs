@@ -61,8 +61,8 @@ pub(crate) fn card(world: &World, request: Incoming<'_>) -> Answer {
 }
 
 /// A pair of JWTs with the claims of the card page's sample.
-pub(crate) fn mint(world: &World, now: SystemTime) -> IssuedTokens {
-    let access_token_expires_at = now + world.access_lifetime(ACCESS);
+pub(crate) fn mint(world: &World, now: SystemTime, lifetime: Option<Duration>) -> IssuedTokens {
+    let access_token_expires_at = now + lifetime.unwrap_or(ACCESS);
     let refresh_token_expires_at = now + REFRESH;
     let mut claims = json!({
         "sign": world.mint.word(),
@@ -74,6 +74,7 @@ pub(crate) fn mint(world: &World, now: SystemTime) -> IssuedTokens {
     claims["session"] = Value::from(world.mint.uuid());
     claims["exp"] = Value::from(unix_seconds(refresh_token_expires_at));
     IssuedTokens {
+        number: world.mint.number(),
         access_token,
         refresh_token: Some(world.mint.jwt(&claims)),
         access_token_expires_at,

@@ -35,11 +35,18 @@ pub(crate) fn unix_millis(time: SystemTime) -> u128 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
 }
 
-/// The time as a calendar's: RFC 3339 and RFC 9110 are printed from it.
+/// The time as a calendar's, in whole seconds, for people and HTTP: RFC 3339 and RFC 9110 are printed from it.
 pub(crate) fn timestamp(time: SystemTime) -> jiff::Timestamp {
-    // Whole seconds: what is issued is exact in them, and a log line is read by people.
     i64::try_from(unix_seconds(time))
         .ok()
         .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+        .unwrap_or(jiff::Timestamp::MAX)
+}
+
+/// The same to the millisecond.
+pub(crate) fn precise_timestamp(time: SystemTime) -> jiff::Timestamp {
+    i64::try_from(unix_millis(time))
+        .ok()
+        .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
         .unwrap_or(jiff::Timestamp::MAX)
 }

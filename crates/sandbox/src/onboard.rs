@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use axum::http::StatusCode;
 use serde_json::json;
 
-use crate::clock::timestamp;
+use crate::clock::precise_timestamp;
 use crate::message::{Answer, Incoming};
 use crate::world::{World, opaque_pair};
 use crate::{Call, IssuedTokens};
@@ -31,11 +31,11 @@ pub(crate) fn refresh(world: &World, request: Incoming<'_>) -> Answer {
                 "userId": world.credentials.onboard.user_id,
                 "accessToken": {
                     "token": tokens.access_token,
-                    "expiry": timestamp(tokens.access_token_expires_at).to_string(),
+                    "expiry": precise_timestamp(tokens.access_token_expires_at).to_string(),
                 },
                 "refreshToken": {
                     "token": tokens.refresh_token,
-                    "expiry": tokens.refresh_token_expires_at.map(|time| timestamp(time).to_string()),
+                    "expiry": tokens.refresh_token_expires_at.map(|time| precise_timestamp(time).to_string()),
                 },
             });
             Answer::granted(&body, "refresh token replaced")
@@ -48,8 +48,8 @@ pub(crate) fn refresh(world: &World, request: Incoming<'_>) -> Answer {
 }
 
 /// An opaque pair.
-pub(crate) fn mint(world: &World, now: SystemTime) -> IssuedTokens {
-    opaque_pair(world, now, ACCESS, REFRESH)
+pub(crate) fn mint(world: &World, now: SystemTime, lifetime: Option<Duration>) -> IssuedTokens {
+    opaque_pair(world, now, lifetime.unwrap_or(ACCESS), REFRESH)
 }
 
 fn presented<'a>(request: Incoming<'a>) -> Result<&'a str, String> {

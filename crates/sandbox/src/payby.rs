@@ -34,7 +34,7 @@ pub(crate) fn refresh(world: &World, request: Incoming<'_>) -> Answer {
                 "body": {
                     "accessToken": tokens.access_token,
                     "refreshToken": tokens.refresh_token,
-                    "expiresIn": world.access_lifetime(ACCESS).as_secs(),
+                    "expiresIn": lifetime(&tokens),
                 },
             });
             signed(world, Answer::granted(&body, "sign verifies over the body; refresh token replaced"))
@@ -67,9 +67,15 @@ pub(crate) fn echo(world: &World, request: Incoming<'_>) -> Answer {
     signed(world, answer)
 }
 
+/// How long the access token lives, in seconds: counted, as its expiry is, from when the refresh token began its own life.
+fn lifetime(tokens: &IssuedTokens) -> u64 {
+    let issued = tokens.refresh_token_expires_at.map_or(0, unix_seconds).saturating_sub(REFRESH.as_secs());
+    unix_seconds(tokens.access_token_expires_at).saturating_sub(issued)
+}
+
 /// An opaque pair.
-pub(crate) fn mint(world: &World, now: SystemTime) -> IssuedTokens {
-    opaque_pair(world, now, ACCESS, REFRESH)
+pub(crate) fn mint(world: &World, now: SystemTime, lifetime: Option<Duration>) -> IssuedTokens {
+    opaque_pair(world, now, lifetime.unwrap_or(ACCESS), REFRESH)
 }
 
 /// A refusal as the head of an answer, and the reason for the log.

@@ -12,8 +12,8 @@ use tokio::time::timeout;
 use crate::clock::FURTHEST;
 use crate::event::{Event, Listener};
 use crate::server;
-use crate::world::World;
-use crate::{Call, Credentials, IssuedTokens};
+use crate::world::{Options, World};
+use crate::{Call, Credentials, IssuedTokens, Presentation, Reuse};
 
 /// How long [`Sandbox::stop`] waits for answers in flight.
 const GRACE: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ impl Sandbox {
 
     /// Settings other than the usual ones.
     pub fn builder() -> Builder {
-        Builder { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), access_lifetime: None, listener: None }
+        Builder { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), options: Options::default(), listener: None }
     }
 
     /// The base URL of every provider: `http://127.0.0.1:PORT`, without a slash at its end.
@@ -63,7 +63,19 @@ impl Sandbox {
 
     /// Issues a live pair, as a login would have.
     pub fn issue(&self, call: Call) -> IssuedTokens {
-        self.world.issue(call)
+        self.world.issue(call, None)
+    }
+
+    /// As [`issue`](Self::issue), for a login all of whose access tokens live this long: those of its refreshes too.
+    ///
+    /// Counted as [`Builder::access_lifetime`] is.
+    pub fn issue_living(&self, call: Call, lifetime: Duration) -> IssuedTokens {
+        self.world.issue(call, Some(lifetime.min(FURTHEST)))
+    }
+
+    /// When this access token ends, as the provider's other calls would judge it; `None` when it was not issued for this call.
+    pub fn access_expiry(&self, call: Call, token: &str) -> Option<SystemTime> {
+        self.world.access_expiry(call, token)
     }
 
     /// The sandbox's clock: the machine's, and what [`Sandbox::advance`] added.
@@ -81,6 +93,17 @@ impl Sandbox {
     /// A request's event is there before its answer arrives.
     pub fn events(&self) -> Vec<Event> {
         self.world.log.all()
+    }
+
+    /// What was presented of all that it issued and how that was answered, oldest first, in the order in which its ledger saw
+    /// it: the latest 10,000.
+    pub fn presentations(&self) -> Vec<Presentation> {
+        self.world.presentations()
+    }
+
+    /// The [number](IssuedTokens::number) of the tokens that this one was issued with; `None` for any other text.
+    pub fn number(&self, token: &str) -> Option<u64> {
+        self.world.number(token)
     }
 
     /// Stops it: no new connection is taken, answers in flight get a second to be sent. Then the port is free again.
@@ -102,7 +125,7 @@ impl std::fmt::Debug for Sandbox {
 #[must_use = "a builder does nothing until it is started"]
 pub struct Builder {
     listen: SocketAddr,
-    access_lifetime: Option<Duration>,
+    options: Options,
     listener: Option<Listener>,
 }
 
@@ -117,9 +140,30 @@ impl Builder {
 
     /// How long every access token lives, in place of each provider's own lifetime.
     ///
-    /// Whole seconds, at most 100 years; a fraction is dropped. With zero, tokens are born expired.
+    /// At most 100 years. A fraction of a second is dropped, but for Onboard, whose answers can tell milliseconds. With zero,
+    /// tokens are born expired.
     pub fn access_lifetime(mut self, lifetime: Duration) -> Self {
-        self.access_lifetime = Some(Duration::from_secs(lifetime.min(FURTHEST).as_secs()));
+        self.options.access_lifetime = Some(lifetime.min(FURTHEST));
+        self
+    }
+
+    /// How long after its first exchange a token is exchanged again, each time for new tokens: the grace that some providers
+    /// give a client whose answer was lost. The same as [`Reuse::NewTokens`].
+    pub fn grace(self, grace: Duration) -> Self {
+        self.reuse(Reuse::NewTokens { within: grace })
+    }
+
+    /// What becomes of a token that is presented once more. Refused unless set here.
+    pub fn reuse(mut self, reuse: Reuse) -> Self {
+        self.options.reuse = reuse;
+        self
+    }
+
+    /// How long every request travels before it is looked at, and how long its answer before it is sent. None unless set here.
+    ///
+    /// A client that leaves meanwhile changes nothing: what has arrived is carried out.
+    pub fn latency(mut self, there: Duration, back: Duration) -> Self {
+        self.options.latency = (there, back);
         self
     }
 
@@ -136,7 +180,7 @@ impl Builder {
     /// [`StartError::OffLoopback`] for an address that is not a loopback one, [`StartError::InUse`] for a port that
     /// another program has; the others when the system gives no socket, thread or randomness.
     pub async fn start(self) -> Result<Sandbox, StartError> {
-        let Self { listen, access_lifetime, listener } = self;
+        let Self { listen, options, listener } = self;
         if !listen.ip().is_loopback() {
             return Err(StartError::OffLoopback(listen));
         }
@@ -151,7 +195,7 @@ impl Builder {
         thread::Builder::new()
             .name("rampauth-sandbox".to_owned())
             .spawn(move || {
-                let world = || World::new(access_lifetime, listener).map(Arc::new).map_err(|_| StartError::Keys);
+                let world = || World::new(options, listener).map(Arc::new).map_err(|_| StartError::Keys);
                 run(socket, world, ready, stopping);
                 // Whoever waits for the end sees it by this value's drop.
                 drop(done);
@@ -165,10 +209,7 @@ impl Builder {
 
 impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Builder")
-            .field("listen", &self.listen)
-            .field("access_lifetime", &self.access_lifetime)
-            .finish_non_exhaustive()
+        f.debug_struct("Builder").field("listen", &self.listen).field("options", &self.options).finish_non_exhaustive()
     }
 }
 

@@ -39,8 +39,13 @@ pub(crate) fn refresh(world: &World, request: Incoming<'_>) -> Answer {
 
 /// A JWT with the claims of the page's sample. It expires later than the one it replaces, even within the same second: the
 /// expiry is all by which a client can tell that it was renewed.
-pub(crate) fn mint(world: &World, now: SystemTime, replaced: Option<SystemTime>) -> IssuedTokens {
-    let expires_at = now + world.access_lifetime(ACCESS);
+pub(crate) fn mint(
+    world: &World,
+    now: SystemTime,
+    lifetime: Option<Duration>,
+    replaced: Option<SystemTime>,
+) -> IssuedTokens {
+    let expires_at = now + lifetime.unwrap_or(ACCESS);
     let access_token_expires_at = replaced.map_or(expires_at, |old| expires_at.max(old + Duration::from_secs(1)));
     let claims = json!({
         "active": true,
@@ -55,6 +60,7 @@ pub(crate) fn mint(world: &World, now: SystemTime, replaced: Option<SystemTime>)
         "exp": unix_seconds(access_token_expires_at),
     });
     IssuedTokens {
+        number: world.mint.number(),
         access_token: world.mint.jwt(&claims),
         refresh_token: None,
         access_token_expires_at,

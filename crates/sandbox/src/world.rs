@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::error::Unspecified;
 
-use crate::clock::{Clock, unix_seconds};
+use crate::clock::{Clock, unix_millis, unix_seconds};
 use crate::credentials::{AlixCredentials, OnboardCredentials, PayByCredentials, TransakCredentials};
 use crate::event::{Listener, Log};
 use crate::keys::Key;
-use crate::ledger::{Ledger, Worthless};
+use crate::ledger::{Exchange, Ledger, Presentation, Reuse, Worthless};
 use crate::mint::Mint;
 use crate::{Call, Credentials, IssuedTokens, alix, onboard, payby, transak};
 
@@ -24,13 +24,24 @@ pub(crate) struct World {
     pub(crate) payby: Key,
     /// Alix's signature over the secret key, which every on/off-ramp answer carries: constant, so made once.
     pub(crate) alix_signature: String,
-    access_lifetime: Option<Duration>,
+    pub(crate) options: Options,
     ledger: Mutex<Ledger>,
+}
+
+/// What the builder chose.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Options {
+    /// How long every access token lives, in place of each provider's own lifetime.
+    pub(crate) access_lifetime: Option<Duration>,
+    /// What becomes of a token that is presented once more.
+    pub(crate) reuse: Reuse,
+    /// How long a request travels before it is looked at, and how long its answer before it is sent.
+    pub(crate) latency: (Duration, Duration),
 }
 
 impl World {
     /// Makes keys and credentials.
-    pub(crate) fn new(access_lifetime: Option<Duration>, listener: Option<Listener>) -> Result<Self, Unspecified> {
+    pub(crate) fn new(options: Options, listener: Option<Listener>) -> Result<Self, Unspecified> {
         let mint = Mint::new()?;
         // Three keys take a while in turn; at the same time they take as long as the unluckiest.
         let (partner, alix, payby) = thread::scope(|scope| {
@@ -65,39 +76,76 @@ impl World {
             partner,
             payby,
             alix_signature,
-            access_lifetime,
-            ledger: Mutex::default(),
+            options,
+            ledger: Mutex::new(Ledger::new(options.reuse)),
         })
     }
 
-    /// A live pair, as a login would have produced.
-    pub(crate) fn issue(&self, call: Call) -> IssuedTokens {
-        self.mint_into(&mut self.ledger(), call, None)
+    /// A live pair, as a login would have produced; `lifetime` is that of all access tokens of this login.
+    pub(crate) fn issue(&self, call: Call, lifetime: Option<Duration>) -> IssuedTokens {
+        self.mint_into(&mut self.ledger(), call, lifetime, None)
     }
 
     /// Spends the presented token and issues its successors, or does neither: one lock over both.
     pub(crate) fn exchange(&self, call: Call, presented: &str) -> Result<IssuedTokens, Worthless> {
         let mut ledger = self.ledger();
-        let replaced = ledger.spend(call, presented, self.clock.now())?;
-        Ok(self.mint_into(&mut ledger, call, Some(replaced)))
+        let now = self.clock.now();
+        let exchanged = ledger.spend(call, presented, now).map(|exchange| match exchange {
+            Exchange::New { replaced, lifetime } => self.mint_into(&mut ledger, call, lifetime, Some(replaced)),
+            Exchange::Same(tokens) => tokens,
+        });
+        if let Ok(tokens) = &exchanged {
+            ledger.answered(presented, tokens);
+        }
+        ledger.note(presented, now, exchanged.as_ref().ok().map(|tokens| tokens.number));
+        exchanged
     }
 
-    /// How long an access token lives: the builder's choice, or the provider's own.
-    pub(crate) fn access_lifetime(&self, usual: Duration) -> Duration {
-        self.access_lifetime.unwrap_or(usual)
+    /// The presentations so far, oldest first.
+    pub(crate) fn presentations(&self) -> Vec<Presentation> {
+        self.ledger().presentations()
+    }
+
+    /// The number of the tokens that this one was issued with.
+    pub(crate) fn number(&self, token: &str) -> Option<u64> {
+        self.ledger().number(token)
+    }
+
+    /// When this access token ends; `None` when it was not issued for this call.
+    pub(crate) fn access_expiry(&self, call: Call, token: &str) -> Option<SystemTime> {
+        self.ledger().access_expiry(call, token)
     }
 
     /// `replaced` is when the token expires that the new ones stand in for.
-    fn mint_into(&self, ledger: &mut Ledger, call: Call, replaced: Option<SystemTime>) -> IssuedTokens {
-        // Expiries are whole seconds, so that what an answer says and what the ledger judges by is the same instant.
-        let now = UNIX_EPOCH + Duration::from_secs(unix_seconds(self.clock.now()));
-        let tokens = match call {
-            Call::AlixOnOffRamp | Call::AlixCard => alix::mint(self, now),
-            Call::TransakUser => transak::mint(self, now, replaced),
-            Call::PayBy => payby::mint(self, now),
-            Call::Onboard => onboard::mint(self, now),
+    fn mint_into(
+        &self,
+        ledger: &mut Ledger,
+        call: Call,
+        chosen: Option<Duration>,
+        replaced: Option<SystemTime>,
+    ) -> IssuedTokens {
+        let now = self.clock.now();
+        let lifetime = chosen.or(self.options.access_lifetime);
+        // Expiries are as coarse as the answer that tells them, so that it and the ledger mean the same instant: whole
+        // seconds, and with Onboard's date-times milliseconds where a lifetime asks for them.
+        let (now, lifetime) = match lifetime {
+            Some(lifetime) if call == Call::Onboard && lifetime.subsec_nanos() > 0 => {
+                let millis = u64::try_from(unix_millis(now)).unwrap_or(u64::MAX);
+                (Duration::from_millis(millis), Some(lifetime))
+            }
+            lifetime => (
+                Duration::from_secs(unix_seconds(now)),
+                lifetime.map(|lifetime| Duration::from_secs(lifetime.as_secs())),
+            ),
         };
-        ledger.enter(call, &tokens);
+        let now = UNIX_EPOCH + now;
+        let tokens = match call {
+            Call::AlixOnOffRamp | Call::AlixCard => alix::mint(self, now, lifetime),
+            Call::TransakUser => transak::mint(self, now, lifetime, replaced),
+            Call::PayBy => payby::mint(self, now, lifetime),
+            Call::Onboard => onboard::mint(self, now, lifetime),
+        };
+        ledger.enter(call, &tokens, chosen);
         tokens
     }
 
@@ -109,9 +157,10 @@ impl World {
 /// An opaque pair, for the two providers whose tokens have no published shape.
 pub(crate) fn opaque_pair(world: &World, now: SystemTime, access: Duration, refresh: Duration) -> IssuedTokens {
     IssuedTokens {
+        number: world.mint.number(),
         access_token: world.mint.opaque(),
         refresh_token: Some(world.mint.opaque()),
-        access_token_expires_at: now + world.access_lifetime(access),
+        access_token_expires_at: now + access,
         refresh_token_expires_at: Some(now + refresh),
     }
 }
@@ -126,8 +175,8 @@ mod tests {
     /// under the lock of the change.
     #[test]
     fn of_many_presentations_of_one_token_exactly_one_is_granted() {
-        let world = World::new(None, None).expect("a world");
-        let tokens: Vec<_> = (0..20_000).filter_map(|_| world.issue(Call::Onboard).refresh_token).collect();
+        let world = World::new(Options::default(), None).expect("a world");
+        let tokens: Vec<_> = (0..20_000).filter_map(|_| world.issue(Call::Onboard, None).refresh_token).collect();
         let start = Barrier::new(4);
         let present_all = || {
             start.wait();

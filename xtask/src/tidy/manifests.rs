@@ -86,6 +86,17 @@ pub(super) fn shared_versions(tree: &Tree, problems: &mut Vec<String>) -> usize 
     shared.len()
 }
 
+/// At the root: every entry is some member's dependency.
+pub(super) fn shared_are_used(tree: &Tree, problems: &mut Vec<String>) -> usize {
+    let root = tree.toml("Cargo.toml", problems);
+    let shared = root.get("workspace").and_then(|it| it.get("dependencies")).and_then(Value::as_table);
+    let members = tree.members(problems);
+    let is_used = |name: &str| members.iter().any(|(_, it)| dependencies(it).iter().any(|(used, _)| *used == name));
+    let unused = shared.into_iter().flatten().filter(|(name, _)| !is_used(name));
+    problems.extend(unused.map(|(name, _)| format!("Cargo.toml: no member depends on `{name}`; drop it")));
+    shared.map_or(0, Table::len)
+}
+
 /// Every entry of every dependency table, those under `[target.…]` included.
 pub(super) fn dependencies(manifest: &Table) -> Vec<(&str, &Value)> {
     let targets = manifest.get("target").and_then(Value::as_table).into_iter().flatten();
@@ -166,6 +177,20 @@ mod tests {
                 let problems = problems_of(versions_stand_at_the_root, &files, 2);
                 assert!(problems.len() == 1 && problems[0].contains("`bytes`"), "{table} {entry}: {problems:#?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_shared_dependency_that_nobody_uses_is_named() {
+        let root = "[workspace]\nmembers = [\"crates/a\"]\n[workspace.dependencies]\nbytes = \"1\"\nhttp = \"1\"\n";
+        let with = |manifest: String| {
+            let files = [("Cargo.toml", root), ("crates/a/Cargo.toml", &*manifest)];
+            problems_of(shared_are_used, &files, 2)
+        };
+        let unused = |name: &str| format!("Cargo.toml: no member depends on `{name}`; drop it");
+        assert_eq!(with(GOOD.to_owned()), [unused("bytes"), unused("http")]);
+        for table in ["dependencies", "dev-dependencies", "build-dependencies", "target.'cfg(unix)'.dependencies"] {
+            assert_eq!(with(format!("{GOOD}[{table}]\nhttp.workspace = true\n")), [unused("bytes")], "{table}");
         }
     }
 

@@ -1,152 +1,133 @@
-//! `rampauth demo`: all five refresh calls against a sandbox of its own, the way a user makes them.
+//! `rampauth demo`: all five refresh calls against a sandbox of its own, a token kept fresh while it is read, and a crash that
+//! costs nothing; each the way a user's program would do it, with a keeper on a store.
 
+mod calls;
+mod crash;
+mod kept;
+mod page;
 mod progress;
 mod table;
 
-use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use rampauth_core::{Clock as _, Error, ErrorKind, Expiry, Outcome, SystemClock};
-use rampauth_sandbox::{Call, Sandbox};
+use rampauth_core::{Clock as _, Error, ErrorKind, Outcome, SystemClock};
+use rampauth_keeper::Keeper;
+use rampauth_sandbox::Sandbox;
+use rampauth_store_sqlite::SqliteStore;
 use serde::Serialize;
+use tempfile::TempDir;
 
-use crate::commands::sandbox;
+use crate::commands::{sandbox, status};
 use crate::config::Config;
-use crate::provider::ALGORITHM;
 use crate::signals::Stop;
-use crate::time::told;
-use crate::{input, kit, output, terminal, tokens};
+use crate::{kit, output, stored, terminal};
+use calls::Row;
+use crash::{Crash, Gate};
+use kept::Kept;
 use progress::Progress;
 
-const NEXT: &str = "\
-Each signature was made by one implementation of RSA and verified by another; keys and tokens are gone again.
-Next: `rampauth sandbox --write demo` keeps a sandbox running and writes a configuration with live tokens for it.";
+pub(crate) use crash::victim;
 
-/// What became of one call.
-struct Row {
-    call: Call,
-    /// Method and path, as the sandbox saw them.
-    request: String,
-    /// What the signature covers; nothing where the token is all that the call takes.
-    signed: Option<&'static str>,
-    expiry: Expiry,
-    rotated: bool,
-}
+/// Steps besides the five calls: the token that is kept, the crash, its end.
+const FURTHER_STEPS: usize = 3;
 
+/// What happened, as it is printed with `--json`.
 #[derive(Serialize)]
-struct Document<'a> {
-    rows: Vec<JsonRow<'a>>,
+struct Story {
+    rows: Vec<Row>,
+    kept: Kept,
+    crash: Crash,
 }
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JsonRow<'a> {
-    provider: &'a str,
-    call: &'a str,
-    signed: Option<&'a str>,
-    algorithm: Option<&'a str>,
-    outcome: &'a str,
-    access_token_expires_at: Option<String>,
-    rotated: bool,
-}
-
-/// The only outcome that a printed row has: the first call that is not granted ends the demo with its error.
-const GRANTED: &str = "granted";
 
 pub(crate) async fn run(json: bool) -> Result<(), Error> {
-    let progress = Progress::start(kit::PROFILES.len(), json);
-    progress.say("making keys and starting the sandbox");
-    let sandbox = sandbox::start(Sandbox::builder()).await?;
-    // Dropped when it is told to stop, and its folder of keys with it.
+    // Listened to from the start, so that being stopped early leaves nothing behind.
     let mut stop = Stop::listen()?;
-    let rows = tokio::select! {
-        rows = refresh_all(&sandbox, |call| progress.step(&format!("refreshing {call}"))) => rows?,
+    let progress = Progress::start(kit::PROFILES.len() + FURTHER_STEPS, json);
+    let story = tokio::select! {
+        story = play(&progress) => story?,
+        // Dropped: the folder of keys goes with it, and the process that was to be killed.
         () = stop.wait() => {
             let reason = "it was told to stop";
             return Err(Error::new(ErrorKind::Interrupted, Outcome::Unknown, "finish the demo", reason));
         }
     };
-    sandbox.stop().await;
     drop(progress);
     if json {
-        return output::json(&Document { rows: rows.iter().map(JsonRow::from).collect() }, Outcome::Unknown);
+        return output::json(&story, Outcome::Unknown);
     }
     let colour = terminal::has_colour(&std::io::stdout());
-    let table = table::render(&rows, SystemClock.now(), table::terminal_width(), colour);
-    output::line(&format!("{table}\n{NEXT}"), Outcome::Unknown)
+    output::line(&page::render(&story, SystemClock.now(), status::page::terminal_width(), colour), Outcome::Unknown)
 }
 
-/// Writes a configuration and tokens for the sandbox, reads them as any other, and refreshes profile by profile.
-async fn refresh_all(sandbox: &Sandbox, begin: impl Fn(Call)) -> Result<Vec<Row>, Error> {
-    let folder = tempfile::Builder::new().prefix("rampauth-demo-").tempdir().map_err(|error| {
-        Error::input("start the demo", "there is no place for temporary files")
-            .with_help("set TMPDIR to a folder that can be written")
-            .with_source(error)
-    })?;
-    kit::write(folder.path(), true, sandbox)?;
-    let config = Config::load(&folder.path().join("rampauth.toml"))?;
-    let mut rows = Vec::with_capacity(kit::PROFILES.len());
-    for (profile, call) in kit::PROFILES {
-        begin(call);
-        let client = config.profile(profile)?.client()?;
-        let presents = client.policy().presents;
-        let before = tokens::read(&issued(folder.path(), profile)?, presents)?;
-        let after = client.refresh(&before).await?;
-        let seen = sandbox.events().pop();
-        rows.push(Row {
-            call,
-            request: seen.map_or_else(String::new, |event| format!("{} {}", event.method, event.path)),
-            signed: signed(call),
-            expiry: after.access_expiry,
-            rotated: tokens::rotated(presents, &before, &after),
-        });
-    }
-    Ok(rows)
+async fn play(progress: &Progress) -> Result<Story, Error> {
+    progress.say("making keys and starting the sandbox");
+    let gate = Arc::<Gate>::default();
+    let guard = Arc::clone(&gate);
+    let builder = Sandbox::builder().grace(crash::GRACE).on_event(move |event| guard.pass(event));
+    let stage = Stage::set(sandbox::start(builder).await?)?;
+    let refreshing = |call| progress.step(&format!("refreshing {call}"));
+    let (card, others) = kit::PROFILES.split_at(1);
+    let (mut rows, mut sessions) = calls::refresh_all(&stage, card, refreshing).await?;
+    progress.step("killing a process between sending and saving");
+    let killed = crash::kill(&stage, &gate).await?;
+    // What the dead process claimed lapses while the others go on.
+    let (more_rows, more_sessions) = calls::refresh_all(&stage, others, refreshing).await?;
+    rows.extend(more_rows);
+    sessions.extend(more_sessions);
+    progress.step("keeping a short-lived token fresh");
+    let kept = kept::watch(&stage, calls::take(&mut sessions, kept::PROFILE)?).await?;
+    progress.step("settling the doubt");
+    let crash = crash::settle(&stage, calls::take(&mut sessions, crash::PROFILE)?, killed).await?;
+    stage.clear().await?;
+    Ok(Story { rows, kept, crash })
 }
 
-fn issued(folder: &Path, profile: &str) -> Result<zeroize::Zeroizing<Vec<u8>>, Error> {
-    match input::file(&folder.join(format!("{profile}.json")), input::MAX_STDIN) {
-        Ok(Some(bytes)) => Ok(bytes),
-        _ => Err(Error::new(ErrorKind::Internal, Outcome::NotSent, "read the demo's tokens", "they are gone")),
+/// A sandbox, and what a user's program has to work with it. Dropped in the order of the fields.
+struct Stage {
+    keeper: Keeper,
+    store: SqliteStore,
+    config: Config,
+    sandbox: Sandbox,
+    folder: TempDir,
+}
+
+impl Stage {
+    /// Writes a configuration and tokens for the sandbox, and reads them as any other.
+    fn set(sandbox: Sandbox) -> Result<Self, Error> {
+        let folder = tempfile::Builder::new().prefix("rampauth-demo-").tempdir().map_err(|error| {
+            Error::input("start the demo", "there is no place for temporary files")
+                .with_help("set TMPDIR to a folder that can be written")
+                .with_source(error)
+        })?;
+        kit::write(folder.path(), true, &sandbox)?;
+        let config = Config::load(&folder.path().join(CONFIG))?;
+        let store = stored::create(&config)?;
+        let keeper = stored::keeper(&config, &store, TIMEOUT)?.spawn()?;
+        Ok(Self { keeper, store, config, sandbox, folder })
+    }
+
+    fn config_path(&self) -> PathBuf {
+        self.folder.path().join(CONFIG)
+    }
+
+    async fn clear(self) -> Result<(), Error> {
+        self.keeper.shutdown().await;
+        self.sandbox.stop().await;
+        drop((self.keeper, self.store));
+        self.folder.close().map_err(|error| {
+            Error::new(ErrorKind::Internal, Outcome::Unknown, "clear up", "the folder of keys cannot be removed")
+                .with_source(error)
+        })
     }
 }
 
-fn signed(call: Call) -> Option<&'static str> {
-    match call {
-        Call::AlixCard => Some("partnerCode|secretKey"),
-        Call::AlixOnOffRamp => Some("partnerCode|email|secretKey"),
-        Call::PayBy => Some("the body, byte for byte"),
-        _ => None,
-    }
-}
+const CONFIG: &str = "rampauth.toml";
+/// How long a request may take, as a profile has it that says nothing.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-impl<'a> From<&'a Row> for JsonRow<'a> {
-    fn from(row: &'a Row) -> Self {
-        Self {
-            provider: row.call.name(),
-            call: &row.request,
-            signed: row.signed,
-            algorithm: row.signed.map(|_| ALGORITHM),
-            outcome: GRANTED,
-            access_token_expires_at: told(row.expiry),
-            rotated: row.rotated,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    #[tokio::test]
-    async fn the_first_call_that_is_not_granted_ends_it() {
-        // Tokens that are born expired: four providers renew them, Transak's client does not even ask.
-        let sandbox = sandbox::start(Sandbox::builder().access_lifetime(Duration::ZERO)).await.expect("a sandbox");
-        let begun = std::cell::RefCell::new(Vec::new());
-        let ended = refresh_all(&sandbox, |call| begun.borrow_mut().push(call)).await;
-        let error = ended.err().expect("a failure");
-        assert_eq!((error.kind(), error.outcome()), (ErrorKind::LoginNeeded, Outcome::NotSent));
-        assert_eq!(begun.into_inner(), [Call::AlixCard, Call::AlixOnOffRamp, Call::TransakUser]);
-        assert_eq!(sandbox.events().len(), 2);
-    }
+/// Something that the demo is there to show is not so.
+fn broken(action: &'static str, reason: &'static str) -> Error {
+    Error::new(ErrorKind::Internal, Outcome::Unknown, action, reason)
 }

@@ -1,7 +1,7 @@
 //! `rampauth status`: every session of the store, and what to do about it. Needs neither secrets nor the network, and gets in
 //! nobody's way.
 
-mod page;
+pub(crate) mod page;
 mod row;
 
 use std::io::IsTerminal as _;
@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::{output, signals, stored, terminal};
-use row::Row;
+pub(crate) use row::Row;
 
 /// How often `--watch` looks.
 const PACE: Duration = Duration::from_secs(2);

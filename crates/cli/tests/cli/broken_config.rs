@@ -159,6 +159,7 @@ fn one_mistake_elsewhere() {
         ("", "there is no profile `card` in rampauth.toml; it has no profile at all"),
         ("profiles = 1\n", "top level, key `profiles` (rampauth.toml:1): there is no such key here"),
         ("\nprofile = []\n", "top level, key `profile` (rampauth.toml:2): it is not a table"),
+        ("[profile.\"\"]\nprovider = \"onboard\"\n", "profile `` (rampauth.toml:1): a profile needs a name"),
         ("[profile]\ncard = 1\n", "profile `card` (rampauth.toml:2): it is not a table, written `[profile.card]`"),
         (
             "store = \"mysql://jane:hunter2@host\"\n",

@@ -5,15 +5,7 @@ use std::time::Duration;
 use rampauth_sandbox::{Call, Sandbox};
 use serde_json::{Value, json};
 
-use crate::support::{Done, Home, as_input, sandbox, start};
-
-const PROFILES: [(&str, Call); 5] = [
-    ("card", Call::AlixCard),
-    ("ramp", Call::AlixOnOffRamp),
-    ("user", Call::TransakUser),
-    ("payby", Call::PayBy),
-    ("onboard", Call::Onboard),
-];
+use crate::support::{Done, Home, PROFILES, as_input, sandbox, start};
 
 /// The five profiles for this sandbox, secrets in files and one in the environment.
 fn home(sandbox: &Sandbox) -> Home {

@@ -1,4 +1,4 @@
-//! The demo's rows as a table.
+//! The five calls as a table.
 
 use std::time::SystemTime;
 
@@ -6,17 +6,12 @@ use comfy_table::modifiers::UTF8_ROUND_CORNERS;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table};
 
-use super::{GRANTED, Row};
+use super::calls::{GRANTED, Row};
 use crate::provider::ALGORITHM;
 use crate::time::in_words;
 
 /// What the table takes with everything side by side, in columns of a terminal.
-const WIDE: u16 = 144;
-
-/// How wide the terminal is, if standard output is one.
-pub(super) fn terminal_width() -> Option<u16> {
-    Table::new().width()
-}
+pub(super) const WIDE: u16 = 144;
 
 /// The table: one line a row where there is room, else what is signed under the call.
 pub(super) fn render(rows: &[Row], now: SystemTime, width: Option<u16>, colour: bool) -> String {
@@ -63,12 +58,9 @@ mod tests {
     use rampauth_sandbox::Call;
 
     fn rows() -> [Row; 2] {
-        let row = |call, request: &str, signed, seconds, rotated| Row {
-            call,
-            request: request.to_owned(),
-            signed,
-            expiry: Expiry::At(UNIX_EPOCH + Duration::from_secs(seconds)),
-            rotated,
+        let row = |call, request: &str, signed, seconds, rotated| {
+            let expiry = Expiry::At(UNIX_EPOCH + Duration::from_secs(seconds));
+            Row::new(call, request.to_owned(), signed, expiry, rotated)
         };
         [
             row(Call::AlixCard, "POST /api/v2/auth/refresh-token", Some("partnerCode|secretKey"), 899, true),

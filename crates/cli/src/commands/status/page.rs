@@ -14,11 +14,11 @@ use crate::time::in_words;
 const NONE: &str = "no session yet: log in, then `rampauth import PROFILE < tokens.json`";
 
 /// How wide the terminal is, if standard output is one.
-pub(super) fn terminal_width() -> Option<u16> {
+pub(crate) fn terminal_width() -> Option<u16> {
     Table::new().width()
 }
 
-pub(super) fn render(rows: &[Row], now: SystemTime, width: Option<u16>, colour: bool) -> String {
+pub(crate) fn render(rows: &[Row], now: SystemTime, width: Option<u16>, colour: bool) -> String {
     if rows.is_empty() {
         return NONE.to_owned();
     }

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use rampauth_core::Expiry;
-use rampauth_keeper::{Record, SessionKey, State, StoreError};
+use rampauth_keeper::{Record, SessionKey, State, StoreError, StoreErrorKind};
 use serde::Serialize;
 
 use crate::config::{Profile, printable};
@@ -12,58 +12,58 @@ use crate::time::{rfc3339, told};
 /// One session. Times are UTC, without a fraction; null where nothing is known.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Row {
-    pub(super) key: String,
+pub(crate) struct Row {
+    pub(crate) key: String,
     /// Null where no profile of the configuration has this key.
-    pub(super) profile: Option<String>,
+    pub(crate) profile: Option<String>,
     /// `ready`, `refreshing`, `in_doubt`, `login_needed`, `removed` or `unreadable`.
-    pub(super) state: &'static str,
-    pub(super) generation: Option<u64>,
+    pub(crate) state: &'static str,
+    pub(crate) generation: Option<u64>,
     access_token_expires_at: Option<String>,
     /// Null for a session without a refresh token too.
     refresh_token_expires_at: Option<String>,
     next_refresh_at: Option<String>,
-    pub(super) last_error: Option<LastError>,
+    pub(crate) last_error: Option<LastError>,
     /// The journal: a token that was presented, and has no answer.
-    pub(super) attempt: Option<Attempt>,
+    pub(crate) attempt: Option<Attempt>,
     /// Until when one process alone may refresh it; null when the claim is free.
     claimed_until: Option<String>,
-    pub(super) advice: String,
+    pub(crate) advice: String,
     #[serde(skip)]
-    pub(super) times: Times,
+    pub(crate) times: Times,
 }
 
 /// The same times, to be told in words.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Times {
-    pub(super) access: Option<Expiry>,
-    pub(super) refresh: Option<Expiry>,
-    pub(super) next: Option<SystemTime>,
-    pub(super) claim: Option<SystemTime>,
+pub(crate) struct Times {
+    pub(crate) access: Option<Expiry>,
+    pub(crate) refresh: Option<Expiry>,
+    pub(crate) next: Option<SystemTime>,
+    pub(crate) claim: Option<SystemTime>,
 }
 
 /// How the last refresh failed.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct LastError {
-    pub(super) kind: String,
+pub(crate) struct LastError {
+    pub(crate) kind: String,
     outcome: String,
-    pub(super) status: Option<u16>,
-    pub(super) code: Option<String>,
+    pub(crate) status: Option<u16>,
+    pub(crate) code: Option<String>,
     at: Option<String>,
     #[serde(skip)]
-    pub(super) time: SystemTime,
+    pub(crate) time: SystemTime,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Attempt {
+pub(crate) struct Attempt {
     since: Option<String>,
-    pub(super) presentations: u64,
+    pub(crate) presentations: u64,
     #[serde(skip)]
-    pub(super) time: SystemTime,
+    pub(crate) time: SystemTime,
 }
 
 impl Row {
-    pub(super) fn new(key: &SessionKey, profile: Option<&Profile>, record: &Record, now: SystemTime) -> Self {
+    pub(crate) fn new(key: &SessionKey, profile: Option<&Profile>, record: &Record, now: SystemTime) -> Self {
         let attempt = record.attempt.as_ref();
         // The store's own clock decides about a claim; on one machine the wall clock says the same.
         let claim = attempt.and_then(|attempt| attempt.lease).map(|lease| lease.until).filter(|until| now < *until);
@@ -111,7 +111,7 @@ impl Row {
         }
     }
 
-    pub(super) fn unreadable(key: &SessionKey, profile: Option<&Profile>, error: &StoreError) -> Self {
+    pub(crate) fn unreadable(key: &SessionKey, profile: Option<&Profile>, error: &StoreError) -> Self {
         Self {
             key: key.to_string(),
             profile: profile.map(|profile| profile.name.clone()),
@@ -123,7 +123,13 @@ impl Row {
             last_error: None,
             attempt: None,
             claimed_until: None,
-            advice: error.to_string(),
+            advice: match (error.kind(), profile) {
+                (StoreErrorKind::Damaged, Some(profile)) => {
+                    let name = printable(&profile.name);
+                    format!("{error}: `rampauth forget {name}`, have the person log in, then `rampauth import {name}`")
+                }
+                _ => error.to_string(),
+            },
             times: Times::default(),
         }
     }

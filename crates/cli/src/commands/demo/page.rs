@@ -1,0 +1,157 @@
+//! What happened, for people: the calls, the token that was kept, the crash.
+
+use std::time::{Duration, SystemTime};
+
+use comfy_table::modifiers::UTF8_ROUND_CORNERS;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
+
+use super::crash::Crash;
+use super::kept::Kept;
+use super::{Story, table};
+use crate::commands::status;
+use crate::time::in_words;
+
+const VERIFIED: &str = "Each signature was made by one implementation of RSA and verified by another.";
+const NEXT: &str = "\
+Keys, tokens and store are gone again.
+Next: `rampauth sandbox --write demo` keeps a sandbox running and writes a configuration with live tokens for it.";
+
+pub(super) fn render(story: &Story, now: SystemTime, width: Option<u16>, colour: bool) -> String {
+    let calls = table::render(&story.rows, now, width, colour);
+    let (kept, crash) = (kept(&story.kept, width, colour), crash(&story.crash, now, width, colour));
+    format!("{calls}\n{VERIFIED}\n\n{kept}\n\n{crash}\n\n{NEXT}")
+}
+
+fn kept(kept: &Kept, width: Option<u16>, colour: bool) -> String {
+    let text = format!("A token of {} that lives {} ms, kept fresh", kept.provider.name(), kept.lifetime.as_millis());
+    let mut table = Table::new();
+    table.load_preset(UTF8_FULL_CONDENSED).apply_modifier(UTF8_ROUND_CORNERS).force_no_tty();
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
+    if colour {
+        table.enforce_styling();
+    }
+    let header = ["rotations", "refreshes", "readers", "reads", "waited", "slowest read"];
+    table.set_header(header.map(|text| Cell::new(text).add_attribute(Attribute::Bold)));
+    let waited = match kept.waited {
+        0 => Cell::new("no reader").fg(Color::Green),
+        reads => Cell::new(format!("{} reads", grouped(reads))).fg(Color::Yellow),
+    };
+    table.add_row([
+        Cell::new(kept.rotations),
+        Cell::new(kept.refreshes_sent),
+        Cell::new(kept.readers),
+        Cell::new(grouped(kept.reads)),
+        waited,
+        Cell::new(measured(kept.slowest)),
+    ]);
+    format!(
+        "{}\n{table}\nNo reader was given an expired token, and none an older one than before.",
+        title(&text, colour)
+    )
+}
+
+fn crash(crash: &Crash, now: SystemTime, width: Option<u16>, colour: bool) -> String {
+    let title = title("A process, killed between sending a refresh and saving the answer", colour);
+    // Its sentences are cut into lines beside a terminal too.
+    let width = width.map_or(table::WIDE, |width| width.min(table::WIDE));
+    let status = status::page::render(std::slice::from_ref(&crash.status), now, Some(width), colour);
+    format!(
+        "{title}\n\
+         after {:>5} ms: killed; {} had granted its request, and the answer was still to come\n\
+         after {:>5} ms: its claim has lapsed, and `rampauth status` says\n\
+         {status}\n\
+         after {:>5} ms: settled; the token was presented once more ({} times in all) and granted\n\
+         The session lives on: generation {}, the access token expires {}.",
+        crash.killed_after_millis,
+        crash.provider.name(),
+        crash.doubt_after_millis,
+        crash.settled_after_millis,
+        crash.presentations,
+        crash.generation,
+        in_words(crash.expiry, now),
+    )
+}
+
+fn title(text: &str, colour: bool) -> String {
+    if colour { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// `41 µs`, `12 ms`: rounded up, so that nothing looks faster than it was.
+fn measured(duration: Duration) -> String {
+    match duration.as_nanos().div_ceil(1_000) {
+        micros @ ..1_000 => format!("{micros} µs"),
+        micros => format!("{} ms", micros.div_ceil(1_000)),
+    }
+}
+
+/// `4,812`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use rampauth_sandbox::Call;
+
+    fn figures(waited: u64, slowest: Duration) -> Kept {
+        Kept {
+            provider: Call::Onboard,
+            lifetime: Duration::from_millis(400),
+            rotations: 3,
+            refreshes_sent: 3,
+            readers: 4,
+            reads: 4_812,
+            waited,
+            slowest,
+        }
+    }
+
+    #[test]
+    fn the_figures_stand_there_as_they_were_measured() {
+        insta::assert_snapshot!(kept(&figures(0, Duration::from_nanos(41_001)), None, false), @r"
+        A token of onboard that lives 400 ms, kept fresh
+        ╭───────────┬───────────┬─────────┬───────┬───────────┬──────────────╮
+        │ rotations ┆ refreshes ┆ readers ┆ reads ┆ waited    ┆ slowest read │
+        ╞═══════════╪═══════════╪═════════╪═══════╪═══════════╪══════════════╡
+        │ 3         ┆ 3         ┆ 4       ┆ 4,812 ┆ no reader ┆ 42 µs        │
+        ╰───────────┴───────────┴─────────┴───────┴───────────┴──────────────╯
+        No reader was given an expired token, and none an older one than before.
+        ");
+        insta::assert_snapshot!(kept(&figures(1_002, Duration::from_micros(30_001)), Some(70), false), @r"
+        A token of onboard that lives 400 ms, kept fresh
+        ╭───────────┬───────────┬─────────┬───────┬────────┬──────────────╮
+        │ rotations ┆ refreshes ┆ readers ┆ reads ┆ waited ┆ slowest read │
+        ╞═══════════╪═══════════╪═════════╪═══════╪════════╪══════════════╡
+        │ 3         ┆ 3         ┆ 4       ┆ 4,812 ┆ 1,002  ┆ 31 ms        │
+        │           ┆           ┆         ┆       ┆ reads  ┆              │
+        ╰───────────┴───────────┴─────────┴───────┴────────┴──────────────╯
+        No reader was given an expired token, and none an older one than before.
+        ");
+    }
+
+    #[test]
+    fn colour_is_for_terminals_that_want_it() {
+        let kept = |colour| kept(&figures(0, Duration::ZERO), None, colour);
+        assert!(kept(true).starts_with("\x1b[1mA token") && !kept(false).contains('\x1b'));
+    }
+
+    #[test]
+    fn numbers_are_grouped_and_times_rounded_up() {
+        assert_eq!([1, 999, 1_000, 1_234_567].map(grouped), ["1", "999", "1,000", "1,234,567"]);
+        let nanos = [1, 41_000, 999_000, 999_001, 1_000_001].map(Duration::from_nanos);
+        assert_eq!(nanos.map(measured), ["1 µs", "41 µs", "999 µs", "1 ms", "2 ms"]);
+    }
+}
