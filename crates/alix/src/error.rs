@@ -8,12 +8,12 @@ use rampauth_core::Error;
 use rampauth_core::json::{Json, JsonObject};
 
 /// The body's `errorCode`, a number or a text; `None` when it is absent or is 0, which stands for success.
-pub(crate) fn error_code(body: &JsonObject) -> Option<String> {
+pub(crate) fn error_code(body: &JsonObject<'_>) -> Option<String> {
     body.get("errorCode").ok().flatten().and_then(Json::as_code).filter(|code| code != "0")
 }
 
 /// Adds the body's code and message to an error about its answer.
-pub(crate) fn with_details(mut error: Error, body: &JsonObject) -> Error {
+pub(crate) fn with_details(mut error: Error, body: &JsonObject<'_>) -> Error {
     if let Some(code) = error_code(body) {
         error = error.with_provider_code(&code);
     }

@@ -1,12 +1,12 @@
 //! Alix's requests and answers as bytes. Pure: no clock, no I/O.
 
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::{HeaderValue, Method, Request, header};
 use rampauth_core::json::{Json, JsonObject};
 use rampauth_core::time::{from_unix_milliseconds, from_unix_seconds, parse_rfc3339};
 use rampauth_core::{
-    AccessToken, Answer, BaseUrl, Error, ErrorKind, Expiry, Granted, Outcome, RefreshCredential, RefreshToken,
-    SecretString, SessionKind, TokenSet, request,
+    AccessToken, Answer, Error, ErrorKind, Expiry, Granted, Outcome, RefreshCredential, RefreshToken, SecretString,
+    SessionKind, TokenSet, request,
 };
 use serde::Serialize;
 
@@ -70,14 +70,14 @@ fn refresh_request(
     lang: Option<Lang>,
     body: &RefreshBody<'_>,
 ) -> Result<Request<Bytes>, Error> {
-    let internal = |_| Error::new(ErrorKind::Internal, Outcome::NotSent, "build the request", "it has no valid form");
     let body = serde_json::to_vec(body).map_err(|_| Error::input("build the request", "a value has no JSON form"))?;
-    let mut builder = request(Method::POST, BaseUrl::join(base_url, path)?, USER_AGENT)
-        .header(header::CONTENT_TYPE, "application/json");
+    let mut request = request(Method::POST, base_url.join(path)?, USER_AGENT, Bytes::from(body));
+    let headers = request.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(lang) = lang {
-        builder = builder.header("lang", lang.as_str());
+        headers.insert("lang", HeaderValue::from_static(lang.as_str()));
     }
-    builder.body(Bytes::from(body)).map_err(internal)
+    Ok(request)
 }
 
 /// Reads the answer to a refresh: bare or in an envelope, either endpoint.
@@ -87,7 +87,7 @@ fn refresh_request(
 pub(crate) fn read_tokens<K: SessionKind>(
     answer: &Answer,
     presented: &RefreshCredential<K>,
-    signed_by_alix: Option<&dyn Fn(&SecretString) -> bool>,
+    signed_by_alix: Option<&dyn Fn(&str) -> bool>,
 ) -> Result<Granted<K>, Error> {
     if let Some(error) = answer.status_error() {
         let body = answer.error_json();
@@ -109,7 +109,7 @@ pub(crate) fn read_tokens<K: SessionKind>(
         return Err(with_details(error, body));
     }
     if let (Some(signed_by_alix), true) = (signed_by_alix, tokens.any()) {
-        if !matches!(tokens.of.text("signature"), Ok(Some(signature)) if signed_by_alix(signature)) {
+        if !matches!(tokens.of.text("signature"), Ok(Some(signature)) if signed_by_alix(signature.expose_secret())) {
             let reason = "the answer's signature is missing or not Alix's, so no token was taken";
             return Err(answer.error(ErrorKind::Untrusted, Outcome::Unknown, reason).with_verified(false));
         }
@@ -133,8 +133,12 @@ pub(crate) fn read_tokens<K: SessionKind>(
 
 /// The object that holds the tokens: the whole body, or its `data`.
 struct Tokens<'a> {
-    of: &'a JsonObject,
+    of: &'a JsonObject<'a>,
 }
+
+/// The sample's name, then the table's.
+const ACCESS_EXPIRY: [&str; 2] = ["accessTokenExpiresAt", "accessTokenExpiredAt"];
+const REFRESH_EXPIRY: [&str; 2] = ["refreshTokenExpiresAt", "refreshTokenExpiredAt"];
 
 impl Tokens<'_> {
     /// Whether there is anything in the places where tokens belong.
@@ -146,47 +150,45 @@ impl Tokens<'_> {
         let token = |name: &str| self.of.text(name).map_err(|problem| format!("`{name}` {problem}"));
         let illegal = |name: &str| format!("`{name}` is no token that a header can carry");
         let access = token("accessToken")?.ok_or("the answer has no `accessToken`")?;
-        let access = AccessToken::from_secret(access.clone()).map_err(|_| illegal("accessToken"))?;
-        let access_expiry = self.expiry("accessToken", access.expose_secret());
+        let access = AccessToken::from_secret(access.into()).map_err(|_| illegal("accessToken"))?;
+        let access_expiry = self.expiry(ACCESS_EXPIRY, access.expose_secret());
         // Absent or empty: the one presented stays. The vendor does not say whether tokens rotate.
         let refresh = match token("refreshToken")? {
-            Some(refresh) => Some(RefreshToken::from_secret(refresh.clone()).map_err(|_| illegal("refreshToken"))?),
+            Some(refresh) => Some(RefreshToken::from_secret(refresh.into()).map_err(|_| illegal("refreshToken"))?),
             None => None,
         };
         let current = refresh.as_ref().unwrap_or(presented.token());
-        let refresh_expiry = self.expiry("refreshToken", current.expose_secret());
+        let refresh_expiry = self.expiry(REFRESH_EXPIRY, current.expose_secret());
         Ok(Granted::new(presented, (access, access_expiry), refresh, refresh_expiry))
     }
 
     /// The new refresh token of an answer that cannot be used otherwise, with what else can be read.
     fn salvage(&self, presented: &RefreshToken) -> Option<TokenSet> {
-        let refresh = RefreshToken::from_secret(self.of.text("refreshToken").ok()??.clone()).ok()?;
+        let refresh = RefreshToken::from_secret(self.of.text("refreshToken").ok()??.into()).ok()?;
         if refresh.expose_secret() == presented.expose_secret() {
             return None;
         }
-        let expiry = self.expiry("refreshToken", refresh.expose_secret());
+        let expiry = self.expiry(REFRESH_EXPIRY, refresh.expose_secret());
         let mut set = TokenSet::new().with_refresh_token(refresh, expiry);
         if let Some(access) = self.of.text("accessToken").ok().flatten() {
-            if let Ok(access) = AccessToken::from_secret(access.clone()) {
-                let expiry = self.expiry("accessToken", access.expose_secret());
+            if let Ok(access) = AccessToken::from_secret(access.into()) {
+                let expiry = self.expiry(ACCESS_EXPIRY, access.expose_secret());
                 set = set.with_access_token(access, expiry);
             }
         }
         Some(set)
     }
 
-    /// When a token expires: the sample calls it `…ExpiresAt` and the table `…ExpiredAt`; else what the token, if it is a
-    /// JWT, says of itself (in the sample the two agree). An odd value is no reason to lose a token.
-    fn expiry(&self, name: &str, token: &str) -> Expiry {
-        let told = ["ExpiresAt", "ExpiredAt"]
-            .iter()
-            .find_map(|suffix| read_time(self.of.get(&format!("{name}{suffix}")).ok().flatten()?));
+    /// When a token expires: what stands under one of these names; else what the token, if it is a JWT, says of itself
+    /// (in the sample the two agree). An odd value is no reason to lose a token.
+    fn expiry(&self, names: [&str; 2], token: &str) -> Expiry {
+        let told = names.iter().find_map(|name| read_time(self.of.get(name).ok().flatten()?));
         told.map_or_else(|| Expiry::of_jwt(token), Expiry::At)
     }
 }
 
 /// Unix seconds as a text (the sample's form) or a number, milliseconds from 1e12 on, or RFC 3339.
-fn read_time(value: &Json) -> Option<std::time::SystemTime> {
+fn read_time(value: &Json<'_>) -> Option<std::time::SystemTime> {
     let number = match value {
         Json::Integer(number) => *number,
         Json::Float(number) => *number as i64,

@@ -79,7 +79,8 @@ pub(crate) enum Command {
     },
     /// Store the tokens of a login, given as JSON on standard input, in place of what is there
     ///
-    /// Reads what `refresh` reads. Prints nothing, and with --json {"key", "generation"}.
+    /// Reads what `refresh` reads. Prints nothing, and with --json {"key", "generation"}. A damaged record is not written over:
+    /// set it aside first, with `rampauth forget`.
     Import {
         /// The profile of the configuration
         profile: String,
@@ -107,10 +108,18 @@ pub(crate) enum Command {
         profile: String,
     },
     /// Remove a session from the store; the provider is not told
+    ///
+    /// A damaged record, which every other command leaves alone, is set aside: its bytes move into the table `damaged` of the
+    /// store, where nothing is ever deleted, and the session can begin anew with `rampauth import`.
     Forget {
         /// The profile of the configuration
         profile: String,
     },
+    /// Seal every session of the store anew with `sealing_key`, after a change of keys
+    ///
+    /// May run beside everything else. Sessions that cannot be read stay as they are and are named; the others are sealed all
+    /// the same. With --json it prints {"sealingKey", "resealed", "current"}.
+    Reseal,
     /// Keep every session fresh until stopped, and log what happens
     ///
     /// All profiles of the configuration: sessions that are imported, replaced or forgotten meanwhile are noticed within

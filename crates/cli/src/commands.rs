@@ -7,6 +7,7 @@ pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod keep;
 pub(crate) mod refresh;
+pub(crate) mod reseal;
 pub(crate) mod sandbox;
 pub(crate) mod settle;
 pub(crate) mod sign;

@@ -3,13 +3,16 @@
 mod key;
 mod place;
 mod profile;
+mod sealing;
 mod secret;
 mod section;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rampauth_core::Error;
+use rampauth_keeper::SealingKeys;
 use toml::de::{DeTable, DeValue};
 
 pub(crate) use place::printable;
@@ -18,10 +21,14 @@ pub(crate) use secret::SecretRef;
 
 use crate::{env, input};
 use place::{File, Place};
+use sealing::Sealing;
 use section::Section;
 
 /// The most that a configuration file may hold, in bytes: 1 MiB.
 const MAX_LENGTH: usize = 1024 * 1024;
+/// How long one step in the store may take unless the file says otherwise, in seconds.
+const DEFAULT_STORE_TIMEOUT: u64 = 5;
+const MAX_STORE_TIMEOUT: u64 = 60;
 const ACTION: &str = "read the configuration";
 const VARIABLE: &str = "RAMPAUTH_CONFIG";
 const DEFAULT: &str = "rampauth.toml";
@@ -32,7 +39,9 @@ pub(crate) struct Config {
     file: File,
     /// Where sessions are kept, and where that is said.
     store: Option<(String, Place)>,
-    sealing_key: Option<SecretRef>,
+    /// How long one step in the store may take.
+    pub(crate) store_timeout: Duration,
+    sealing: Option<Sealing>,
     profiles: BTreeMap<String, Profile>,
 }
 
@@ -77,12 +86,14 @@ impl Config {
             }
         };
         let mut top = Section::new(Place::top(&file), table);
-        top.allow(&["store", "sealing_key", "profile"])?;
+        top.allow(&["store", "store_timeout_seconds", "sealing_key", "readable_keys", "profile"])?;
         let store = top.text("store")?;
         if let Some((store, place)) = &store {
             check_store(store).map_err(|reason| place.refuse(reason))?;
         }
-        let sealing_key = top.secret("sealing_key")?;
+        let store_timeout = top.number("store_timeout_seconds", 1, MAX_STORE_TIMEOUT)?.unwrap_or(DEFAULT_STORE_TIMEOUT);
+        let store_timeout = Duration::from_secs(store_timeout);
+        let sealing = Sealing::read(&mut top)?;
         let mut profiles = BTreeMap::new();
         for (name, value) in top.tables("profile")? {
             let place = Place::profile(&file, &name, value.span().start);
@@ -95,25 +106,16 @@ impl Config {
             let profile = Profile::read(&name, Section::new(place, table))?;
             profiles.insert(name, profile);
         }
-        Ok(Self { file, store, sealing_key, profiles })
+        Ok(Self { file, store, store_timeout, sealing, profiles })
     }
 
     /// The SQLite file that sessions are kept in.
     ///
     /// # Errors
     ///
-    /// When the configuration names no store, one that keeps nothing beyond the command, or one of another kind; and when it
-    /// asks for sealing, which there is not yet: nothing is ever stored unsealed that was to be sealed.
+    /// When the configuration names no store, one that keeps nothing beyond the command, or one of another kind.
     pub(crate) fn sqlite(&self) -> Result<PathBuf, Error> {
         const WRITE: &str = r#"write store = "sqlite:FILE"; the file is made where there is none"#;
-        if let Some(key) = &self.sealing_key {
-            return Err(key
-                .place()
-                .refuse("tokens cannot be sealed yet, and are not stored unsealed where sealing is asked for")
-                .with_help(
-                    "leave `sealing_key` out to store tokens unsealed, in a file that only its owner may read",
-                ));
-        }
         let Some((store, place)) = &self.store else {
             let place = Place::top(&self.file).missing_key("store");
             return Err(place.refuse("it is missing, and says where sessions are kept").with_help(WRITE));
@@ -125,6 +127,24 @@ impl Config {
             }
             None => Err(place.refuse("this store is not supported yet, only `sqlite:FILE` is").with_help(WRITE)),
         }
+    }
+
+    /// The keys that tokens are sealed with, fetched; `None` where they are not to be.
+    ///
+    /// # Errors
+    ///
+    /// When a key cannot be had or is none.
+    pub(crate) fn sealing(&self) -> Result<Option<SealingKeys>, Error> {
+        self.sealing.as_ref().map(Sealing::load).transpose()
+    }
+
+    /// The same where they have to be given.
+    ///
+    /// # Errors
+    ///
+    /// As [`sealing`](Self::sealing); and when there are none.
+    pub(crate) fn sealing_keys(&self) -> Result<SealingKeys, Error> {
+        self.sealing()?.ok_or_else(|| Sealing::missing(&Place::top(&self.file)))
     }
 
     /// All profiles, by name.

@@ -4,6 +4,8 @@ mod folder;
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rampauth_core::{AccessToken, Error, ErrorKind, Expiry, Outcome, RefreshToken, TokenSet};
 use rampauth_sandbox::{Call, IssuedTokens, Sandbox};
 use zeroize::Zeroizing;
@@ -43,6 +45,7 @@ fn files(sandbox: &Sandbox) -> Result<Vec<File>, Error> {
     ]
     .map(|(name, text)| (name.to_owned(), Zeroizing::new(text.clone())))
     .into();
+    files.push(("sealing.key".to_owned(), sealing_key()?));
     for (profile, call) in PROFILES {
         let set = issued(sandbox.issue(call))?;
         let json = serde_json::to_string(&Tokens::new(&set)).expect("texts have a JSON form");
@@ -67,6 +70,20 @@ pub(crate) fn issued(tokens: IssuedTokens) -> Result<TokenSet, Error> {
     Ok(set)
 }
 
+/// 32 random bytes in base64.
+fn sealing_key() -> Result<Zeroizing<String>, Error> {
+    let mut key = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *key).map_err(|_| {
+        let reason = "the system gives no random numbers";
+        Error::new(ErrorKind::Internal, Outcome::NotSent, "make a sealing key", reason)
+    })?;
+    // Exactly as long as what is written: growing would leave a copy behind.
+    let mut text = Zeroizing::new(String::with_capacity(45));
+    STANDARD.encode_string(key.as_slice(), &mut text);
+    text.push('\n');
+    Ok(text)
+}
+
 fn configuration(sandbox: &Sandbox) -> String {
     let credentials = sandbox.credentials();
     // A JSON text is a TOML one too.
@@ -74,6 +91,7 @@ fn configuration(sandbox: &Sandbox) -> String {
     format!(
         r#"# For a sandbox at {url}; its keys and tokens are good for nothing else.
 store = "sqlite:rampauth.db"
+sealing_key = {{ file = "sealing.key" }}
 
 [profile.card]
 provider = "alix-card"

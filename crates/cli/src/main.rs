@@ -65,6 +65,7 @@ async fn run(Args { config, json, command }: Args) -> Result<(), Error> {
         Command::Status { watch } => commands::status::run(&config, watch, json).await,
         Command::Settle { profile } => commands::settle::run(&config, &profile, json).await,
         Command::Forget { profile } => commands::forget::run(&config, &profile, json).await,
+        Command::Reseal => commands::reseal::run(&config, json).await,
         Command::Keep { .. } => commands::keep::run(&config).await,
         Command::Sign { profile, reveal } => commands::sign::run(&config, &profile, reveal, json).await,
         Command::Verify { profile, signature_file } => commands::verify::run(&config, &profile, &signature_file),

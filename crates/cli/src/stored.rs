@@ -5,19 +5,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rampauth_core::{Error, ErrorKind, Outcome, Refresh};
-use rampauth_keeper::{EventKind, Events, Keeper, Record, Session, State, Store as _, StoreError, StoreErrorKind};
+use rampauth_keeper::{
+    EventKind, Events, Keeper, KeeperBuilder, Record, Session, State, Store as _, StoreError, StoreErrorKind,
+};
 use rampauth_store_sqlite::SqliteStore;
 
 use crate::config::{Config, Profile, printable};
 use crate::rescue;
 
 const ACTION: &str = "open the store";
-/// What the keeper's own limit on a request is longer than the client's, which says more when it is the first to end.
-pub(crate) const SLACK: Duration = Duration::from_secs(5);
+/// The most that the keeper's own limit on a request is longer than the client's, which says more when it is the first to end.
+const SLACK: Duration = Duration::from_secs(5);
 
 /// The store, made where there is none.
 pub(crate) fn create(config: &Config) -> Result<SqliteStore, Error> {
-    SqliteStore::open(config.sqlite()?).map_err(|error| unusable(&error))
+    open(config, &config.sqlite()?)
+}
+
+fn open(config: &Config, path: &Path) -> Result<SqliteStore, Error> {
+    // The store knows why it takes so long, so it is the first to end.
+    let busy_timeout = config.store_timeout * 4 / 5;
+    SqliteStore::builder().busy_timeout(busy_timeout).open(path).map_err(|error| unusable(&error))
 }
 
 /// The store; `None` where there is none yet, and none is made.
@@ -27,7 +35,30 @@ pub(crate) fn find(config: &Config) -> Result<Option<SqliteStore>, Error> {
     if path.try_exists().is_ok_and(|exists| !exists) {
         return Ok(None);
     }
-    SqliteStore::open(path).map(Some).map_err(|error| unusable(&error))
+    open(config, &path).map(Some)
+}
+
+/// A keeper on this store with the configuration's limits, which seals tokens as the configuration says. A claim lasts for a
+/// request and two steps in the store, so that the limits are what a session waits for after a crash.
+pub(crate) fn keeper(config: &Config, store: &SqliteStore, timeout: Duration) -> Result<KeeperBuilder, Error> {
+    let builder = Keeper::builder(store.clone())
+        .request_deadline(timeout + timeout.min(SLACK))
+        .save_deadline(config.store_timeout);
+    Ok(match config.sealing()? {
+        Some(keys) => builder.sealing(keys),
+        // Said where it begins, by `warn_unsealed`, and not by every command.
+        None => builder.accept_unsealed(),
+    })
+}
+
+/// Says that tokens are not sealed, if they are not.
+pub(crate) fn warn_unsealed(config: &Config) -> Result<(), Error> {
+    if config.sealing()?.is_none() {
+        tracing::warn!(
+            "tokens are stored unsealed, guarded by the permissions of the store's file alone; `sealing_key` seals them"
+        );
+    }
+    Ok(())
 }
 
 /// What the store holds of this profile, a removed session included.
@@ -58,9 +89,17 @@ pub(crate) fn unusable(error: &StoreError) -> Error {
 fn failed(kind: ErrorKind, outcome: Outcome, error: &StoreError) -> Error {
     // "failed to load x: FILE is read-only": the store has said already what failed.
     let text = error.to_string();
-    let reason = text.strip_prefix("failed to ").map_or(text.clone(), |text| format!("it failed to {text}"));
+    let reason = match (text.strip_prefix("failed to open the store: "), text.strip_prefix("failed to ")) {
+        (Some(why), _) => why.to_owned(),
+        (None, Some(what)) => format!("it failed to {what}"),
+        (None, None) => text,
+    };
     let help = match error.kind() {
         StoreErrorKind::Unavailable => "try again",
+        StoreErrorKind::Damaged => {
+            "nothing in the file was changed: restore a copy, or set a damaged record aside with `rampauth forget PROFILE`, log in \
+             and import"
+        }
         _ => "nothing in the file was changed: put it in order, or name another one under `store`",
     };
     Error::new(kind, outcome, ACTION, reason).with_help(help)
@@ -76,9 +115,9 @@ pub(crate) struct Stored {
 
 impl Stored {
     /// Opens the session of a store that there is.
-    pub(crate) async fn open(store: SqliteStore, profile: &Profile) -> Result<Self, Error> {
+    pub(crate) async fn open(config: &Config, store: SqliteStore, profile: &Profile) -> Result<Self, Error> {
         let client = profile.client()?;
-        let keeper = Keeper::builder(store.clone()).on_demand().request_deadline(profile.timeout + SLACK).spawn()?;
+        let keeper = keeper(config, &store, profile.timeout)?.on_demand().spawn()?;
         let events = keeper.events();
         let session = keeper.session(profile.key.clone(), Arc::<dyn Refresh>::from(client)).await;
         let session = session.map_err(|error| said_by_the_store(error, Outcome::NotSent))?;
@@ -89,7 +128,7 @@ impl Stored {
     pub(crate) async fn expect(config: &Config, profile: &Profile) -> Result<Self, Error> {
         let Some(store) = find(config)? else { return Err(no_session(profile, None)) };
         match record(&store, profile).await? {
-            Some(record) if record.state != State::Tombstone => Self::open(store, profile).await,
+            Some(record) if record.state != State::Tombstone => Self::open(config, store, profile).await,
             record => Err(no_session(profile, record.as_ref())),
         }
     }
@@ -103,18 +142,20 @@ impl Stored {
         profile: &Profile,
     ) -> Result<T, Error> {
         self.keeper.shutdown().await;
-        let mut unsaved = None;
+        // A step in the store that failed came before the request, unless it was to save or to look who has the session now.
+        let (mut unsaved, mut outcome) = (None, Outcome::NotSent);
         while let Some(event) = self.events.try_next() {
             tracing::debug!(key = %event.key, generation = event.generation, event = ?event.kind, "the keeper says");
             match event.kind {
                 EventKind::SaveFailed(error) => unsaved = Some(error),
+                EventKind::Unclaimed(_) => outcome = Outcome::Unknown,
                 EventKind::Refreshed | EventKind::Settled | EventKind::Adopted => unsaved = None,
                 _ => {}
             }
         }
         match unsaved {
             Some(error) => Err(self::unsaved(error, &self.session, config, profile)),
-            None => result.map_err(|error| said_by_the_store(error, Outcome::Unknown)),
+            None => result.map_err(|error| said_by_the_store(error, outcome)),
         }
     }
 }

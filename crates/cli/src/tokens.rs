@@ -47,10 +47,14 @@ fn missing(name: &str) -> Error {
     refuse(format!("`{name}` is missing"))
 }
 
-fn token<T>(members: &JsonObject, name: &str, take: fn(SecretString) -> Result<T, Error>) -> Result<Option<T>, Error> {
+fn token<T>(
+    members: &JsonObject<'_>,
+    name: &str,
+    take: fn(SecretString) -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
     match members.get(name) {
         Ok(None) => Ok(None),
-        Ok(Some(Json::Text(text))) => take(text.clone()).map(Some).map_err(|error| error.with_action(reading(name))),
+        Ok(Some(Json::Text(text))) => take(text.into()).map(Some).map_err(|error| error.with_action(reading(name))),
         Ok(Some(_)) => Err(refuse(format!("`{name}` is not a text"))),
         Err(problem) => Err(refuse(wrong(name, problem))),
     }
@@ -60,7 +64,7 @@ fn reading(name: &str) -> &'static str {
     if name == "accessToken" { "read `accessToken`" } else { "read `refreshToken`" }
 }
 
-fn expiry(members: &JsonObject, name: &str) -> Result<Expiry, Error> {
+fn expiry(members: &JsonObject<'_>, name: &str) -> Result<Expiry, Error> {
     let time = match members.get(name) {
         Ok(None) => return Ok(Expiry::Unknown),
         Ok(Some(Json::Text(text))) => parse_rfc3339(text.expose_secret()),

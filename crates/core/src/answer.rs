@@ -120,7 +120,7 @@ impl Answer {
     /// # Errors
     ///
     /// [`ErrorKind::Protocol`] when it is empty, over 64 KiB or no JSON.
-    pub fn json(&self) -> Result<Json, Error> {
+    pub fn json(&self) -> Result<Json<'_>, Error> {
         if self.body().is_empty() {
             return Err(self.protocol_error("the answer is empty"));
         }
@@ -133,7 +133,7 @@ impl Answer {
     }
 
     /// The body of an error, if it happens to be JSON of a sane length.
-    pub fn error_json(&self) -> Option<Json> {
+    pub fn error_json(&self) -> Option<Json<'_>> {
         self.json().ok()
     }
 }

@@ -60,7 +60,8 @@ impl BaseUrl {
     ///
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the two make no URL.
     pub fn join(&self, path: &str) -> Result<Uri, Error> {
-        format!("{}{path}", self.0).parse().map_err(|_| Error::config(ACTION, "it makes no URL with the call's path"))
+        let url = [&self.0, path].concat();
+        Uri::try_from(url).map_err(|_| Error::config(ACTION, "it makes no URL with the call's path"))
     }
 
     /// The URL as text, without a slash at its end.

@@ -1,8 +1,10 @@
-//! Reading providers' JSON: lenient about what is unknown, exact about what is ambiguous, and wiped when dropped.
+//! Reading providers' JSON: lenient about what is unknown, exact about what is ambiguous, and without copies of secrets.
 //!
 //! A derived struct would either fail on an odd field and lose the token beside it, or take the last of two members of
-//! the same name for the truth. Here every member is kept as it came, and the caller asks for what it needs.
+//! the same name for the truth. Here every member is kept as it came, and the caller asks for what it needs. Texts are
+//! views of the answer's body.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
@@ -10,10 +12,10 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 
 use crate::SecretString;
 
-/// A JSON value. Texts are kept as secrets, for any of them can be a token.
+/// A JSON value.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Json {
+pub enum Json<'a> {
     /// `null`
     Null,
     /// `true` or `false`
@@ -23,16 +25,27 @@ pub enum Json {
     /// Any other number.
     Float(f64),
     /// A text.
-    Text(SecretString),
+    Text(JsonText<'a>),
     /// A list.
-    List(Vec<Json>),
+    List(Vec<Json<'a>>),
     /// An object.
-    Object(JsonObject),
+    Object(JsonObject<'a>),
+}
+
+/// A JSON text, shown by nothing, for any of them can be a token. As a [`SecretString`] it outlives what it was read from.
+#[derive(Clone)]
+pub struct JsonText<'a>(Place<'a>);
+
+#[derive(Clone)]
+enum Place<'a> {
+    Source(&'a str),
+    /// It was written with escapes.
+    Own(SecretString),
 }
 
 /// The members of a JSON object, in their order, repetitions included.
 #[derive(Clone, Default)]
-pub struct JsonObject(Vec<(String, Json)>);
+pub struct JsonObject<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
 
 /// Why a member cannot be used. `Display` reads as the end of a sentence about the member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,18 +66,43 @@ impl fmt::Display for MemberProblem {
     }
 }
 
-impl Json {
+impl JsonText<'_> {
+    /// The text itself.
+    pub fn expose_secret(&self) -> &str {
+        match &self.0 {
+            Place::Source(text) => text,
+            Place::Own(text) => text.expose_secret(),
+        }
+    }
+}
+
+impl From<&JsonText<'_>> for SecretString {
+    fn from(text: &JsonText<'_>) -> Self {
+        match &text.0 {
+            Place::Source(text) => Self::from(*text),
+            Place::Own(text) => text.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for JsonText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JsonText(***)")
+    }
+}
+
+impl<'a> Json<'a> {
     /// Parses one JSON value.
     ///
     /// # Errors
     ///
     /// The line and column of what is wrong; never the text itself.
-    pub fn parse(text: &[u8]) -> Result<Self, (usize, usize)> {
+    pub fn parse(text: &'a [u8]) -> Result<Self, (usize, usize)> {
         serde_json::from_slice(text).map(|Parsed(json)| json).map_err(|error| (error.line(), error.column()))
     }
 
     /// The object's members, if it is an object.
-    pub fn as_object(&self) -> Option<&JsonObject> {
+    pub fn as_object(&self) -> Option<&JsonObject<'a>> {
         match self {
             Self::Object(members) => Some(members),
             _ => None,
@@ -72,7 +110,7 @@ impl Json {
     }
 
     /// The text, if it is one.
-    pub fn as_text(&self) -> Option<&SecretString> {
+    pub fn as_text(&self) -> Option<&JsonText<'a>> {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
@@ -89,13 +127,13 @@ impl Json {
     }
 }
 
-impl JsonObject {
+impl<'a> JsonObject<'a> {
     /// The member of this name; `None` when it is absent or `null`.
     ///
     /// # Errors
     ///
     /// [`MemberProblem::Repeated`] when the name stands there more than once.
-    pub fn get(&self, name: &str) -> Result<Option<&Json>, MemberProblem> {
+    pub fn get(&self, name: &str) -> Result<Option<&Json<'a>>, MemberProblem> {
         let mut found = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
         match (found.next(), found.next()) {
             (_, Some(_)) => Err(MemberProblem::Repeated),
@@ -109,7 +147,7 @@ impl JsonObject {
     /// # Errors
     ///
     /// A [`MemberProblem`] when it is repeated or no text.
-    pub fn text(&self, name: &str) -> Result<Option<&SecretString>, MemberProblem> {
+    pub fn text(&self, name: &str) -> Result<Option<&JsonText<'a>>, MemberProblem> {
         match self.get(name)? {
             None => Ok(None),
             Some(Json::Text(text)) => Ok(Some(text).filter(|text| !text.expose_secret().is_empty())),
@@ -132,59 +170,62 @@ impl JsonObject {
 }
 
 /// Names alone: a provider that puts a token where a value belongs is not helped by printing it.
-impl fmt::Debug for JsonObject {
+impl fmt::Debug for JsonObject<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "JsonObject({} members)", self.0.len())
     }
 }
 
 /// Keeps serde out of the public type.
-struct Parsed(Json);
+struct Parsed<'a>(Json<'a>);
 
-impl<'de> Deserialize<'de> for Parsed {
+impl<'de> Deserialize<'de> for Parsed<'de> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(JsonVisitor).map(Parsed)
     }
 }
 
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
 struct JsonVisitor;
 
 impl<'de> Visitor<'de> for JsonVisitor {
-    type Value = Json;
+    type Value = Json<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_unit<E>(self) -> Result<Json, E> {
+    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
         Ok(Json::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+    fn visit_bool<E>(self, value: bool) -> Result<Json<'de>, E> {
         Ok(Json::Bool(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
+    fn visit_i64<E>(self, value: i64) -> Result<Json<'de>, E> {
         Ok(Json::Integer(value))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
+    fn visit_u64<E>(self, value: u64) -> Result<Json<'de>, E> {
         Ok(i64::try_from(value).map_or(Json::Float(value as f64), Json::Integer))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
+    fn visit_f64<E>(self, value: f64) -> Result<Json<'de>, E> {
         Ok(Json::Float(value))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Json, E> {
-        Ok(Json::Text(SecretString::from(value)))
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(JsonText(Place::Source(value))))
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Json, E> {
-        Ok(Json::Text(SecretString::new(value)))
+    fn visit_str<E>(self, value: &str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(JsonText(Place::Own(SecretString::from(value)))))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json<'de>, A::Error> {
         let mut list = Vec::new();
         while let Some(Parsed(item)) = items.next_element()? {
             list.push(item);
@@ -192,9 +233,9 @@ impl<'de> Visitor<'de> for JsonVisitor {
         Ok(Json::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json<'de>, A::Error> {
         let mut members = Vec::new();
-        while let Some((name, Parsed(value))) = entries.next_entry()? {
+        while let Some((Name(name), Parsed(value))) = entries.next_entry()? {
             members.push((name, value));
         }
         Ok(match members.as_slice() {
@@ -211,7 +252,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
 /// feature `arbitrary_precision`. A provider gains nothing by writing it so.
 const ARBITRARY_PRECISION: &str = "$serde_json::private::Number";
 
-fn number(digits: &str) -> Option<Json> {
+fn number(digits: &str) -> Option<Json<'static>> {
     digits.parse().map(Json::Integer).or_else(|_| digits.parse().map(Json::Float)).ok()
 }
 
@@ -219,7 +260,7 @@ fn number(digits: &str) -> Option<Json> {
 mod tests {
     use super::*;
 
-    fn object(text: &str) -> JsonObject {
+    fn object(text: &str) -> JsonObject<'_> {
         Json::parse(text.as_bytes()).expect("JSON").as_object().expect("an object").clone()
     }
 
@@ -245,10 +286,22 @@ mod tests {
     #[test]
     fn a_number_is_one_whatever_features_serde_json_is_built_with() {
         let as_it_arrives = |digits: &str| format!(r#"{{"{ARBITRARY_PRECISION}":"{digits}"}}"#);
-        let parsed = |digits| Json::parse(as_it_arrives(digits).as_bytes()).expect("JSON");
-        assert!(matches!(parsed("-32"), Json::Integer(-32)));
-        assert!(matches!(parsed("1.5"), Json::Float(1.5)));
-        assert!(matches!(parsed("needle"), Json::Object(_)));
+        assert!(matches!(Json::parse(as_it_arrives("-32").as_bytes()), Ok(Json::Integer(-32))));
+        assert!(matches!(Json::parse(as_it_arrives("1.5").as_bytes()), Ok(Json::Float(1.5))));
+        assert!(matches!(Json::parse(as_it_arrives("needle").as_bytes()), Ok(Json::Object(_))));
+    }
+
+    #[test]
+    fn a_text_is_a_view_unless_it_was_escaped() {
+        let source = br#"{"n\u0061me":"needle","escaped":"a\u00e9"}"#;
+        let members = Json::parse(source).expect("JSON").as_object().expect("an object").clone();
+        let text = |name| members.text(name).expect("a text").expect("a text");
+        let inside = |text: &JsonText<'_>| source.as_ptr_range().contains(&text.expose_secret().as_ptr());
+        assert_eq!((text("name").expose_secret(), text("escaped").expose_secret()), ("needle", "aé"));
+        assert_eq!((inside(text("name")), inside(text("escaped"))), (true, false));
+        for name in ["name", "escaped"] {
+            assert_eq!(SecretString::from(text(name)).expose_secret(), text(name).expose_secret());
+        }
     }
 
     #[test]

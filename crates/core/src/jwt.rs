@@ -7,11 +7,10 @@ use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
 use crate::SecretString;
+use crate::json::{Json, JsonText};
 use crate::time::from_unix_seconds;
 use crate::token::{Expiry, MAX_TOKEN_LENGTH};
 
@@ -31,32 +30,19 @@ pub struct UnverifiedJwt {
     pub claims: SecretString,
 }
 
-#[derive(Deserialize)]
-struct Header {
-    alg: Option<String>,
-}
-
-/// RFC 7519, section 2, "NumericDate": seconds since 1970, possibly with a fraction.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Times {
-    iat: Option<serde_json::Value>,
-    nbf: Option<serde_json::Value>,
-    exp: Option<serde_json::Value>,
-}
-
 impl UnverifiedJwt {
     /// Reads a compact JWT (three parts, base64url, with or without padding). `None` when it is not one: the
     /// providers' tokens are opaque by contract, so that is never an error.
     pub fn read(token: &str) -> Option<Self> {
         let (header, claims) = parts(token)?;
-        let header: Header = object(&header)?;
-        let times: Times = object(&claims)?;
+        let (header, times) = (Json::parse(&header).ok()?, Json::parse(&claims).ok()?);
+        let (header, times) = (header.as_object()?, times.as_object()?);
+        let algorithm = header.text("alg").ok()?.map(JsonText::expose_secret);
         Some(Self {
-            algorithm: header.alg.filter(|alg| is_short_word(alg)),
-            issued_at: numeric_date(times.iat.as_ref()),
-            not_before: numeric_date(times.nbf.as_ref()),
-            expires_at: numeric_date(times.exp.as_ref()),
+            algorithm: algorithm.filter(|alg| is_short_word(alg)).map(str::to_owned),
+            issued_at: times.get("iat").ok()?.and_then(numeric_date),
+            not_before: times.get("nbf").ok()?.and_then(numeric_date),
+            expires_at: times.get("exp").ok()?.and_then(numeric_date),
             claims: SecretString::from(std::str::from_utf8(&claims).ok()?),
         })
     }
@@ -65,14 +51,10 @@ impl UnverifiedJwt {
 impl Expiry {
     /// What a token, if it is a JWT, says of its own expiry (`exp`, not verified); otherwise unknown.
     pub fn of_jwt(token: &str) -> Self {
-        #[derive(Deserialize)]
-        struct Claims {
-            exp: Option<serde_json::Value>,
-        }
         let read = || {
             let (header, claims) = parts(token)?;
-            object::<IgnoredAny>(&header)?;
-            numeric_date(object::<Claims>(&claims)?.exp.as_ref())
+            Json::parse(&header).ok()?.as_object()?;
+            numeric_date(Json::parse(&claims).ok()?.as_object()?.get("exp").ok()??)
         };
         read().map_or(Self::Unknown, Self::At)
     }
@@ -108,29 +90,18 @@ fn decode(part: &str) -> Option<Decoded> {
     URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok().map(Zeroizing::new)
 }
 
-/// A list is none: a derived struct would take its items for the fields, in their order.
-fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
-    if !json.trim_ascii_start().starts_with(b"{") {
-        return None;
-    }
-    serde_json::from_slice(json).ok()
-}
-
 fn is_short_word(text: &str) -> bool {
     text.len() <= 16 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-fn numeric_date(value: Option<&serde_json::Value>) -> Option<SystemTime> {
-    let value = value?;
-    let seconds = match value.as_i64() {
-        Some(seconds) => seconds,
-        None => {
-            let seconds = value.as_f64()?;
-            // Casting saturates; what saturates is outside the calendar and refused below.
-            seconds.floor() as i64
-        }
-    };
-    from_unix_seconds(seconds)
+/// RFC 7519, section 2, "NumericDate": seconds since 1970, possibly with a fraction.
+fn numeric_date(value: &Json<'_>) -> Option<SystemTime> {
+    from_unix_seconds(match value {
+        Json::Integer(seconds) => *seconds,
+        // Casting saturates; what saturates is outside the calendar and refused.
+        Json::Float(seconds) => seconds.floor() as i64,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! The ready-made [`HttpClient`], on reqwest, set up so that one call is one request.
 
 use std::error::Error as StdError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::{fmt, io};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Request, Response, header};
-use reqwest::{Certificate, NoProxy, Proxy, redirect, retry};
+use http::{HeaderValue, Request, Response, Uri, header};
+use reqwest::{Certificate, NoProxy, Proxy, Url, redirect, retry};
 
 use crate::Error;
 use crate::base_url::is_loopback;
@@ -31,6 +32,9 @@ pub struct ReqwestClient {
     client: reqwest::Client,
     timeout: Duration,
     user_agent: Option<HeaderValue>,
+    /// The URL called last and what reqwest makes of it. A client calls one or two, and parsing one costs more than all
+    /// else that is done here.
+    last_url: Arc<Mutex<Option<(Uri, Url)>>>,
 }
 
 /// Sets up a [`ReqwestClient`].
@@ -167,7 +171,7 @@ impl ReqwestClientBuilder {
             builder = builder.tls_certs_merge(certificates);
         }
         match builder.build() {
-            Ok(client) => Ok(ReqwestClient { client, timeout: self.timeout, user_agent }),
+            Ok(client) => Ok(ReqwestClient { client, timeout: self.timeout, user_agent, last_url: Arc::default() }),
             Err(error) => Err(Error::config(ACTION, "TLS could not be set up")
                 .with_help("install the system's CA certificates (`ca-certificates`), or give a root certificate")
                 .with_source(error.without_url())),
@@ -175,35 +179,66 @@ impl ReqwestClientBuilder {
     }
 }
 
+impl ReqwestClient {
+    /// The URL, checked and in reqwest's form.
+    fn url(&self, uri: &Uri) -> Result<Url, TransportError> {
+        let mut last = self.last_url.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((called, url)) = &*last {
+            if called == uri {
+                return Ok(url.clone());
+            }
+        }
+        if uri.scheme_str() != Some("https") && !uri.host().is_some_and(is_loopback) {
+            return Err(unusable("plain http is only for this machine"));
+        }
+        let url = Url::parse(&uri.to_string()).map_err(|_| unusable("the URL has no valid form"))?;
+        *last = Some((uri.clone(), url.clone()));
+        Ok(url)
+    }
+}
+
 #[async_trait]
 impl HttpClient for ReqwestClient {
-    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        let unusable = |why: &'static str| Err(TransportError::new(TransportFailure::Unusable).with_source(why));
-        let uri = request.uri();
-        if uri.scheme_str() != Some("https") && !uri.host().is_some_and(is_loopback) {
-            return unusable("plain http is only for this machine");
-        }
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         if tokio::runtime::Handle::try_current().is_err() {
-            return unusable("it needs a tokio runtime with I/O and time enabled, and none is running");
+            return Err(unusable("it needs a tokio runtime with I/O and time enabled, and none is running"));
         }
+        let (head, body) = request.into_parts();
+        let mut request = reqwest::Request::new(head.method, self.url(&head.uri)?);
+        *request.headers_mut() = head.headers;
+        *request.body_mut() = Some(body.into());
         if let Some(user_agent) = &self.user_agent {
             request.headers_mut().insert(header::USER_AGENT, user_agent.clone());
         }
-        let request = reqwest::Request::try_from(request)
-            .map_err(|error| TransportError::new(TransportFailure::Unusable).with_source(error.without_url()))?;
         let mut response = self.client.execute(request).await.map_err(failure)?;
-        let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(failure)? {
-            body.extend_from_slice(&chunk[..chunk.len().min(MAX_BODY_LENGTH + 1 - body.len())]);
-            if body.len() > MAX_BODY_LENGTH {
-                break;
-            }
-        }
-        let mut answer = Response::new(body.freeze());
+        let body = read_body(&mut response).await.map_err(failure)?;
+        let mut answer = Response::new(body);
         *answer.status_mut() = response.status();
         *answer.headers_mut() = std::mem::take(response.headers_mut());
         Ok(answer)
     }
+}
+
+/// Stops past the longest body that is read. One that comes in a single piece, as nearly all do, is not copied.
+async fn read_body(response: &mut reqwest::Response) -> reqwest::Result<Bytes> {
+    let (mut earlier, mut last) = (BytesMut::new(), Bytes::new());
+    while let Some(chunk) = response.chunk().await? {
+        earlier.extend_from_slice(&last);
+        last = chunk;
+        last.truncate(MAX_BODY_LENGTH + 1 - earlier.len());
+        if earlier.len() + last.len() > MAX_BODY_LENGTH {
+            break;
+        }
+    }
+    if earlier.is_empty() {
+        return Ok(last);
+    }
+    earlier.extend_from_slice(&last);
+    Ok(earlier.freeze())
+}
+
+fn unusable(why: &'static str) -> TransportError {
+    TransportError::new(TransportFailure::Unusable).with_source(why)
 }
 
 fn failure(error: reqwest::Error) -> TransportError {

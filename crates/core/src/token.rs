@@ -77,7 +77,8 @@ fn check(token: &str) -> Result<(), &'static str> {
     if token.len() > MAX_TOKEN_LENGTH {
         return Err("it is longer than 65,536 bytes");
     }
-    if !token.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) {
+    // To the end, legal or not: that takes a tenth of the time.
+    if !token.bytes().fold(true, |legal, byte| legal & (0x20..=0x7e).contains(&byte)) {
         return Err("it holds a character other than printable ASCII (a line break, perhaps)");
     }
     if token.starts_with(' ') || token.ends_with(' ') {

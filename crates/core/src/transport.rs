@@ -5,7 +5,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Method, Request, Response, Uri, header};
+use http::{HeaderValue, Method, Request, Response, Uri, header};
 
 use crate::{Error, ErrorKind, Outcome};
 
@@ -36,12 +36,18 @@ impl<T: HttpClient + ?Sized> HttpClient for std::sync::Arc<T> {
 
 /// Starts a request the way every call of ours starts: `accept: application/json` and the provider crate's
 /// `user-agent`.
-pub fn request(method: Method, uri: Uri, user_agent: &'static str) -> http::request::Builder {
-    Request::builder()
-        .method(method)
-        .uri(uri)
-        .header(header::ACCEPT, "application/json")
-        .header(header::USER_AGENT, user_agent)
+///
+/// # Panics
+///
+/// When the user agent is not legal in a header.
+pub fn request(method: Method, uri: Uri, user_agent: &'static str, body: Bytes) -> Request<Bytes> {
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    let headers = request.headers_mut();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(user_agent));
+    request
 }
 
 /// How far a failed request got.

@@ -129,7 +129,8 @@ fn json_shows_neither_values_nor_names() {
     assert_hidden(&needle, &text, object);
     assert_hidden(&needle, &text, &object.get("a").expect_err("twice"));
     assert_hidden(&needle, &text, &object.text(needle.as_str()).expect_err("a number"));
-    let list = Json::parse(format!(r#"["{needle}"]"#).as_bytes()).expect("JSON");
+    let list = format!(r#"["{needle}"]"#);
+    let list = Json::parse(list.as_bytes()).expect("JSON");
     assert_hidden(&needle, &format!("{needle}"), &list);
     let broken = format!("{{\"a\": \"{needle}\",,}}");
     assert_hidden(&needle, &broken, &Json::parse(broken.as_bytes()).expect_err("no JSON"));
@@ -248,8 +249,10 @@ mod client {
 
     fn request(url: &str, needle: &Needle) -> Request<Bytes> {
         let uri = format!("{url}/{needle}?token={needle}").parse().expect("a URL");
-        let request = rampauth_core::request(Method::POST, uri, "rampauth-test/1.0").header("x-token", needle.as_str());
-        request.body(Bytes::from(needle.to_string())).expect("a request")
+        let body = Bytes::from(needle.to_string());
+        let mut request = rampauth_core::request(Method::POST, uri, "rampauth-test/1.0", body);
+        request.headers_mut().insert("x-token", needle.as_str().parse().expect("a header"));
+        request
     }
 
     #[tokio::test]

@@ -33,9 +33,7 @@ fn builder() -> ReqwestClientBuilder {
 
 fn request(method: Method, url: &str, body: &'static str) -> Request<Bytes> {
     let uri = url.parse().expect("a URL");
-    rampauth_core::request(method, uri, "rampauth-test/1.0")
-        .body(Bytes::from_static(body.as_bytes()))
-        .expect("a request")
+    rampauth_core::request(method, uri, "rampauth-test/1.0", Bytes::from_static(body.as_bytes()))
 }
 
 /// Sends; a call that no timeout ends fails the test in place of standing still.
@@ -232,6 +230,32 @@ async fn a_whole_exchange_with_an_ordinary_server() {
 }
 
 #[tokio::test]
+async fn every_call_goes_to_its_own_url() {
+    let server = MockServer::start_async().await;
+    let client = builder().build().expect("a client");
+    let paths = ["/one", "/One", "/one?x=1"];
+    let at = |path: &'static str| {
+        server.mock(|when, then| {
+            let when = when.path(&path[..4]);
+            match path.len() {
+                4 => when.query_param_missing("x"),
+                _ => when.query_param("x", "1"),
+            };
+            then.status(200).body(path);
+        })
+    };
+    let mocks = paths.map(at);
+    for path in paths.into_iter().chain(paths).chain(["/one?x=1", "http"]) {
+        let url = if path == "http" { "http://elsewhere.test/one?x=1".to_owned() } else { server.url(path) };
+        match send(&client, request(Method::GET, &url, "")).await {
+            Ok(answer) => assert_eq!(answer.body(), path),
+            Err(error) => assert_eq!((error.failure(), path), (TransportFailure::Unusable, "http")),
+        }
+    }
+    assert_eq!(mocks.map(|mock| mock.calls()), [2, 2, 3]);
+}
+
+#[tokio::test]
 async fn a_body_is_read_to_one_byte_over_the_limit() {
     let client = builder().build().expect("a client");
     for (length, read) in [
@@ -240,8 +264,10 @@ async fn a_body_is_read_to_one_byte_over_the_limit() {
         (MAX_BODY_LENGTH + 1, MAX_BODY_LENGTH + 1),
         (16 * MAX_BODY_LENGTH, MAX_BODY_LENGTH + 1),
     ] {
-        let answer = exchange(&client, Script::Raw(response(200, &[], vec![b'x'; length]))).await.expect("an answer");
+        let body: Vec<u8> = (0..length).map(|at| (at / 251) as u8).collect();
+        let answer = exchange(&client, Script::Raw(response(200, &[], body.clone()))).await.expect("an answer");
         assert_eq!((answer.status(), answer.body().len()), (StatusCode::OK, read));
+        assert!(answer.body()[..] == body[..read], "the first {read} bytes");
     }
 }
 

@@ -49,7 +49,7 @@ async fn a_certificate_that_is_not_accepted_is_named_and_nothing_is_sent() {
     for client in [client(), client().root_certificate(certificate())] {
         let (address, server) = server();
         let uri = format!("https://{address}/refresh").parse().expect("a URI");
-        let request = request(Method::POST, uri, "test").body(Bytes::from_static(b"needle")).expect("a request");
+        let request = request(Method::POST, uri, "test", Bytes::from_static(b"needle"));
         let error = client.build().expect("a client").send(request).await.expect_err("refused");
         assert_eq!(error.failure(), TransportFailure::Certificate);
         let error = error.into_error("refresh the tokens");

@@ -25,6 +25,7 @@ mod doubt;
 mod listing;
 mod names;
 mod put;
+mod reseal;
 mod script;
 
 use std::fmt;
@@ -126,6 +127,7 @@ fn all() -> Vec<Scenario> {
         commit::scenarios(),
         conclude::scenarios(),
         doubt::scenarios(),
+        reseal::scenarios(),
         content::scenarios(),
         listing::scenarios(),
         concurrent::scenarios(),
@@ -188,6 +190,7 @@ mod tests {
                 "put: Moved Saved",
                 "reject: Done Moved",
                 "remove: Done Moved",
+                "reseal: Done Moved",
             ]
         );
     }

@@ -1,4 +1,4 @@
-//! What to do about a session: when to refresh it, whether a doubt may be settled, what an error means for the record. Pure,
+//! What to decide about a session: when to refresh it, whether a doubt may be settled, what an error means for the record. Pure,
 //! so that the keeper, its tests and the model decide alike.
 
 use std::time::{Duration, SystemTime};
@@ -137,4 +137,10 @@ pub fn is_usable(record: &Record, now: SystemTime) -> bool {
         && tokens.access.is_some()
         && tokens.access != record.rejected
         && tokens.access_expiry.time().is_none_or(|expiry| now < expiry)
+}
+
+/// Whether the access token may be handed out at `now` and nobody needs to wait for a better one.
+pub fn is_fresh(record: &Record, now: SystemTime) -> bool {
+    let mandatory = record.tokens.as_ref().map_or(Duration::ZERO, mandatory);
+    now.checked_add(mandatory).is_some_and(|time| is_usable(record, time))
 }

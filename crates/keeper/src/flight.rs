@@ -12,14 +12,18 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
 use crate::keeper::random;
+use crate::metrics;
+use crate::process::Need;
 use crate::protocol::AttemptRef;
 use crate::record::StoredTokens;
-use crate::session::{Inner, Need};
+use crate::session::Inner;
 
 #[derive(Default)]
 pub(crate) struct Flight {
     /// The refresh under way, if its result is not there yet.
     landing: Option<Awaited>,
+    /// How many callers wait for it.
+    callers: u32,
     failures: u32,
     /// After a failure: until when it stands for all who ask.
     floor: Option<(Instant, Error)>,
@@ -62,6 +66,7 @@ impl Inner {
         if unsaved || due.is_some_and(|due| due <= now) {
             // Where it does not take off, a failure stands; where it does, the landing says when to look again.
             if let (Err(_), Some(until)) = (self.take_off(Need::Ahead), floor) {
+                // The pause goes by a clock that nobody sets.
                 let left = until.saturating_duration_since(Instant::now());
                 self.keeper.schedule.wake_at(now.checked_add(left).unwrap_or(now), now, self);
             }
@@ -88,6 +93,7 @@ impl Inner {
         let mut guard = self.flight();
         let flight = guard.get();
         if let Some(landing) = &flight.landing {
+            flight.callers += u32::from(need != Need::Ahead);
             return Ok(landing.clone());
         }
         if self.keeper.closing.is_cancelled() {
@@ -102,6 +108,7 @@ impl Inner {
         let (result, landing) = oneshot::channel();
         let landing = landing.shared();
         flight.landing = Some(landing.clone());
+        flight.callers = u32::from(need != Need::Ahead);
         let flying = Flying { inner: Arc::clone(self), result: Some(result) };
         let span = tracing::info_span!(
             target: "rampauth_keeper",
@@ -128,6 +135,13 @@ impl Inner {
         let mut guard = self.flight();
         let flight = guard.get();
         let look_again = flight.look_again.take();
+        let shown = self.slot.load();
+        let death = shown.as_ref().and_then(|it| it.presented_expiry(self.provider.policy().presents));
+        metrics::landed(
+            &self.key,
+            flight.callers,
+            death.map(|time| time.duration_since(self.keeper.clock.wall()).unwrap_or_default()),
+        );
         match landed {
             Ok(()) => {
                 (flight.failures, flight.floor) = (0, None);
@@ -141,7 +155,8 @@ impl Inner {
                 flight.failures = flight.failures.saturating_add(1);
                 flight.floor = Some((Instant::now() + wait, error.clone())).filter(|_| !hopeless);
                 if !hopeless || flight.unsaved.is_some() {
-                    let due = self.slot.load().and_then(|snapshot| snapshot.due());
+                    // What is held is saved as soon as may be, whenever its own refresh is due.
+                    let due = shown.and_then(|snapshot| snapshot.due()).filter(|_| flight.unsaved.is_none());
                     let at = now.checked_add(wait).unwrap_or(now);
                     self.keeper.schedule.wake_at(due.map_or(at, |due| due.max(at)), now, self);
                 }

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use rampauth_core::{Clock, Error, ErrorKind, Outcome, Refresh};
@@ -13,9 +13,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::event::{Event, EventKind, Events};
 use crate::key::SessionKey;
+use crate::metrics;
 use crate::record::OwnerId;
 use crate::schedule::Schedule;
+use crate::sealing::SealingKeys;
 use crate::session::{Inner, Session};
+use crate::steady::Steady;
 use crate::store::Store;
 use crate::wall::WallClock;
 
@@ -31,7 +34,11 @@ pub struct Keeper {
 /// What all sessions of a keeper have in common.
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) clock: WallClock,
+    pub(crate) sealing: Option<SealingKeys>,
+    accept_unsealed: bool,
+    /// Whether it was said that tokens are stored unsealed.
+    warned: Once,
+    pub(crate) clock: Steady,
     pub(crate) options: Options,
     pub(crate) owner: OwnerId,
     pub(crate) runtime: Handle,
@@ -59,6 +66,8 @@ pub(crate) struct Options {
 #[must_use]
 pub struct KeeperBuilder {
     store: Arc<dyn Store>,
+    sealing: Option<SealingKeys>,
+    accept_unsealed: bool,
     clock: WallClock,
     request: Duration,
     save: Duration,
@@ -71,6 +80,8 @@ impl Keeper {
     pub fn builder(store: impl Store + 'static) -> KeeperBuilder {
         KeeperBuilder {
             store: Arc::new(store),
+            sealing: None,
+            accept_unsealed: false,
             clock: WallClock::Machine,
             request: Duration::from_secs(35),
             save: Duration::from_secs(5),
@@ -104,6 +115,23 @@ impl Keeper {
 }
 
 impl KeeperBuilder {
+    /// Seals the tokens in the store with these keys. What is there unsealed stays readable, and is sealed when it is saved
+    /// next; [`reseal`](crate::reseal()) does so at once.
+    ///
+    /// Tokens that are sealed with another key are an error of kind [`ErrorKind::Config`], which names that key's id; they are
+    /// neither presented nor overwritten, and other sessions go on.
+    pub fn sealing(mut self, keys: SealingKeys) -> Self {
+        self.sealing = Some(keys);
+        self
+    }
+
+    /// Says that tokens are stored unsealed on purpose. Without it and without keys, the first that are written to a store that
+    /// outlives the process are warned of, once.
+    pub fn accept_unsealed(mut self) -> Self {
+        self.accept_unsealed = true;
+        self
+    }
+
     /// Takes the time from `clock`: when tokens are due and whether they are usable. By default the machine's wall clock, on
     /// Linux the one that goes on with the timer's interrupt, every 1 to 10 ms, and costs next to nothing to read.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
@@ -152,7 +180,10 @@ impl KeeperBuilder {
             Options { request: self.request, save: self.save, lease: self.request + 2 * self.save, floor: self.floor };
         let shared = Arc::new(Shared {
             store: self.store,
-            clock: self.clock,
+            sealing: self.sealing,
+            accept_unsealed: self.accept_unsealed,
+            warned: Once::new(),
+            clock: Steady::new(self.clock),
             options,
             owner: OwnerId::from_random(random()?),
             runtime,
@@ -167,7 +198,10 @@ impl KeeperBuilder {
         let worker = Arc::clone(&shared);
         shared.runtime.spawn(async move {
             tokio::select! {
-                () = worker.schedule.run(|| worker.clock.now()) => {}
+                () = worker.schedule.run(|| {
+                    worker.clock.beat();
+                    worker.clock.now()
+                }) => {}
                 () = worker.closing.cancelled() => {}
             }
         });
@@ -177,8 +211,21 @@ impl KeeperBuilder {
 
 impl Shared {
     pub(crate) fn tell(&self, key: &SessionKey, generation: u64, kind: EventKind) {
+        metrics::happened(key, &kind);
         // Nobody has to listen.
         drop(self.events.send(Event { key: key.clone(), generation, kind }));
+    }
+
+    /// Says once, before tokens go unsealed to where others may read them, that they do.
+    pub(crate) fn warn_of_unsealed_tokens(&self) {
+        if self.sealing.is_none() && !self.accept_unsealed && self.store.outlives_the_process() {
+            self.warned.call_once(|| {
+                tracing::warn!(
+                    target: "rampauth_keeper",
+                    "tokens are stored unsealed: whoever can read the store has them; give the keeper a sealing key"
+                );
+            });
+        }
     }
 }
 

@@ -9,15 +9,20 @@ mod flight;
 mod keeper;
 mod key;
 mod memory;
+pub mod metrics;
 mod moment;
 mod payload;
+pub mod process;
 pub mod protocol;
 mod record;
 mod refresher;
+mod reseal;
 mod saving;
 mod schedule;
+mod sealing;
 mod session;
 mod snapshot;
+mod steady;
 mod store;
 mod wall;
 
@@ -26,11 +31,13 @@ pub use event::{Event, EventKind, Events, UnclaimedTokens};
 pub use keeper::{Keeper, KeeperBuilder};
 pub use key::SessionKey;
 pub use memory::MemoryStore;
-pub use protocol::{Answer, AttemptRef, Conclusion, Operation};
+pub use protocol::{Answer, AttemptRef, Conclusion, Operation, Resealed};
 pub use record::{
     Attempt, AttemptId, BootTime, LastError, Lease, Orphan, OwnerId, Record, SessionId, State, StoreTime, StoredTokens,
     TokenDigest,
 };
+pub use reseal::{ResealReport, reseal};
+pub use sealing::{SealingKey, SealingKeys};
 pub use session::Session;
 pub use snapshot::TokenRef;
 pub use store::{Store, StoreError, StoreErrorKind};

@@ -74,6 +74,10 @@ impl Store for MemoryStore {
     async fn keys(&self) -> Result<Vec<SessionKey>, StoreError> {
         Ok(self.records().keys().cloned().collect())
     }
+
+    fn outlives_the_process(&self) -> bool {
+        false
+    }
 }
 
 fn is_due(record: &Record, before: SystemTime, now: &StoreTime) -> Option<SystemTime> {

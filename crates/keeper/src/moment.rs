@@ -1,5 +1,6 @@
 //! Times as a session holds them: a number of eight bytes.
 
+use std::num::NonZeroU32;
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::Expiry;
@@ -7,6 +8,10 @@ use rampauth_core::Expiry;
 /// A time in microseconds since 1970, or none: a hundred thousand years each way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment(i64);
+
+/// A time in whole seconds since 1970, or none: until 2106, and four bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Second(Option<NonZeroU32>);
 
 /// How an expiry is known, without when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +44,14 @@ impl Moment {
         }
     }
 
+    /// This many seconds later; none stays none.
+    pub(crate) fn later(self, seconds: u32) -> Self {
+        match self {
+            Self::NONE => Self::NONE,
+            Self(microseconds) => Self(microseconds.saturating_add(i64::from(seconds) * 1_000_000)),
+        }
+    }
+
     /// An expiry in two parts. A token is never taken to live longer than it does.
     pub(crate) fn of(expiry: Expiry) -> (Self, Known) {
         let known = match expiry {
@@ -56,6 +69,19 @@ impl Moment {
             (Some(time), Known::Assumed) => Expiry::Assumed(time),
             _ => Expiry::Unknown,
         }
+    }
+}
+
+impl Second {
+    /// The last second that is not after this time; the first of 1970 for one before it.
+    pub(crate) fn not_after(time: Option<SystemTime>) -> Self {
+        let since = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        Self(time.and_then(|time| NonZeroU32::new(u32::try_from(since(time)).unwrap_or(u32::MAX).max(1))))
+    }
+
+    /// The time, if there is one.
+    pub(crate) fn time(self) -> Option<SystemTime> {
+        self.0.map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.get().into()))
     }
 }
 
@@ -103,6 +129,19 @@ mod tests {
             let kept = Moment::not_before(Some(last)).time().expect("a time");
             assert!(kept > EPOCH + ten_thousand_years && kept < last);
         }
+    }
+
+    #[test]
+    fn a_second_is_the_last_one_begun_and_later_is_later() {
+        let time = EPOCH + Duration::from_millis(7_999);
+        assert_eq!(Second::not_after(Some(time)).time(), Some(EPOCH + Duration::from_secs(7)));
+        assert_eq!(
+            Second::not_after(Some(EPOCH - Duration::from_secs(9))).time(),
+            Some(EPOCH + Duration::from_secs(1))
+        );
+        assert_eq!(Second::not_after(None).time(), None);
+        let later = |time| Moment::not_after(time).later(5).time();
+        assert_eq!((later(Some(time)), later(None)), (Some(time + Duration::from_secs(5)), None));
     }
 
     #[test]

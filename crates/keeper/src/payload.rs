@@ -1,13 +1,14 @@
-//! Tokens as the text that a store holds: JSON, wiped after use, read by nobody but the keeper.
+//! Tokens as the text that a store holds: JSON, sealed where there is a key, wiped after use, read by nobody but the keeper.
 
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 use rampauth_core::{AccessToken, Expiry, Presents, RefreshPolicy, RefreshToken, SecretString, TokenSet};
 use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::record::{StoredTokens, TokenDigest};
+use crate::sealing::{Seal, Unreadable};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -36,6 +37,7 @@ pub(crate) fn stored(
     policy: &RefreshPolicy,
     granted_at: SystemTime,
     next_due: Option<SystemTime>,
+    seal: Seal<'_>,
 ) -> Option<StoredTokens> {
     let access = tokens.access_token.as_ref().map(|token| TokenDigest::of(token.expose_secret()));
     let (presents, presented_expiry) = match policy.presents {
@@ -48,9 +50,8 @@ pub(crate) fn stored(
         access_expiry: tokens.access_expiry.into(),
         refresh_expiry: tokens.refresh_expiry.into(),
     };
-    let payload = serde_json::to_string(&text).expect("texts and times have a JSON form");
-    Some(StoredTokens {
-        payload: SecretString::new(payload),
+    let mut stored = StoredTokens {
+        payload: SecretString::from(""),
         sealed_with: None,
         presents,
         access,
@@ -58,12 +59,41 @@ pub(crate) fn stored(
         presented_expiry,
         granted_at,
         next_due,
-    })
+    };
+    seal.put(text.written(), &mut stored);
+    Some(stored)
 }
 
-/// Reads what [`stored`] wrote; `None` when it is damaged.
-pub(crate) fn open(stored: &StoredTokens) -> Option<TokenSet> {
-    let text: Text = serde_json::from_str(stored.payload.expose_secret()).ok()?;
+/// Reads what [`stored`] wrote.
+pub(crate) fn open(stored: &StoredTokens, seal: Seal<'_>) -> Result<TokenSet, Unreadable> {
+    read(&seal.text(stored)?).ok_or(Unreadable::Damaged)
+}
+
+/// Seals the tokens anew; `None` when they are sealed with the present key already.
+pub(crate) fn reseal(stored: &StoredTokens, seal: Seal<'_>) -> Result<Option<StoredTokens>, Unreadable> {
+    let text = seal.text(stored)?;
+    read(&text).ok_or(Unreadable::Damaged)?;
+    if stored.sealed_with.as_deref() == seal.keys.map(|keys| keys.sealing().id()) {
+        return Ok(None);
+    }
+    let mut resealed = stored.clone();
+    seal.put(text, &mut resealed);
+    Ok(Some(resealed))
+}
+
+impl Text {
+    fn written(&self) -> SecretString {
+        let tokens = self.access_token.iter().chain(&self.refresh_token);
+        // Room enough from the start: growing would leave copies of the tokens behind that nobody wipes.
+        let room = tokens.map(|token| 2 * token.0.len()).sum::<usize>() + 512;
+        let mut written = Zeroizing::new(Vec::with_capacity(room));
+        serde_json::to_writer(&mut *written, self).expect("texts and times have a JSON form");
+        SecretString::from(std::str::from_utf8(&written).expect("JSON is UTF-8"))
+    }
+}
+
+fn read(text: &SecretString) -> Option<TokenSet> {
+    let text: Text = serde_json::from_str(text.expose_secret()).ok()?;
     let mut set = TokenSet::new();
     if let Some(token) = &text.access_token {
         set = set.with_access_token(AccessToken::from_secret(token.0.as_str().into()).ok()?, text.access_expiry.into());

@@ -8,8 +8,10 @@ mod steps;
 
 use std::time::{Duration, SystemTime};
 
+use rampauth_core::SecretString;
+
 use crate::record::{AttemptId, LastError, OwnerId, Record, SessionId, StoreTime, StoredTokens, TokenDigest};
-use steps::{Claim, begin, commit, conclude, give_up, put, reject, remove};
+use steps::{Claim, begin, commit, conclude, give_up, put, reject, remove, reseal};
 
 /// A presentation, as whoever made it knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +37,17 @@ pub enum Conclusion {
     /// The provider answered and refused, and publishes no word for dead tokens: this presentation was not carried out, and
     /// where another one has no answer, that one probably was.
     Refused,
+}
+
+/// A payload that was sealed anew.
+#[derive(Clone, Debug)]
+pub struct Resealed {
+    /// The digest of the payload whose place it takes.
+    pub was: TokenDigest,
+    /// The same tokens, sealed with another key.
+    pub payload: SecretString,
+    /// Which key that is; `None` when it is not sealed.
+    pub sealed_with: Option<String>,
 }
 
 /// One step of the protocol.
@@ -106,6 +119,12 @@ pub enum Operation {
         /// The login that is ended.
         expect: SessionId,
     },
+    /// Puts payloads that were sealed anew in the place of those that they were made of, all of them or none: the session's own
+    /// and its orphans'. Nothing else of the record changes.
+    Reseal {
+        /// The new payloads. A payload that came meanwhile stays as it is.
+        payloads: Vec<Resealed>,
+    },
 }
 
 /// What a step answers.
@@ -162,6 +181,7 @@ pub fn apply(slot: &mut Option<Record>, operation: Operation, now: &StoreTime) -
             with(slot, now, |record| reject(record, session, generation, access, now))
         }
         Operation::Remove { session, expect } => with(slot, now, |record| remove(record, session, expect)),
+        Operation::Reseal { payloads } => with(slot, now, |record| reseal(record, &payloads)),
     }
 }
 

@@ -125,7 +125,7 @@ pub enum State {
     Doubtful,
     /// The token is dead: only a login helps, or an answer that arrives late.
     LoginNeeded,
-    /// Logged out. Kept longer than any lease or retry, so that nothing late brings the session back.
+    /// Logged out. Kept for good, so that nothing late brings the session back and the next login counts on.
     Tombstone,
 }
 
@@ -257,4 +257,25 @@ pub struct Record {
     pub last_error: Option<LastError>,
     /// When the record changed last.
     pub updated_at: SystemTime,
+}
+
+impl Record {
+    /// What is left of a session that was ended at this generation, by [`Operation::Remove`](crate::Operation::Remove) or
+    /// because its record could not be read any more: nothing but that the next login counts on from here.
+    pub const fn tombstone(session: SessionId, generation: u64, updated_at: SystemTime) -> Self {
+        Self {
+            session,
+            generation,
+            base: 0,
+            tokens: None,
+            state: State::Tombstone,
+            attempt: None,
+            orphans: Vec::new(),
+            last_commit: None,
+            rejected: None,
+            next_due: None,
+            last_error: None,
+            updated_at,
+        }
+    }
 }

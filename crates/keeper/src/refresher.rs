@@ -7,14 +7,16 @@ use std::time::{Duration, SystemTime};
 use rampauth_core::{Error, ErrorKind, Outcome, Refresh as _, TokenSet};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::decision::{self, Settle};
+use crate::decision;
 use crate::event::EventKind;
 use crate::keeper::random;
+use crate::metrics;
 use crate::payload;
+use crate::process::{self, Need, Opened, Plan};
 use crate::protocol::{Answer, AttemptRef, Conclusion, Operation};
 use crate::record::{AttemptId, LastError, Record, State};
-use crate::session::{Inner, Need, out_of_protocol};
-use crate::snapshot::Snapshot;
+use crate::sealing::Unreadable;
+use crate::session::{Inner, out_of_protocol};
 
 const ACTION: &str = "refresh the tokens";
 /// How often a record that moves under one's feet is looked at anew before the caller is told.
@@ -37,20 +39,11 @@ struct Claim {
     due: Option<SystemTime>,
 }
 
-/// What a look at the record leads to.
-enum Step {
-    /// There is nothing to do: readers have what they need.
-    Land,
-    /// Present the record's token, for the second time or more if `settle`.
-    Present { settle: bool },
-    /// Nothing may be presented any more.
-    GiveUp,
-}
-
 impl Inner {
     pub(crate) async fn refresh(self: &Arc<Self>, need: Need) -> Result<(), Error> {
         // Tokens that are not saved yet come before anything else.
         self.save_what_is_held().await?;
+        let mut waited = false;
         for look in 0..LOOKS {
             let Some(record) = self.load().await? else {
                 let reason = "there is no session under this key yet";
@@ -59,44 +52,72 @@ impl Inner {
             if self.restore(&record).await? {
                 continue;
             }
-            self.adopt_newer(&record)?;
-            match self.step(&record, need)? {
-                Step::Land => return Ok(()),
-                Step::GiveUp => {
+            if let Err(error) = self.adopt_newer(&record) {
+                // Where nobody waits for this refresh, nobody else would tell.
+                self.keeper.tell(&self.key, record.generation, EventKind::RefreshFailed(error.clone()));
+                return Err(error);
+            }
+            match self.next_step(&record, need) {
+                Plan::Rest => return Ok(()),
+                Plan::Wait(time) => {
+                    self.flight().look_again_at(time);
+                    return Ok(());
+                }
+                Plan::LogIn => return Err(login_needed(record.state)),
+                Plan::GiveUp => {
                     let Record { session, generation, .. } = record;
                     let answer = self.apply(Operation::GiveUp { session, generation }).await?;
+                    let held = process::is_held(&answer, session, generation);
                     self.after_condemning(answer)?;
+                    if !held {
+                        continue;
+                    }
                 }
-                Step::Present { settle } => {
+                Plan::Present { settle } => {
                     // The claim's age counts from before the question.
-                    let asked = Asked { at: Instant::now(), wall: self.keeper.clock.now() };
+                    let asked = Asked { at: Instant::now(), wall: self.keeper.clock.wall() };
                     let attempt = AttemptId::from_random(random()?);
-                    let begun = match self.apply(self.begin(&record, attempt, settle)).await {
-                        Ok(answer) => answer,
-                        Err(error) => {
-                            // The journal may be written all the same, and nothing was sent.
+                    let answer = self.apply(self.begin(&record, attempt, settle)).await;
+                    match process::opened(answer.as_ref().ok()) {
+                        Opened::Claimed { record, doubtful } => {
+                            return self.present(record, attempt, asked, doubtful).await;
+                        }
+                        Opened::Wait => {}
+                        Opened::LookAgain => continue,
+                        Opened::TakeBack => {
                             let Record { session, generation, next_due, .. } = record;
                             self.take_back(AttemptRef { id: attempt, session, generation }, next_due).await;
-                            return Err(error);
+                            return answer.map(drop);
                         }
-                    };
-                    match begun {
-                        Answer::Begun(record) => return self.present(record, attempt, asked).await,
-                        Answer::Busy { .. } => {
-                            if need == Need::Ahead {
-                                // Somebody is at it: what comes of it is seen at the next look.
-                                return Ok(());
-                            }
-                            sleep(short_pause(look)).await;
-                        }
-                        Answer::Doubtful(_) | Answer::Moved(_) => {}
-                        _ => return Err(out_of_protocol(ACTION)),
+                        Opened::Foreign => return Err(out_of_protocol(ACTION)),
                     }
                 }
             }
+            // Somebody is at it.
+            if !waited {
+                metrics::claim_waits(&self.key);
+                waited = true;
+            }
+            if need == Need::Ahead {
+                // What comes of it is seen at the next look.
+                return Ok(());
+            }
+            sleep(short_pause(look)).await;
         }
         let reason = "another process has held the session's claim all the while";
         Err(Error::new(ErrorKind::Internal, Outcome::NotSent, ACTION, reason))
+    }
+
+    /// The plan for a record, whose times are read as they were when this process saw it first.
+    fn next_step(&self, record: &Record, need: Need) -> Plan {
+        let ahead = self.slot.load().map_or(Duration::ZERO, |shown| shown.ahead());
+        let read = |time: SystemTime| time.checked_sub(ahead).unwrap_or(SystemTime::UNIX_EPOCH);
+        let need = if let Need::UsableAt(time) = need { Need::UsableAt(read(time)) } else { need };
+        let (policy, lease) = (self.provider.policy(), self.keeper.options.lease);
+        match process::plan(record, need, policy, lease, read(self.keeper.clock.now())) {
+            Plan::Wait(time) => Plan::Wait(time.checked_add(ahead).unwrap_or(time)),
+            plan => plan,
+        }
     }
 
     fn begin(&self, record: &Record, attempt: AttemptId, settle: bool) -> Operation {
@@ -111,66 +132,23 @@ impl Inner {
         }
     }
 
-    fn step(self: &Arc<Self>, record: &Record, need: Need) -> Result<Step, Error> {
-        let now = self.keeper.clock.now();
-        let login_needed =
-            |reason: &'static str| Err(Error::new(ErrorKind::LoginNeeded, Outcome::NotSent, ACTION, reason));
-        match record.state {
-            State::Tombstone => return login_needed("the session was removed"),
-            State::LoginNeeded => return login_needed("the session's token is dead"),
-            State::Ready | State::Doubtful => {}
-        }
-        let policy = self.provider.policy();
-        let usable_for = |time| decision::is_usable(record, time);
-        let wanted = match need {
-            Need::ByHand => true,
-            Need::Certainty => record.attempt.is_some(),
-            // Its time may have been put off by a refresh elsewhere.
-            Need::Ahead => record.next_due.is_some_and(|due| due <= now),
-            Need::UsableAt(time) => !usable_for(time) || !self.is_fresh(record, now),
-        };
-        if !wanted {
-            return Ok(Step::Land);
-        }
-        let unknown = record.tokens.as_ref().is_some_and(|tokens| {
-            tokens.access.is_some() && tokens.access_expiry.time().is_none() && record.rejected != tokens.access
-        });
-        if unknown && !policy.with_unknown_expiry && !need.is_a_persons() {
-            return Ok(Step::Land);
-        }
-        if record.attempt.is_none() {
-            return Ok(Step::Present { settle: false });
-        }
-        if need.is_a_persons() {
-            return Ok(Step::Present { settle: true });
-        }
-        Ok(match decision::settle(record, policy, self.keeper.options.lease, now) {
-            Settle::Now => Step::Present { settle: true },
-            Settle::GiveUp => Step::GiveUp,
-            Settle::NotBefore(time) => {
-                self.flight().look_again_at(time);
-                Step::Land
-            }
-            Settle::OnRejection => Step::Land,
-        })
-    }
-
-    fn is_fresh(&self, record: &Record, now: SystemTime) -> bool {
-        Snapshot::of(record).is_some_and(|snapshot| snapshot.is_fresh_at(now))
-    }
-
     /// Presents the claimed token once and sees to what comes of it.
-    async fn present(self: &Arc<Self>, record: Record, attempt: AttemptId, asked: Asked) -> Result<(), Error> {
+    async fn present(
+        self: &Arc<Self>,
+        record: &Record,
+        attempt: AttemptId,
+        asked: Asked,
+        doubtful: bool,
+    ) -> Result<(), Error> {
         let options = self.keeper.options;
         let attempt = AttemptRef { id: attempt, session: record.session, generation: record.generation };
-        let doubtful = record.state == State::Doubtful;
         let claim = Claim { attempt, doubtful, due: record.next_due };
         let span = tracing::Span::current();
         span.record("attempt", tracing::field::debug(attempt.id)).record("generation", attempt.generation);
-        let Some(tokens) = record.tokens.as_ref().and_then(payload::open) else {
-            let reason = format!("what the store holds of {} is damaged", self.key);
-            let error = Error::new(ErrorKind::Internal, Outcome::NotSent, ACTION, reason);
-            return self.fail(&claim, error).await;
+        let opened = record.tokens.as_ref().map(|tokens| payload::open(tokens, self.seal()));
+        let tokens = match opened.unwrap_or(Err(Unreadable::Damaged)) {
+            Ok(tokens) => tokens,
+            Err(unreadable) => return self.fail(&claim, unreadable.into_error(ACTION, &self.key)).await,
         };
         if doubtful {
             // A paused process may have come this far with a claim that is not its own any more.
@@ -181,26 +159,28 @@ impl Inner {
                     return Err(error);
                 }
             };
-            let unchanged = current.as_ref().is_some_and(|current| {
-                current.generation == attempt.generation
-                    && current.session == attempt.session
-                    && current.attempt.as_ref().is_some_and(|held| held.id == attempt.id)
-            });
-            if !unchanged {
+            if !process::still_claimed(current.as_ref(), &attempt) {
+                metrics::claim_lost(&self.key);
                 self.take_back(attempt, claim.due).await;
                 return current.map_or(Ok(()), |current| self.adopt_newer(&current));
             }
         }
         // The monotonic clock stands still while the machine sleeps; the wall clock does not.
-        let slept = self.keeper.clock.now().duration_since(asked.wall).unwrap_or_default();
+        let slept = self.keeper.clock.wall().duration_since(asked.wall).unwrap_or_default();
         let age = asked.at.elapsed().max(slept);
-        if age + options.request + options.save > options.lease || self.keeper.closing.is_cancelled() {
+        let in_time = process::may_send(age, options.request + options.save, options.lease);
+        if !in_time {
+            metrics::claim_lost(&self.key);
+        }
+        if !in_time || self.keeper.closing.is_cancelled() {
             let reason = "the claim is too old for a request, so nothing was sent";
             let error = Error::new(ErrorKind::Unreachable, Outcome::NotSent, ACTION, reason);
             return self.fail(&claim, error).await;
         }
-        let sent_at = self.keeper.clock.now();
-        match self.call(tokens).await {
+        let sent_at = self.keeper.clock.wall();
+        let answer = self.call(tokens).await;
+        metrics::refreshed(&self.key, answer.as_ref().map_or_else(|it| it.outcome().as_str(), |_| metrics::GRANTED));
+        match answer {
             Ok(granted) => self.grant(&claim, &granted, sent_at).await,
             Err(error) => {
                 if let Some(unsaved) = error.salvage().and_then(|tokens| self.held(attempt, tokens, sent_at)) {
@@ -237,7 +217,7 @@ impl Inner {
             return self.fail(claim, error).await;
         };
         self.save(unsaved, claim.doubtful).await?;
-        if granted.access_expiry.is_known_past(self.keeper.clock.now()) {
+        if granted.access_expiry.is_known_past(self.keeper.clock.wall()) {
             let reason = "the provider granted a token that has expired already";
             return Err(Error::new(ErrorKind::Protocol, Outcome::Unknown, ACTION, reason));
         }
@@ -248,7 +228,7 @@ impl Inner {
     async fn fail(self: &Arc<Self>, claim: &Claim, error: Error) -> Result<(), Error> {
         let Claim { attempt, due, .. } = *claim;
         let conclusion = decision::conclusion(&error, self.provider.policy());
-        let now = self.keeper.clock.now();
+        let now = self.keeper.clock.wall();
         let noted = LastError {
             kind: error.kind().as_str().to_owned(),
             outcome: error.outcome().as_str().to_owned(),
@@ -256,7 +236,9 @@ impl Inner {
             code: error.provider_code().map(str::to_owned),
             at: now,
         };
-        let soon = now.checked_add(self.keeper.options.floor.0);
+        // For other processes too: no sooner than the provider asked for.
+        let (least, most) = self.keeper.options.floor;
+        let soon = now.checked_add(error.retry_after().map_or(least, |wait| wait.clamp(least, most.max(least))));
         let next_due = match due {
             // A doubt is settled soon, if at all; what was due still is.
             _ if conclusion == Conclusion::Unknown => soon,
@@ -329,12 +311,18 @@ impl Inner {
     /// As [`adopt`](Self::adopt), and tells of a generation that somebody else brought.
     pub(crate) fn adopt_newer(self: &Arc<Self>, record: &Record) -> Result<(), Error> {
         let shown = self.slot.load();
-        let newer = shown.is_none_or(|shown| shown.session != record.session || shown.generation < record.generation);
+        let newer = shown.is_none_or(|it| it.session != record.session || it.generation < record.generation);
+        self.adopt(record)?;
         if newer {
             self.keeper.tell(&self.key, record.generation, EventKind::Adopted);
         }
-        self.adopt(record)
+        Ok(())
     }
+}
+
+fn login_needed(state: State) -> Error {
+    let reason = if state == State::Tombstone { "the session was removed" } else { "the session's token is dead" };
+    Error::new(ErrorKind::LoginNeeded, Outcome::NotSent, ACTION, reason)
 }
 
 /// 25 to 250 ms, longer with each look, and not the same in every process.

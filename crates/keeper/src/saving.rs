@@ -9,6 +9,7 @@ use crate::event::{EventKind, UnclaimedTokens};
 use crate::flight::Unsaved;
 use crate::keeper::random;
 use crate::payload;
+use crate::process::Shown;
 use crate::protocol::{Answer, AttemptRef, Operation};
 use crate::record::{AttemptId, Record};
 use crate::session::{Inner, out_of_protocol};
@@ -39,7 +40,7 @@ impl Inner {
             Ok(answer) => answer,
             Err(error) => {
                 self.keeper.tell(&self.key, attempt.generation + 1, EventKind::SaveFailed(error.clone()));
-                if let Some(snapshot) = Snapshot::held(attempt, &tokens) {
+                if let Ok(snapshot) = Snapshot::held(attempt, &tokens, self.seal()) {
                     self.show(snapshot);
                 }
                 return Err(error);
@@ -57,7 +58,7 @@ impl Inner {
                 self.adopt_newer(&record)
             }
             Answer::Stale | Answer::Gone => {
-                if let Some(tokens) = payload::open(&tokens) {
+                if let Ok(tokens) = payload::open(&tokens, self.seal()) {
                     tell(attempt.generation, EventKind::Unclaimed(UnclaimedTokens(tokens)));
                 }
                 match self.load().await? {
@@ -72,11 +73,12 @@ impl Inner {
     /// Gives a store that came back from an older copy of itself what memory has: what it holds was presented already.
     pub(crate) async fn restore(self: &Arc<Self>, record: &Record) -> Result<bool, Error> {
         let Some(shown) = self.slot.load() else { return Ok(false) };
-        let older = shown.session == record.session && record.generation < shown.generation;
-        let (true, Some(granted_at)) = (older, shown.granted_at()) else { return Ok(false) };
-        let Some(tokens) = self.stored(&shown.tokens(), shown.generation, granted_at) else { return Ok(false) };
+        let Shown { session, generation, .. } = shown.shown();
+        let older = session == record.session && record.generation < generation;
+        let (true, Some(granted_at)) = (older, shown.granted_at.time()) else { return Ok(false) };
+        let Some(tokens) = self.stored(&shown.tokens(), generation, granted_at) else { return Ok(false) };
         let id = AttemptId::from_random(random()?);
-        let attempt = AttemptRef { id, session: shown.session, generation: shown.generation - 1 };
+        let attempt = AttemptRef { id, session, generation: generation - 1 };
         self.apply(Operation::Commit { attempt, tokens }).await?;
         Ok(true)
     }

@@ -10,9 +10,12 @@ use crate::event::EventKind;
 use crate::flight::Flight;
 use crate::keeper::{Shared, random};
 use crate::key::SessionKey;
+use crate::moment::Second;
+use crate::process::Need;
 use crate::protocol::{Answer, Operation};
 use crate::record::{Record, SessionId, State, StoredTokens, TokenDigest};
 use crate::schedule::{Timed, Timer};
+use crate::sealing::Seal;
 use crate::snapshot::{Slot, Snapshot, TokenRef};
 use crate::store::StoreError;
 use crate::{decision, payload};
@@ -33,26 +36,6 @@ pub(crate) struct Inner {
     /// `None` while there is nothing to remember, as it is almost always.
     pub(crate) flight: Mutex<Option<Box<Flight>>>,
     pub(crate) timer: Timer,
-}
-
-/// Why a refresh is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
-    /// It is time, and nobody waits.
-    Ahead,
-    /// A caller waits for a token that is usable at this time.
-    UsableAt(SystemTime),
-    /// A person asked, whatever the expiry says.
-    ByHand,
-    /// A person asked for the end of a doubt, if there is one.
-    Certainty,
-}
-
-impl Need {
-    /// A person's word stands above policies and pauses.
-    pub(crate) fn is_a_persons(self) -> bool {
-        matches!(self, Self::ByHand | Self::Certainty)
-    }
 }
 
 impl Session {
@@ -104,6 +87,7 @@ impl Session {
         }
         // A refresh that was under way for another reason may land without what this caller needs.
         for _ in 0..3 {
+            let asked = Second::not_after(Some(inner.keeper.clock.wall()));
             let landed = inner.fly(Need::UsableAt(needed(inner.keeper.clock.now()))).await;
             let now = inner.keeper.clock.now();
             // A failure makes nothing worse: what can be used is handed out.
@@ -112,6 +96,10 @@ impl Session {
                 return Ok(token);
             }
             landed?;
+            if inner.slot.peek().as_ref().is_some_and(|snapshot| snapshot.granted_at >= asked) {
+                // What was granted for this caller does not live that long, and another grant would not either.
+                break;
+            }
         }
         Err(no_token(inner.slot.load().as_deref()))
     }
@@ -150,7 +138,7 @@ impl Session {
     /// (asking again replaces that one); [`ErrorKind::Internal`] when the store does not take them.
     pub async fn put(&self, tokens: TokenSet) -> Result<(), Error> {
         let inner = &self.inner;
-        let now = inner.keeper.clock.now();
+        let now = inner.keeper.clock.wall();
         let expect = inner.slot.load();
         let generation = expect.as_ref().map_or(0, |snapshot| snapshot.generation) + 1;
         let stored = inner.stored(&tokens, generation, now).ok_or_else(|| {
@@ -231,20 +219,24 @@ impl Inner {
         let policy = self.provider.policy();
         let lease = self.keeper.options.lease;
         let due = decision::due(&self.key, generation, tokens.access_expiry, granted_at, policy, lease);
-        payload::stored(tokens, policy, granted_at, due)
+        self.keeper.warn_of_unsealed_tokens();
+        payload::stored(tokens, policy, granted_at, due, self.seal())
+    }
+
+    /// How this session's tokens are sealed and opened.
+    pub(crate) fn seal(&self) -> Seal<'_> {
+        Seal { session: &self.key, keys: self.keeper.sealing.as_ref() }
     }
 
     /// Shows readers what a record holds, unless they see something newer already.
     pub(crate) fn adopt(&self, record: &Record) -> Result<(), Error> {
-        let Some(snapshot) = Snapshot::of(record) else {
-            let reason = format!("what the store holds of {} is damaged", self.key);
-            return Err(Error::new(ErrorKind::Internal, Outcome::NotSent, "read the session", reason));
-        };
-        self.show(snapshot);
+        let snapshot = Snapshot::of(record, self.seal());
+        self.show(snapshot.map_err(|unreadable| unreadable.into_error("read the session", &self.key))?);
         Ok(())
     }
 
     pub(crate) fn show(&self, snapshot: Snapshot) {
+        let snapshot = snapshot.read_by(&self.keeper.clock, self.slot.load().as_deref());
         self.slot.publish(&Arc::new(snapshot));
     }
 

@@ -3,15 +3,18 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwapOption, Guard};
-use rampauth_core::{AccessToken, RefreshToken, SecretString, TokenSet};
+use rampauth_core::{AccessToken, Presents, RefreshToken, SecretString, TokenSet};
 use zeroize::Zeroizing;
 
-use crate::moment::{Known, Moment};
+use crate::moment::{Known, Moment, Second};
+use crate::process::{Shown, Stage};
 use crate::protocol::AttemptRef;
 use crate::record::{Record, SessionId, State, StoredTokens};
+use crate::sealing::{Seal, Unreadable};
+use crate::steady::Steady;
 use crate::wall::nanoseconds;
 use crate::{decision, payload};
 
@@ -21,72 +24,67 @@ pub(crate) struct Snapshot {
     text: Zeroizing<Box<str>>,
     /// Where the refresh token begins. A token is never empty.
     access_end: u32,
+    /// How far the keeper's clock was ahead of the wall clock when the process saw these tokens first, in seconds. `fresh_until`
+    /// and `due` are by the keeper's clock.
+    ahead: u32,
+    /// When they were asked for.
+    pub(crate) granted_at: Second,
     pub(crate) state: State,
+    stage: Stage,
     access_known: Known,
     refresh_known: Known,
-    /// Whether the access token may be handed out until it expires.
-    usable: bool,
     pub(crate) session: SessionId,
     pub(crate) generation: u64,
     /// From here on callers wait for a better access token: nanoseconds since 1970, all that a reader has to look at.
+    /// [`UNUSABLE`] where this one may not be handed out at all.
     fresh_until: i64,
     access_expiry: Moment,
     refresh_expiry: Moment,
-    granted_at: Moment,
     due: Moment,
 }
 
+const UNUSABLE: i64 = i64::MIN;
+
 /// What a picture shows beside the tokens.
-struct Shown {
-    session: SessionId,
-    generation: u64,
+struct About {
+    shown: Shown,
     state: State,
     rejected: bool,
     due: Option<SystemTime>,
 }
 
 impl Snapshot {
-    /// The picture of a record; `None` when its tokens cannot be read.
-    pub(crate) fn of(record: &Record) -> Option<Self> {
+    /// The picture of a record.
+    pub(crate) fn of(record: &Record, seal: Seal<'_>) -> Result<Self, Unreadable> {
         let stored = record.tokens.as_ref();
         let tokens = match stored {
-            Some(stored) => payload::open(stored)?,
+            Some(stored) => payload::open(stored, seal)?,
             None => TokenSet::new(),
         };
-        let shown = Shown {
-            session: record.session,
-            generation: record.generation,
-            state: record.state,
-            rejected: record.rejected.is_some() && stored.is_some_and(|stored| stored.access == record.rejected),
-            due: record.next_due,
-        };
-        Some(Self::new(&tokens, stored, &shown))
+        let rejected = record.rejected.is_some() && stored.is_some_and(|stored| stored.access == record.rejected);
+        let about = About { shown: Shown::of(record), state: record.state, rejected, due: record.next_due };
+        Ok(Self::new(&tokens, stored, &about))
     }
 
     /// The picture of tokens that the store has not taken yet.
-    pub(crate) fn held(attempt: AttemptRef, stored: &StoredTokens) -> Option<Self> {
-        let tokens = payload::open(stored)?;
-        let shown = Shown {
-            session: attempt.session,
-            generation: attempt.generation + 1,
-            state: State::Ready,
-            rejected: false,
-            due: stored.next_due,
-        };
-        Some(Self::new(&tokens, Some(stored), &shown))
+    pub(crate) fn held(attempt: AttemptRef, stored: &StoredTokens, seal: Seal<'_>) -> Result<Self, Unreadable> {
+        let tokens = payload::open(stored, seal)?;
+        let shown = Shown::unsaved(&attempt);
+        let about = About { shown, state: State::Ready, rejected: false, due: stored.next_due };
+        Ok(Self::new(&tokens, Some(stored), &about))
     }
 
-    fn new(tokens: &TokenSet, stored: Option<&StoredTokens>, shown: &Shown) -> Self {
+    fn new(tokens: &TokenSet, stored: Option<&StoredTokens>, about: &About) -> Self {
         let access = tokens.access_token.as_ref().map_or("", AccessToken::expose_secret);
         let refresh = tokens.refresh_token.as_ref().map_or("", RefreshToken::expose_secret);
         // Exactly sized from the start: growing would leave copies behind that nobody wipes.
         let mut text = String::with_capacity(access.len() + refresh.len());
         text.push_str(access);
         text.push_str(refresh);
-        let usable = !access.is_empty() && !shown.rejected && shown.state != State::Tombstone;
         let mandatory = stored.map(decision::mandatory).unwrap_or_default();
+        let usable = !access.is_empty() && !about.rejected && about.state != State::Tombstone;
         let fresh_until = match tokens.access_expiry.time() {
-            _ if !usable => i64::MIN,
+            _ if !usable => UNUSABLE,
             Some(expiry) => nanoseconds(expiry.checked_sub(mandatory).unwrap_or(SystemTime::UNIX_EPOCH)),
             None => i64::MAX,
         };
@@ -95,18 +93,41 @@ impl Snapshot {
         Self {
             access_end: u32::try_from(access.len()).expect("tokens under 4 GiB"),
             text: Zeroizing::new(text.into_boxed_str()),
-            state: shown.state,
+            ahead: 0,
+            granted_at: Second::not_after(stored.map(|stored| stored.granted_at)),
+            state: about.state,
+            stage: about.shown.stage,
             access_known,
             refresh_known,
-            usable,
-            session: shown.session,
-            generation: shown.generation,
+            session: about.shown.session,
+            generation: about.shown.generation,
             fresh_until,
             access_expiry,
             refresh_expiry,
-            granted_at: Moment::not_after(stored.map(|stored| stored.granted_at)),
-            due: Moment::not_before(shown.due),
+            due: Moment::not_before(about.due),
         }
+    }
+
+    /// The same by the keeper's clock, as the tokens' times are read from now on: what was shown before under this name goes on
+    /// as it was read then.
+    pub(crate) fn read_by(mut self, clock: &Steady, shown: Option<&Self>) -> Self {
+        let known = shown.filter(|it| it.session == self.session && it.generation == self.generation);
+        self.ahead = known.map_or_else(|| clock.behind(), |it| it.ahead);
+        if self.fresh_until != UNUSABLE {
+            self.fresh_until = self.fresh_until.saturating_add(i64::from(self.ahead) * 1_000_000_000);
+        }
+        self.due = self.due.later(self.ahead);
+        self
+    }
+
+    /// Which login and generation.
+    pub(crate) fn shown(&self) -> Shown {
+        Shown { session: self.session, generation: self.generation, stage: self.stage }
+    }
+
+    /// How far the keeper's clock was ahead of the wall clock when the process saw these tokens first.
+    pub(crate) fn ahead(&self) -> Duration {
+        Duration::from_secs(self.ahead.into())
     }
 
     /// The tokens, without a copy of their text.
@@ -130,7 +151,8 @@ impl Snapshot {
 
     /// The access token, if it may be handed out and lives past `time`.
     pub(crate) fn usable_at(self: &Arc<Self>, time: SystemTime) -> Option<AccessToken> {
-        let lives = self.usable && self.access_expiry.time().is_none_or(|end| time < end);
+        let end = self.access_expiry.later(self.ahead).time();
+        let lives = self.fresh_until != UNUSABLE && end.is_none_or(|end| time < end);
         if lives { self.access_token() } else { None }
     }
 
@@ -139,21 +161,17 @@ impl Snapshot {
         nanoseconds(now) < self.fresh_until
     }
 
-    /// When the tokens were asked for.
-    pub(crate) fn granted_at(&self) -> Option<SystemTime> {
-        self.granted_at.time()
-    }
-
     /// When a refresh should start without anybody waiting.
     pub(crate) fn due(&self) -> Option<SystemTime> {
         self.due.time()
     }
 
-    /// Whether this picture may take the place of `other`: generations only go on, across logins too. A logout stays at the
-    /// generation that it ended, and what it ended may be shown one ahead, as granted and not saved.
-    pub(crate) fn replaces(&self, other: &Self) -> bool {
-        let ends = self.state == State::Tombstone && self.session != other.session;
-        self.generation + u64::from(ends) >= other.generation
+    /// When what a refresh presents dies.
+    pub(crate) fn presented_expiry(&self, presents: Presents) -> Option<SystemTime> {
+        match presents {
+            Presents::AccessToken => self.access_expiry.time(),
+            _ => self.refresh_expiry.time(),
+        }
     }
 }
 
@@ -180,7 +198,7 @@ impl Slot {
     /// Hangs up a newer picture; an older one is let go.
     pub(crate) fn publish(&self, snapshot: &Arc<Snapshot>) {
         self.0.rcu(|current| match current {
-            Some(current) if !snapshot.replaces(current) => Some(Arc::clone(current)),
+            Some(current) if !snapshot.shown().replaces(&current.shown()) => Some(Arc::clone(current)),
             _ => Some(Arc::clone(snapshot)),
         });
     }

@@ -45,6 +45,12 @@ pub trait Store: Send + Sync {
     ///
     /// As [`load`](Self::load).
     async fn keys(&self) -> Result<Vec<SessionKey>, StoreError>;
+
+    /// Whether what it holds is still there when the process has ended, for others to read: a keeper without a sealing key
+    /// warns of that.
+    fn outlives_the_process(&self) -> bool {
+        true
+    }
 }
 
 #[async_trait]
@@ -63,6 +69,10 @@ impl<T: Store + ?Sized> Store for Arc<T> {
 
     async fn keys(&self) -> Result<Vec<SessionKey>, StoreError> {
         (**self).keys().await
+    }
+
+    fn outlives_the_process(&self) -> bool {
+        (**self).outlives_the_process()
     }
 }
 

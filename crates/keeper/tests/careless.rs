@@ -25,6 +25,7 @@ async fn steps_that_mix() {
         "concurrent: of sixteen logins in place of one, one is saved",
         "concurrent: answers, doubts and claims leave what one order of them explains",
         "concurrent: login, logout and refresh leave what one order of them explains",
+        "concurrent: sealing anew and refreshing leave what one order of them explains",
     ] {
         assert!(failed.contains(by), "{by:?} did not find it; failed were {failed:#?}");
     }
@@ -233,6 +234,54 @@ async fn repetitions_that_count() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sealing_anew_that_does_harm() {
+    // Whatever is there now, the session's own payload takes the first of the new ones.
+    let blind: Step = |slot, operation, now| match (&mut *slot, &operation) {
+        (Some(Record { tokens: Some(tokens), .. }), Operation::Reseal { payloads }) => {
+            tokens.payload = payloads[0].payload.clone();
+            tokens.sealed_with = payloads[0].sealed_with.clone();
+            Answer::Done(slot.clone().expect("a record with tokens"))
+        }
+        _ => apply(slot, operation, now),
+    };
+    let part_of_it: Step = |slot, operation, now| match operation {
+        Operation::Reseal { payloads } => {
+            let mut answers = payloads.into_iter().map(|it| apply(slot, Operation::Reseal { payloads: vec![it] }, now));
+            answers.find(|answer| matches!(answer, Answer::Moved(_))).unwrap_or_else(|| {
+                let none = Operation::Reseal { payloads: Vec::new() };
+                apply(slot, none, now)
+            })
+        }
+        _ => apply(slot, operation, now),
+    };
+    let own_alone: Step = |slot, operation, now| {
+        let seals = matches!(operation, Operation::Reseal { .. });
+        let orphans = slot.as_ref().map(|record| record.orphans.clone());
+        let answer = apply(slot, operation, now);
+        if let (Some(record), Some(orphans), true) = (slot.as_mut(), orphans, seals) {
+            record.orphans = orphans;
+        }
+        with_record(answer, slot)
+    };
+    let as_a_login: Step = |slot, operation, now| {
+        let seals = matches!(operation, Operation::Reseal { .. });
+        let answer = apply(slot, operation, now);
+        if let (Some(record), true, Answer::Done(_)) = (slot.as_mut(), seals, &answer) {
+            record.attempt = None;
+        }
+        with_record(answer, slot)
+    };
+    for (mistake, step, by) in [
+        ("in the place of newer tokens", blind, "reseal: tokens that were refreshed meanwhile are not touched"),
+        ("one by one", part_of_it, "reseal: one payload that is gone stops all"),
+        ("orphans left out", own_alone, "reseal: doubt, rejection, error and every orphan stay what they are"),
+        ("the claim let go", as_a_login, "reseal: a claim holds on, and its answer is saved"),
+    ] {
+        is_caught(mistake, Mutant::stepping(step), by).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn listings_that_mislead() {
     type IsDue = fn(&Record, SystemTime, &StoreTime) -> Option<SystemTime>;
     let claimed_too: IsDue = |record, before, _| {
@@ -308,7 +357,7 @@ async fn every_scenario_can_fail() {
     assert_eq!(failed(Useless(|| panic!("a store that breaks"))).await.len(), all.len());
     let passed_on_nothing = failed(Useless(|| Ok(()))).await;
     let passed: Vec<_> = all.into_iter().filter(|name| !passed_on_nothing.contains(name)).collect();
-    assert_eq!(passed, ["nothing stored: nothing is begun, saved, given up, rejected or removed"]);
+    assert_eq!(passed, ["nothing stored: nothing is begun, saved, given up, rejected, removed or sealed anew"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,8 +8,8 @@ use proptest::test_runner::TestCaseError;
 use rampauth_core::Expiry;
 use rampauth_keeper::protocol::apply;
 use rampauth_keeper::{
-    Answer, AttemptId, AttemptRef, Conclusion, Operation, OwnerId, Record, SessionId, State, StoreTime, StoredTokens,
-    TokenDigest,
+    Answer, AttemptId, AttemptRef, Conclusion, Operation, OwnerId, Record, Resealed, SessionId, State, StoreTime,
+    StoredTokens, TokenDigest,
 };
 
 /// What happens next. What it is about is taken from what is there, unless it is `astray`.
@@ -25,7 +25,7 @@ struct Event {
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
     // Begins and commits are most of what happens; a login or a logout is rare.
-    let kinds = proptest::sample::select(vec![0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 4, 4, 5, 6, 7, 8]);
+    let kinds = proptest::sample::select(vec![0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 4, 4, 5, 6, 7, 8, 9, 9]);
     let event = (kinds, 1_u8..12, 0_u64..40, prop_oneof![Just(0_u64), Just(30)], any::<bool>(), 0_u8..12);
     let event = event.prop_map(|(kind, attempt, after, lease, settle, astray)| Event {
         kind,
@@ -47,7 +47,8 @@ fn at(seconds: u64) -> SystemTime {
 fn granted(attempt: AttemptId) -> StoredTokens {
     let number = if attempt == id(8) { 7 } else { attempt.get() };
     let presents = if attempt == id(11) { 10 } else { number };
-    let mut tokens = StoredTokens::new("tokens".into(), TokenDigest::of(&format!("presented {presents}")), at(0));
+    let mut tokens =
+        StoredTokens::new(format!("tokens {number}").into(), TokenDigest::of(&format!("presented {presents}")), at(0));
     tokens.access = Some(TokenDigest::of(&format!("access {number}")));
     if number % 3 == 0 {
         tokens.presented_expiry = Expiry::At(at(300));
@@ -113,6 +114,7 @@ impl World {
             4 => conclude(Conclusion::Dead),
             5 => Operation::GiveUp { session, generation },
             6 => Operation::Reject { session, generation, access: access.unwrap_or(TokenDigest::of("another")) },
+            9 => self.reseal(record, event),
             kind => {
                 self.drawn += 1;
                 let drawn = SessionId::from_random(1000 + self.drawn);
@@ -124,6 +126,20 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Some of what is stored sealed anew; astray, together with what is stored nowhere.
+    fn reseal(&self, record: &Record, event: &Event) -> Operation {
+        let stored = record.tokens.iter().chain(record.orphans.iter().map(|orphan| &orphan.tokens));
+        let resealed = |payload: &str| Resealed {
+            was: TokenDigest::of(payload),
+            payload: format!("{payload} again").into(),
+            sealed_with: Some("key".to_owned()),
+        };
+        let mut payloads: Vec<_> = stored.map(|tokens| resealed(tokens.payload.expose_secret())).collect();
+        payloads.truncate(usize::from(event.attempt));
+        payloads.extend((event.astray == 0).then(|| resealed("nowhere")));
+        Operation::Reseal { payloads }
     }
 
     fn happens(&mut self, event: &Event) -> Result<(), TestCaseError> {
@@ -226,6 +242,24 @@ fn holds_of_the_step(
         }
         if holds(before, now) && before.attempt.as_ref().map(|journal| journal.id) != begins(operation) {
             prop_assert!(!matches!(answer, Answer::Begun(_)), "a claim is given twice");
+        }
+    }
+    if let (Operation::Reseal { payloads }, Some(before)) = (operation, before) {
+        let astray = payloads.iter().any(|it| it.was == TokenDigest::of("nowhere"));
+        prop_assert_eq!(matches!(answer, Answer::Done(_)), !astray);
+        if !astray {
+            let mut unsealed = record.clone();
+            unsealed.updated_at = before.updated_at;
+            let orphans = unsealed.orphans.iter_mut().map(|orphan| &mut orphan.tokens);
+            let old = before.tokens.iter().chain(before.orphans.iter().map(|orphan| &orphan.tokens));
+            for (tokens, old) in unsealed.tokens.iter_mut().chain(orphans).zip(old) {
+                let again = format!("{} again", old.payload.expose_secret());
+                let is_new = payloads.iter().any(|it| it.was == TokenDigest::of(old.payload.expose_secret()));
+                let expected = if is_new { &again } else { old.payload.expose_secret() };
+                prop_assert_eq!(tokens.payload.expose_secret(), expected);
+                (tokens.payload, tokens.sealed_with) = (old.payload.clone(), old.sealed_with.clone());
+            }
+            prop_assert_eq!(text(Some(&unsealed)), text(Some(before)), "nothing but payloads changes");
         }
     }
     match answer {

@@ -1,7 +1,7 @@
 //! Onboard's refresh request and its answer as bytes. No clock, no I/O; what is odd and yet harmless is said in an event.
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, header};
+use http::{HeaderName, HeaderValue, Method, Request, header};
 use rampauth_core::json::{Json, JsonObject};
 use rampauth_core::time::parse_rfc3339;
 use rampauth_core::{
@@ -16,19 +16,19 @@ const USER_AGENT: &str = concat!("rampauth-onboard/", env!("CARGO_PKG_VERSION"))
 /// docs.onboard.xyz, "Refresh token", read 2026-11; as are the header and the answer's form.
 const PATH: &str = "/auth/oauth/refresh-token";
 /// Carries the refresh token in this call and the access token in all others.
-const AUTH_TOKEN: &str = "x-auth-token";
+const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 
 /// A refresh: the token in a header, and no body.
 pub(crate) fn refresh_request(config: &Config, token: &RefreshToken) -> Result<Request<Bytes>, Error> {
     let internal = |_| Error::new(ErrorKind::Internal, Outcome::NotSent, "build the request", "it has no valid form");
-    let mut token = HeaderValue::from_str(token.expose_secret()).map_err(http::Error::from).map_err(internal)?;
+    let mut token = HeaderValue::from_str(token.expose_secret()).map_err(internal)?;
     token.set_sensitive(true);
-    request(Method::POST, config.base_url.join(PATH)?, USER_AGENT)
-        .header(AUTH_TOKEN, token)
-        // HTTP clients leave it out of a POST without a body, and some servers answer that with 411.
-        .header(header::CONTENT_LENGTH, "0")
-        .body(Bytes::new())
-        .map_err(internal)
+    let mut request = request(Method::POST, config.base_url.join(PATH)?, USER_AGENT, Bytes::new());
+    let headers = request.headers_mut();
+    headers.insert(AUTH_TOKEN, token);
+    // HTTP clients leave it out of a POST without a body, and some servers answer that with 411.
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    Ok(request)
 }
 
 /// Reads the answer to a refresh. Everything in it but the two `expiry` is needed.
@@ -61,14 +61,14 @@ pub(crate) fn read_tokens(
 }
 
 /// Whether the answer names anybody but `expected`, or somebody who cannot be told. Naming nobody is neither.
-fn names_another(body: &JsonObject, expected: &UserId) -> bool {
+fn names_another(body: &JsonObject<'_>, expected: &UserId) -> bool {
     match body.text("userId") {
         Ok(named) => named.is_some_and(|named| named.expose_secret() != expected.as_str()),
         Err(_) => true,
     }
 }
 
-fn read_user_id(body: &JsonObject) -> Result<UserId, String> {
+fn read_user_id(body: &JsonObject<'_>) -> Result<UserId, String> {
     let named = body.text("userId").map_err(|problem| format!("`userId` {problem}"))?;
     named
         .and_then(|named| UserId::new(named.expose_secret()).ok())
@@ -77,7 +77,7 @@ fn read_user_id(body: &JsonObject) -> Result<UserId, String> {
 
 /// Reads the `{"token": …, "expiry": …}` of this name.
 fn read_token<T>(
-    body: &JsonObject,
+    body: &JsonObject<'_>,
     name: &'static str,
     check: fn(SecretString) -> Result<T, Error>,
 ) -> Result<(T, Expiry), String> {
@@ -85,12 +85,12 @@ fn read_token<T>(
     let object = object.ok_or_else(|| format!("the answer has no `{name}`"))?;
     let token = object.text("token").map_err(|problem| format!("`{name}.token` {problem}"))?;
     let token = token.ok_or_else(|| format!("the answer has no `{name}.token`"))?;
-    let token = check(token.clone()).map_err(|_| format!("`{name}.token` is no token that a header can carry"))?;
+    let token = check(token.into()).map_err(|_| format!("`{name}.token` is no token that a header can carry"))?;
     Ok((token, read_expiry(object, name)))
 }
 
 /// An expiry that cannot be read is unknown, never guessed, and no reason to lose the token beside it.
-fn read_expiry(object: &JsonObject, name: &'static str) -> Expiry {
+fn read_expiry(object: &JsonObject<'_>, name: &'static str) -> Expiry {
     let why = match object.get("expiry") {
         Ok(Some(Json::Text(text))) => match parse_rfc3339(text.expose_secret()) {
             Some(time) => return Expiry::At(time),

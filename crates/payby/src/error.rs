@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
-use rampauth_core::json::{Json, JsonObject};
+use rampauth_core::json::{Json, JsonObject, JsonText};
 use rampauth_core::{Answer, Error, ErrorKind, Outcome, SecretString};
 
 use crate::sign::Proof;
@@ -60,12 +60,12 @@ pub(crate) struct Head<'a> {
     applied: bool,
     /// `applyStatus` is ERROR: PayBy could not verify the request's signature.
     signature_refused: bool,
-    message: Option<&'a SecretString>,
+    message: Option<&'a JsonText<'a>>,
 }
 
 impl<'a> Head<'a> {
     /// Why it cannot be read is the reason of an error.
-    pub(crate) fn read(body: Option<&'a JsonObject>) -> Result<Self, String> {
+    pub(crate) fn read(body: Option<&'a JsonObject<'a>>) -> Result<Self, String> {
         let body = body.ok_or("the answer is not a JSON object")?;
         let head = body.object("head").map_err(|problem| format!("`head` {problem}"))?;
         let head = head.ok_or("the answer has no `head`")?;

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
-use rampauth_core::json::{Json, JsonObject, MemberProblem};
+use rampauth_core::json::{Json, JsonObject, JsonText, MemberProblem};
 use rampauth_core::time::{from_unix_milliseconds, from_unix_seconds, parse_rfc3339, to_unix_milliseconds};
 use rampauth_core::{
     AccessToken, Answer, Error, ErrorKind, Expiry, Granted, Outcome, RefreshToken, SecretString, TokenSet, Verifier,
@@ -38,20 +38,26 @@ pub(crate) fn key_check_request(config: &Config, sign: &SecretString) -> Result<
 }
 
 fn signed_request(config: &Config, path: &str, body: &str, sign: &SecretString) -> Result<Request<Bytes>, Error> {
-    let internal = || Error::new(ErrorKind::Internal, Outcome::NotSent, "build the request", "it has no valid form");
-    let mut sign = HeaderValue::from_str(sign.expose_secret()).map_err(|_| internal())?;
+    let value = |text: &str| {
+        let internal =
+            |_| Error::new(ErrorKind::Internal, Outcome::NotSent, "build the request", "it has no valid form");
+        HeaderValue::from_str(text).map_err(internal)
+    };
+    let url = config.environment.base_url().join(path)?;
+    let mut request = request(Method::POST, url, USER_AGENT, Bytes::copy_from_slice(body.as_bytes()));
+    let headers = request.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert("partner-id", value(config.partner_id.as_str())?);
+    let mut sign = value(sign.expose_secret())?;
     sign.set_sensitive(true);
-    let mut builder = request(Method::POST, config.environment.base_url().join(path)?, USER_AGENT)
-        .header(header::CONTENT_TYPE, "application/json")
-        .header("partner-id", config.partner_id.as_str())
-        .header(SIGN, sign);
+    headers.insert(SIGN, sign);
     if let Some(language) = &config.content_language {
-        builder = builder.header(header::CONTENT_LANGUAGE, language.as_str());
+        headers.insert(header::CONTENT_LANGUAGE, value(language.as_str())?);
     }
     if let Some(version) = &config.api_version {
-        builder = builder.header("api-version", version.as_str());
+        headers.insert("api-version", value(version.as_str())?);
     }
-    builder.body(Bytes::copy_from_slice(body.as_bytes())).map_err(|_| internal())
+    Ok(request)
 }
 
 /// Reads the answer to a refresh that was sent at `sent_at`. No token is taken from a body whose signature is not
@@ -105,7 +111,7 @@ fn described(error: Error, head: &Result<Head<'_>, String>) -> Error {
 
 /// The object that holds the tokens. Its members are unpublished: camel and snake case will do.
 struct Tokens<'a> {
-    of: &'a JsonObject,
+    of: &'a JsonObject<'a>,
     sent_at: SystemTime,
 }
 
@@ -149,12 +155,12 @@ impl<'a> Tokens<'a> {
 
     /// Under whichever name it stands, if nothing is wrong with either.
     fn token(&self, names: [&str; 2]) -> Result<Option<&'a str>, String> {
-        self.either(names, |of, name| Ok(of.text(name)?.map(SecretString::expose_secret)))
+        self.either(names, |of, name| Ok(of.text(name)?.map(JsonText::expose_secret)))
     }
 
     /// The one readable text under these names other than `but`, whatever else is wrong.
     fn only_text(&self, names: [&str; 2], but: &str) -> Option<&'a str> {
-        let texts = names.map(|name| self.of.text(name).ok().flatten().map(SecretString::expose_secret));
+        let texts = names.map(|name| self.of.text(name).ok().flatten().map(JsonText::expose_secret));
         match texts.map(|text| text.filter(|text| *text != but)) {
             [Some(one), Some(other)] if one != other => None,
             [one, other] => one.or(other),
@@ -177,7 +183,7 @@ impl<'a> Tokens<'a> {
     fn either<T: PartialEq>(
         &self,
         names: [&str; 2],
-        read: impl Fn(&'a JsonObject, &str) -> Result<Option<T>, MemberProblem>,
+        read: impl Fn(&'a JsonObject<'a>, &str) -> Result<Option<T>, MemberProblem>,
     ) -> Result<Option<T>, String> {
         let read = |name: &str| read(self.of, name).map_err(|problem| format!("`{name}` {problem}"));
         let [camel, snake] = names;
@@ -195,7 +201,7 @@ fn seconds_after(start: SystemTime, seconds: i64) -> Option<SystemTime> {
 }
 
 /// A number above zero, or a text of one.
-fn read_number(value: &Json) -> Option<i64> {
+fn read_number(value: &Json<'_>) -> Option<i64> {
     let number = match value {
         Json::Integer(number) => *number,
         Json::Float(number) => *number as i64,
@@ -206,7 +212,7 @@ fn read_number(value: &Json) -> Option<i64> {
 }
 
 /// Unix seconds, milliseconds from 1e12 on, or RFC 3339.
-fn read_time(value: &Json) -> Option<SystemTime> {
+fn read_time(value: &Json<'_>) -> Option<SystemTime> {
     match (read_number(value), value) {
         (Some(milliseconds @ 1_000_000_000_000..), _) => from_unix_milliseconds(milliseconds),
         (Some(seconds), _) => from_unix_seconds(seconds),

@@ -74,6 +74,7 @@ pub(crate) fn mint(world: &World, now: SystemTime, lifetime: Option<Duration>) -
     claims["session"] = Value::from(world.mint.uuid());
     claims["exp"] = Value::from(unix_seconds(refresh_token_expires_at));
     IssuedTokens {
+        number: world.mint.number(),
         access_token,
         refresh_token: Some(world.mint.jwt(&claims)),
         access_token_expires_at,

@@ -95,6 +95,8 @@ impl fmt::Debug for PayByCredentials {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct IssuedTokens {
+    /// Counts what the sandbox issued, from 1 on: tells its tokens apart and says nothing of them.
+    pub number: u64,
     /// The access token.
     pub access_token: String,
     /// The refresh token; none for [`Call::TransakUser`](crate::Call::TransakUser), which presents the access token.
@@ -108,6 +110,7 @@ pub struct IssuedTokens {
 impl fmt::Debug for IssuedTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IssuedTokens")
+            .field("number", &self.number)
             .field("access_token_expires_at", &self.access_token_expires_at)
             .field("refresh_token_expires_at", &self.refresh_token_expires_at)
             .finish_non_exhaustive()

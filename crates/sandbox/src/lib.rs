@@ -24,4 +24,5 @@ pub use credentials::{
     AlixCredentials, Credentials, IssuedTokens, OnboardCredentials, PayByCredentials, TransakCredentials,
 };
 pub use event::{Event, Verdict};
+pub use ledger::{Presentation, Reuse};
 pub use sandbox::{Builder, Sandbox, StartError};

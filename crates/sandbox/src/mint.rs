@@ -13,13 +13,19 @@ use serde_json::Value;
 pub(crate) struct Mint {
     key: hmac::Key,
     serial: AtomicU64,
+    issued: AtomicU64,
 }
 
 impl Mint {
     pub(crate) fn new() -> Result<Self, Unspecified> {
         let mut seed = [0; 32];
         rand::fill(&mut seed)?;
-        Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, &seed), serial: AtomicU64::new(0) })
+        Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, &seed), serial: AtomicU64::new(0), issued: AtomicU64::new(0) })
+    }
+
+    /// The next number of what is issued, from 1 on.
+    pub(crate) fn number(&self) -> u64 {
+        self.issued.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// 43 characters that never come twice.

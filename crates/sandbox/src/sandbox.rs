@@ -13,7 +13,7 @@ use crate::clock::FURTHEST;
 use crate::event::{Event, Listener};
 use crate::server;
 use crate::world::{Options, World};
-use crate::{Call, Credentials, IssuedTokens};
+use crate::{Call, Credentials, IssuedTokens, Presentation, Reuse};
 
 /// How long [`Sandbox::stop`] waits for answers in flight.
 const GRACE: Duration = Duration::from_secs(1);
@@ -95,6 +95,17 @@ impl Sandbox {
         self.world.log.all()
     }
 
+    /// What was presented of all that it issued and how that was answered, oldest first, in the order in which its ledger saw
+    /// it: the latest 10,000.
+    pub fn presentations(&self) -> Vec<Presentation> {
+        self.world.presentations()
+    }
+
+    /// The [number](IssuedTokens::number) of the tokens that this one was issued with; `None` for any other text.
+    pub fn number(&self, token: &str) -> Option<u64> {
+        self.world.number(token)
+    }
+
     /// Stops it: no new connection is taken, answers in flight get a second to be sent. Then the port is free again.
     pub async fn stop(self) {
         // An error means that the server's thread is already gone.
@@ -137,9 +148,22 @@ impl Builder {
     }
 
     /// How long after its first exchange a token is exchanged again, each time for new tokens: the grace that some providers
-    /// give a client whose answer was lost. Without it each is good for one exchange.
-    pub fn grace(mut self, grace: Duration) -> Self {
-        self.options.grace = grace;
+    /// give a client whose answer was lost. The same as [`Reuse::NewTokens`].
+    pub fn grace(self, grace: Duration) -> Self {
+        self.reuse(Reuse::NewTokens { within: grace })
+    }
+
+    /// What becomes of a token that is presented once more. Refused unless set here.
+    pub fn reuse(mut self, reuse: Reuse) -> Self {
+        self.options.reuse = reuse;
+        self
+    }
+
+    /// How long every request travels before it is looked at, and how long its answer before it is sent. None unless set here.
+    ///
+    /// A client that leaves meanwhile changes nothing: what has arrived is carried out.
+    pub fn latency(mut self, there: Duration, back: Duration) -> Self {
+        self.options.latency = (there, back);
         self
     }
 

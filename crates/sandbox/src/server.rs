@@ -1,6 +1,7 @@
 //! HTTP: one handler for every request, which routes, answers, dates and logs it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -11,6 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::json;
+use tokio::time::sleep;
 
 use crate::clock::timestamp;
 use crate::event::Event;
@@ -25,6 +27,7 @@ pub(crate) fn router(world: Arc<World>) -> Router {
     Router::new().fallback(handle).layer(DefaultBodyLimit::max(LARGEST_BODY)).with_state(world)
 }
 
+/// Carries a request out to its end, whether or not its client still waits for the answer, as behind a gateway.
 async fn handle(
     State(world): State<Arc<World>>,
     method: Method,
@@ -32,6 +35,22 @@ async fn handle(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
+    tokio::spawn(answer(world, method, uri, headers, body)).await.unwrap_or_else(|_| {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
+}
+
+async fn answer(
+    world: Arc<World>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let (there, back) = world.options.latency;
+    travel(there).await;
     let route = route::find(uri.path());
     let answer = match (route, body) {
         (None, _) => route::not_found(uri.path()),
@@ -64,7 +83,14 @@ async fn handle(
             response.headers_mut().insert(name, value);
         }
     }
+    travel(back).await;
     response
+}
+
+async fn travel(time: Duration) {
+    if !time.is_zero() {
+        sleep(time).await;
+    }
 }
 
 fn unreadable(rejection: &BytesRejection) -> Answer {

@@ -60,6 +60,7 @@ pub(crate) fn mint(
         "exp": unix_seconds(access_token_expires_at),
     });
     IssuedTokens {
+        number: world.mint.number(),
         access_token: world.mint.jwt(&claims),
         refresh_token: None,
         access_token_expires_at,

@@ -10,7 +10,7 @@ use crate::clock::{Clock, unix_millis, unix_seconds};
 use crate::credentials::{AlixCredentials, OnboardCredentials, PayByCredentials, TransakCredentials};
 use crate::event::{Listener, Log};
 use crate::keys::Key;
-use crate::ledger::{Ledger, Worthless};
+use crate::ledger::{Exchange, Ledger, Presentation, Reuse, Worthless};
 use crate::mint::Mint;
 use crate::{Call, Credentials, IssuedTokens, alix, onboard, payby, transak};
 
@@ -24,7 +24,7 @@ pub(crate) struct World {
     pub(crate) payby: Key,
     /// Alix's signature over the secret key, which every on/off-ramp answer carries: constant, so made once.
     pub(crate) alix_signature: String,
-    options: Options,
+    pub(crate) options: Options,
     ledger: Mutex<Ledger>,
 }
 
@@ -33,8 +33,10 @@ pub(crate) struct World {
 pub(crate) struct Options {
     /// How long every access token lives, in place of each provider's own lifetime.
     pub(crate) access_lifetime: Option<Duration>,
-    /// How long after its first exchange a token is exchanged again.
-    pub(crate) grace: Duration,
+    /// What becomes of a token that is presented once more.
+    pub(crate) reuse: Reuse,
+    /// How long a request travels before it is looked at, and how long its answer before it is sent.
+    pub(crate) latency: (Duration, Duration),
 }
 
 impl World {
@@ -75,7 +77,7 @@ impl World {
             payby,
             alix_signature,
             options,
-            ledger: Mutex::default(),
+            ledger: Mutex::new(Ledger::new(options.reuse)),
         })
     }
 
@@ -87,8 +89,26 @@ impl World {
     /// Spends the presented token and issues its successors, or does neither: one lock over both.
     pub(crate) fn exchange(&self, call: Call, presented: &str) -> Result<IssuedTokens, Worthless> {
         let mut ledger = self.ledger();
-        let spent = ledger.spend(call, presented, self.clock.now(), self.options.grace)?;
-        Ok(self.mint_into(&mut ledger, call, spent.lifetime, Some(spent.expires_at)))
+        let now = self.clock.now();
+        let exchanged = ledger.spend(call, presented, now).map(|exchange| match exchange {
+            Exchange::New { replaced, lifetime } => self.mint_into(&mut ledger, call, lifetime, Some(replaced)),
+            Exchange::Same(tokens) => tokens,
+        });
+        if let Ok(tokens) = &exchanged {
+            ledger.answered(presented, tokens);
+        }
+        ledger.note(presented, now, exchanged.as_ref().ok().map(|tokens| tokens.number));
+        exchanged
+    }
+
+    /// The presentations so far, oldest first.
+    pub(crate) fn presentations(&self) -> Vec<Presentation> {
+        self.ledger().presentations()
+    }
+
+    /// The number of the tokens that this one was issued with.
+    pub(crate) fn number(&self, token: &str) -> Option<u64> {
+        self.ledger().number(token)
     }
 
     /// When this access token ends; `None` when it was not issued for this call.
@@ -137,6 +157,7 @@ impl World {
 /// An opaque pair, for the two providers whose tokens have no published shape.
 pub(crate) fn opaque_pair(world: &World, now: SystemTime, access: Duration, refresh: Duration) -> IssuedTokens {
     IssuedTokens {
+        number: world.mint.number(),
         access_token: world.mint.opaque(),
         refresh_token: Some(world.mint.opaque()),
         access_token_expires_at: now + access,

@@ -90,7 +90,7 @@ impl Trouble {
                 return (StoreErrorKind::Incompatible, format!("{why}; update the program"));
             }
             Self::Record(_) => {
-                (StoreErrorKind::Damaged, "holds a damaged record of it; restore a copy, or delete its row and log in")
+                (StoreErrorKind::Damaged, "holds a damaged record of it; restore a copy, or set it aside and log in")
             }
             Self::Interrupted => {
                 (StoreErrorKind::Unavailable, "is there, but the thread that reads and writes it failed")
@@ -138,6 +138,10 @@ fn sqlite(error: &rusqlite::Error) -> (StoreErrorKind, &'static str) {
         ErrorCode::Unknown | ErrorCode::ConstraintViolation | ErrorCode::SchemaChanged => {
             (StoreErrorKind::Incompatible, "does not have the tables of a store")
         }
+        ErrorCode::SystemIoFailure if code.extended_code == ffi::SQLITE_IOERR_WRITE => (
+            StoreErrorKind::NotWritable,
+            "could not be written: a quota or a limit on the size of files is used up, or the disk failed",
+        ),
         ErrorCode::SystemIoFailure => (StoreErrorKind::Unavailable, "could not be read or written: the disk failed"),
         _ => (StoreErrorKind::Unavailable, "could not be read or written"),
     }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use rampauth_keeper::{Answer, Operation, Record, SessionKey, Store, StoreError, StoreTime};
+use rampauth_keeper::{Answer, Operation, Record, SessionId, SessionKey, Store, StoreError, StoreTime};
 
 use crate::clock::StoreClock;
 use crate::steps::Steps;
@@ -51,6 +51,21 @@ impl SqliteStore {
     /// Changes how a store is opened.
     pub fn builder() -> SqliteStoreBuilder {
         SqliteStoreBuilder { busy_timeout: Duration::from_secs(5), clock: clock::machine() }
+    }
+
+    /// Sets a damaged record aside, so that its session can begin anew: its bytes go, as they are, into the table `damaged` of
+    /// the same file, and a tombstone of `session` at its generation takes their place. Nothing is deleted.
+    ///
+    /// `None` when the record is not damaged, or there is none: then nothing is done. The tombstone otherwise; a login takes its
+    /// place as that of any other, and generations go on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::apply`]; [`Damaged`](rampauth_keeper::StoreErrorKind::Damaged) when the file itself is damaged where the record
+    /// is kept, and [`Incompatible`](rampauth_keeper::StoreErrorKind::Incompatible) for a record of a newer version.
+    pub async fn set_aside(&self, key: &SessionKey, session: SessionId) -> Result<Option<Record>, StoreError> {
+        let wanted = key.clone();
+        self.run("set aside", Some(key), move |steps| steps.set_aside(&wanted, session)).await
     }
 
     async fn run<T: Send + 'static>(
@@ -102,6 +117,7 @@ fn action(operation: &Operation) -> &'static str {
         Operation::GiveUp { .. } => "give up",
         Operation::Reject { .. } => "note the rejection for",
         Operation::Remove { .. } => "remove",
+        Operation::Reseal { .. } => "seal anew the tokens of",
         _ => "change",
     }
 }

@@ -14,10 +14,22 @@ const MIGRATIONS: &[&str] = &["
         -- The record as `rampauth-keeper` writes it, and the SHA-256 of key, newline and record: a bit that the disk lost is seen.
         record TEXT NOT NULL,
         sum BLOB NOT NULL,
+        -- A copy out of the record, for when that cannot be read any more: generations go on, whatever happens to a record.
+        generation INTEGER NOT NULL,
         -- When a refresh should start, in nanoseconds since 1970 UTC: a copy out of the record, where the session is open.
         due INTEGER
     ) STRICT;
     CREATE INDEX session_due ON session (due, key) WHERE due IS NOT NULL;
+    -- Damaged rows that were set aside, byte for byte. Nothing is ever deleted here.
+    CREATE TABLE damaged (
+        id INTEGER PRIMARY KEY,
+        key TEXT NOT NULL,
+        record BLOB NOT NULL,
+        sum BLOB NOT NULL,
+        generation INTEGER NOT NULL,
+        -- In nanoseconds since 1970 UTC.
+        set_aside_at INTEGER NOT NULL
+    ) STRICT;
 "];
 
 /// What a database is, read from its header.

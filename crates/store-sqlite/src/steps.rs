@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::SecretString;
-use rampauth_keeper::{Answer, Operation, Record, RecordDamage, SessionKey, State, protocol};
+use rampauth_keeper::{Answer, Operation, Record, RecordDamage, SessionId, SessionKey, State, protocol};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, Row, Statement, Transaction, TransactionBehavior, params};
 use sha2::{Digest as _, Sha256};
@@ -24,6 +24,7 @@ pub(crate) struct Steps<'c> {
     update: Statement<'c>,
     due: Statement<'c>,
     keys: Statement<'c>,
+    keep: Statement<'c>,
 }
 
 impl<'c> Steps<'c> {
@@ -35,14 +36,21 @@ impl<'c> Steps<'c> {
             version: connection.prepare("PRAGMA user_version")?,
             select: connection.prepare("SELECT record, sum FROM session WHERE key = ?1")?,
             upsert: connection.prepare(
-                "INSERT INTO session (key, record, sum, due) VALUES (?1, ?2, ?3, ?4) \
-                 ON CONFLICT (key) DO UPDATE SET record = excluded.record, sum = excluded.sum, due = excluded.due",
+                "INSERT INTO session (key, record, sum, generation, due) VALUES (?1, ?2, ?3, ?4, ?5) \
+                 ON CONFLICT (key) DO UPDATE SET record = excluded.record, sum = excluded.sum, \
+                 generation = excluded.generation, due = excluded.due",
             )?,
             // The index of what is due stays as it is: one page less to flush, which is half of a claim's.
-            update: connection.prepare("UPDATE session SET record = ?2, sum = ?3 WHERE key = ?1")?,
+            update: connection.prepare("UPDATE session SET record = ?2, sum = ?3, generation = ?4 WHERE key = ?1")?,
             // Both are answered from an index alone: a damaged record is in the way of its own session and of no other.
             due: connection.prepare("SELECT key FROM session WHERE due < ?1 ORDER BY due, key")?,
             keys: connection.prepare("SELECT key FROM session ORDER BY key")?,
+            // The bytes as they are, whatever they are.
+            keep: connection.prepare(
+                "INSERT INTO damaged (key, record, sum, generation, set_aside_at) \
+                 SELECT key, CAST(record AS BLOB), CAST(sum AS BLOB), generation, ?2 FROM session WHERE key = ?1 \
+                 RETURNING generation",
+            )?,
         })
     }
 
@@ -75,16 +83,49 @@ impl<'c> Steps<'c> {
         if let Some(record) = slot {
             let after = record.to_json();
             if before.is_none_or(|before| before.expose_secret() != after.expose_secret()) {
-                let (after, due) = (after.expose_secret(), due(&record));
-                if due_before == Some(due) {
-                    self.update.execute(params![key.as_str(), after, sum(key, after)])?;
-                } else {
-                    self.upsert.execute(params![key.as_str(), after, sum(key, after), due])?;
-                }
+                self.write(key, &record, &after, due_before)?;
                 step.commit()?;
             }
         }
         Ok(answer)
+    }
+
+    fn write(
+        &mut self,
+        key: &SessionKey,
+        record: &Record,
+        text: &SecretString,
+        due_before: Option<Option<i64>>,
+    ) -> Result<(), Trouble> {
+        let (text, due) = (text.expose_secret(), due(record));
+        let generation = i64::try_from(record.generation).unwrap_or(i64::MAX);
+        if due_before == Some(due) {
+            self.update.execute(params![key.as_str(), text, sum(key, text), generation])?;
+        } else {
+            self.upsert.execute(params![key.as_str(), text, sum(key, text), generation, due])?;
+        }
+        Ok(())
+    }
+
+    /// Moves a damaged record to the others that were set aside, and leaves a tombstone in its place. `None` where there is
+    /// nothing damaged.
+    pub(crate) fn set_aside(&mut self, key: &SessionKey, session: SessionId) -> Result<Option<Record>, Trouble> {
+        let step = Transaction::new_unchecked(self.connection, TransactionBehavior::Immediate)?;
+        self.check()?;
+        match text(&mut self.select, key).and_then(|text| read(text.as_ref())) {
+            Err(Trouble::Record(RecordDamage::Newer { version })) => {
+                return Err(Trouble::Record(RecordDamage::Newer { version }));
+            }
+            Err(Trouble::Record(_)) => {}
+            Err(trouble) => return Err(trouble),
+            Ok(_) => return Ok(None),
+        }
+        let now = (self.clock)().wall;
+        let generation: i64 = self.keep.query_row(params![key.as_str(), nanoseconds(now)], |row| row.get(0))?;
+        let tombstone = Record::tombstone(session, u64::try_from(generation).unwrap_or_default(), now);
+        self.write(key, &tombstone, &tombstone.to_json(), None)?;
+        step.commit()?;
+        Ok(Some(tombstone))
     }
 
     pub(crate) fn due(&mut self, before: SystemTime, limit: usize) -> Result<Vec<SessionKey>, Trouble> {

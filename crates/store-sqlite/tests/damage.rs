@@ -7,7 +7,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use rampauth_keeper::{Answer, Operation, SessionId, Store, StoreError, StoreErrorKind};
+use rampauth_keeper::{Answer, Operation, SessionId, State, Store, StoreError, StoreErrorKind};
 use rampauth_store_sqlite::SqliteStore;
 use support::{begin, folder, key, login, payload, put, raw, replace_record, said, shown, time, wait_until_closed};
 
@@ -34,29 +34,30 @@ fn row(path: &Path) -> (Vec<u8>, Vec<u8>) {
 /// What happens to the record of `a`, and how.
 type Damage = (&'static str, fn(&Path));
 
+const DAMAGES: [Damage; 6] = [
+    ("a bit of the tokens", |path| change(path, "UPDATE session SET record = replace(record, 'needle', 'noodle')")),
+    ("a digit of the generation", |path| {
+        change(path, "UPDATE session SET record = replace(record, '\"generation\":', '\"generation\":9')");
+    }),
+    ("text that is no text", |path| change(path, "UPDATE session SET record = CAST(x'7bff7d' AS TEXT)")),
+    ("its sum", |path| change(path, "UPDATE session SET sum = zeroblob(32)")),
+    ("half of it, as if it were whole", |path| {
+        replace_record(path, &key("a"), &format!("{{\"version\":1,\"{NEEDLE}"));
+    }),
+    ("a member of the wrong kind", |path| {
+        let (record, _) = row(path);
+        let record = String::from_utf8(record).expect("JSON");
+        replace_record(
+            path,
+            &key("a"),
+            &record.replace("\"generation\":", &format!("\"generation\":\"{NEEDLE}\",\"x\":")),
+        );
+    }),
+];
+
 #[tokio::test]
 async fn a_damaged_record_is_named_left_alone_and_in_nobody_s_way() {
-    let damages: [Damage; 6] = [
-        ("a bit of the tokens", |path| change(path, "UPDATE session SET record = replace(record, 'needle', 'noodle')")),
-        ("a digit of the generation", |path| {
-            change(path, "UPDATE session SET record = replace(record, '\"generation\":1', '\"generation\":3')");
-        }),
-        ("text that is no text", |path| change(path, "UPDATE session SET record = CAST(x'7bff7d' AS TEXT)")),
-        ("its sum", |path| change(path, "UPDATE session SET sum = zeroblob(32)")),
-        ("half of it, as if it were whole", |path| {
-            replace_record(path, &key("a"), &format!("{{\"version\":1,\"{NEEDLE}"));
-        }),
-        ("a member of the wrong kind", |path| {
-            let (record, _) = row(path);
-            let record = String::from_utf8(record).expect("JSON");
-            replace_record(
-                path,
-                &key("a"),
-                &record.replace("\"generation\":1", &format!("\"generation\":\"{NEEDLE}\"")),
-            );
-        }),
-    ];
-    for (case, damage) in damages {
+    for (case, damage) in DAMAGES {
         let (_folder, path) = folder();
         let store = SqliteStore::open(&path).expect("a store");
         login(&store, &key("a"), NEEDLE).await;
@@ -69,10 +70,8 @@ async fn a_damaged_record_is_named_left_alone_and_in_nobody_s_way() {
             assert_eq!(error.kind(), StoreErrorKind::Damaged, "{case}: {error}");
             let text = error.to_string();
             assert!(text.starts_with("failed to ") && text.contains(&format!(" {}: ", key("a"))), "{case}: {text}");
-            let end = format!(
-                "{} holds a damaged record of it; restore a copy, or delete its row and log in",
-                path.display()
-            );
+            let end =
+                format!("{} holds a damaged record of it; restore a copy, or set it aside and log in", path.display());
             assert!(text.ends_with(&end), "{case}: {text}");
             assert!(!said(&error).contains("needle"), "{case}: {}", said(&error));
         }
@@ -81,6 +80,69 @@ async fn a_damaged_record_is_named_left_alone_and_in_nobody_s_way() {
         assert_eq!(store.keys().await.expect("a list"), [key("a"), key("other")], "{case}");
         assert_eq!(store.due(time(100), 9).await.expect("a list"), [key("a"), key("other")], "{case}: to be noticed");
     }
+}
+
+/// What was set aside, oldest first: key, record, sum, generation.
+fn set_aside(path: &Path) -> Vec<(String, Vec<u8>, Vec<u8>, i64)> {
+    let raw = raw(path);
+    let mut rows = raw.prepare("SELECT key, record, sum, generation FROM damaged ORDER BY id").expect("the table");
+    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).expect("rows");
+    rows.collect::<Result<_, _>>().expect("rows")
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_set_aside_byte_for_byte_and_its_session_begins_anew() {
+    let session = SessionId::from_random;
+    for (case, damage) in DAMAGES {
+        let (_folder, path) = folder();
+        let store = SqliteStore::open(&path).expect("a store");
+        let first = login(&store, &key("a"), "first").await;
+        store.apply(&key("a"), begin(&first, 1, LEASE, false)).await.expect("a claim");
+        store.apply(&key("a"), support::commit(&first, 1, NEEDLE)).await.expect("saved");
+        login(&store, &key("other"), "other").await;
+        damage(&path);
+        let (record, sum) = row(&path);
+
+        let tombstone = store.set_aside(&key("a"), session(7)).await.expect(case).expect("it is damaged");
+        assert_eq!((tombstone.state, tombstone.generation, tombstone.session), (State::Tombstone, 2, session(7)));
+        assert_eq!(set_aside(&path), [(key("a").to_string(), record, sum, 2)], "{case}");
+        let stored = store.load(&key("a")).await.expect(case).expect("a tombstone");
+        assert_eq!((stored.state, stored.generation, stored.session), (State::Tombstone, 2, session(7)), "{case}");
+        assert_eq!(payload(&store, &key("other")).await, "other", "{case}");
+        assert_eq!(store.due(time(100), 9).await.expect("a list"), [key("other")], "{case}: nothing is due of it");
+
+        let login = Operation::Put { session: session(8), expect: Some(session(7)), tokens: support::tokens("new") };
+        let Answer::Saved(saved) = store.apply(&key("a"), login).await.expect(case) else { panic!("{case}") };
+        assert_eq!(saved.generation, 3, "{case}: generations go on");
+        // What comes late for the login that was set aside is not stored.
+        let late = store.apply(&key("a"), support::commit(&first, 1, NEEDLE)).await.expect(case);
+        assert!(matches!(late, Answer::Gone), "{case}: {late:?}");
+
+        damage_again(&path);
+        store.set_aside(&key("a"), session(9)).await.expect(case).expect("it is damaged");
+        assert_eq!(set_aside(&path).len(), 2, "{case}: the first is kept");
+    }
+}
+
+fn damage_again(path: &Path) {
+    change(path, "UPDATE session SET sum = zeroblob(32)");
+}
+
+#[tokio::test]
+async fn nothing_but_a_damaged_record_is_set_aside() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path).expect("a store");
+    login(&store, &key("a"), "first").await;
+    let before = row(&path);
+    for sound in ["a", "nobody"] {
+        assert!(store.set_aside(&key(sound), SessionId::from_random(7)).await.expect("a store").is_none(), "{sound}");
+    }
+    replace_record(&path, &key("a"), "{\"version\":9}");
+    let newer = row(&path);
+    let error = store.set_aside(&key("a"), SessionId::from_random(7)).await.expect_err("it is a newer program's");
+    assert_eq!(error.kind(), StoreErrorKind::Incompatible);
+    assert!(error.to_string().starts_with(&format!("failed to set aside {}: ", key("a"))), "{error}");
+    assert!(row(&path) == newer && newer != before && set_aside(&path).is_empty(), "nothing was done");
 }
 
 fn change(path: &Path, sql: &str) {
@@ -121,7 +183,7 @@ async fn a_row_that_no_store_writes_is_left_alone() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).expect("a store");
     login(&store, &key("a"), "a").await;
-    raw(&path).execute("INSERT INTO session VALUES ('not a key', '{}', x'00', 1)", []).expect("a row");
+    raw(&path).execute("INSERT INTO session VALUES ('not a key', '{}', x'00', 1, 1)", []).expect("a row");
     assert_eq!(store.keys().await.expect("a list"), [key("a")]);
     assert_eq!(store.due(time(100), 9).await.expect("a list"), [key("a")]);
 }

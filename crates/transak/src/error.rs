@@ -4,8 +4,8 @@
 //! `errorCode`, or neither, and a gateway may answer HTML (docs.transak.com, the error answers of its user and partner
 //! API, read 2026-11). So every member is optional, and a code may be a number or a text.
 
-use rampauth_core::json::{Json, JsonObject};
-use rampauth_core::{Answer, Error, ErrorKind, Outcome, SecretString};
+use rampauth_core::json::{Json, JsonObject, JsonText};
+use rampauth_core::{Answer, Error, ErrorKind, Outcome};
 
 /// "Missing, invalid or expired" token (docs.transak.com, read 2026-11): the one code that says that a token is dead. The
 /// table it belongs to is not published.
@@ -38,20 +38,20 @@ pub(crate) fn refusal(answer: &Answer, error: Error) -> Error {
 }
 
 /// Adds the body's code and message to an error about its answer.
-pub(crate) fn with_details(mut error: Error, body: &JsonObject) -> Error {
+pub(crate) fn with_details(mut error: Error, body: &JsonObject<'_>) -> Error {
     let Some(told) = error_object(body) else { return error };
     if let Some(code) = code(told, "errorCode").or_else(|| code(told, "name")) {
         error = error.with_provider_code(&code);
     }
     let texts = ["message", "additionalMessage"].into_iter().filter_map(|name| told.text(name).ok().flatten());
-    let texts: Vec<_> = texts.map(SecretString::expose_secret).collect();
+    let texts: Vec<_> = texts.map(JsonText::expose_secret).collect();
     if texts.is_empty() { error } else { error.with_provider_message(&texts.join(": ")) }
 }
 
-fn error_object(body: &JsonObject) -> Option<&JsonObject> {
+fn error_object<'a>(body: &'a JsonObject<'_>) -> Option<&'a JsonObject<'a>> {
     body.object("error").ok().flatten()
 }
 
-fn code(error: &JsonObject, name: &str) -> Option<String> {
+fn code(error: &JsonObject<'_>, name: &str) -> Option<String> {
     error.get(name).ok().flatten().and_then(Json::as_code)
 }

@@ -28,28 +28,27 @@ pub(crate) fn refresh_request(
     token: &UserToken,
     user_ip: Option<IpAddr>,
 ) -> Result<Request<Bytes>, Error> {
-    let mut builder = request(Method::GET, config.base_url.join(PATH)?, USER_AGENT)
-        .header(AUTHORIZATION, sensitive(token.access_token().expose_secret())?)
-        // A GET that mints a credential: no cache may keep its answer.
-        .header(CACHE_CONTROL, "no-store");
+    let mut request = request(Method::GET, config.base_url.join(PATH)?, USER_AGENT, Bytes::new());
+    let headers = request.headers_mut();
+    headers.insert(AUTHORIZATION, sensitive(token.access_token().expose_secret())?);
+    // A GET that mints a credential: no cache may keep its answer.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(key) = &config.api_key {
-        builder = builder.header(X_API_KEY, sensitive(key.expose_secret())?);
+        headers.insert(X_API_KEY, sensitive(key.expose_secret())?);
     }
     if let Some(ip) = user_ip {
         // A listener for both IP versions reports an IPv4 peer as `::ffff:…`; its address is the IPv4 one.
-        builder = builder.header(X_USER_IP, sensitive(&ip.to_canonical().to_string())?);
+        headers.insert(X_USER_IP, sensitive(&ip.to_canonical().to_string())?);
     }
-    builder.body(Bytes::new()).map_err(|_| no_valid_form())
+    Ok(request)
 }
 
 fn sensitive(value: &str) -> Result<HeaderValue, Error> {
-    let mut value = HeaderValue::from_str(value).map_err(|_| no_valid_form())?;
+    let no_valid_form = "it has no valid form";
+    let mut value = HeaderValue::from_str(value)
+        .map_err(|_| Error::new(ErrorKind::Internal, Outcome::NotSent, "build the request", no_valid_form))?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-fn no_valid_form() -> Error {
-    Error::new(ErrorKind::Internal, Outcome::NotSent, "build the request", "it has no valid form")
 }
 
 /// Reads the answer to a refresh that was sent at `sent_at`.
@@ -85,11 +84,11 @@ pub(crate) fn read_token(answer: &Answer, presented: &UserToken, sent_at: System
 }
 
 /// `data.accessToken`.
-fn new_token(body: &JsonObject) -> Result<UserToken, String> {
+fn new_token(body: &JsonObject<'_>) -> Result<UserToken, String> {
     let data = body.object("data").map_err(|problem| format!("`data` {problem}"))?;
     let token = data.ok_or("the answer has no `data`")?.text("accessToken");
     let token = token.map_err(|problem| format!("`accessToken` {problem}"))?;
     let token = token.ok_or("the answer has no `accessToken`")?;
-    let token = AccessToken::from_secret(token.clone()).and_then(UserToken::try_from);
+    let token = AccessToken::from_secret(token.into()).and_then(UserToken::try_from);
     token.map_err(|_| "`accessToken` is no bare token that a header can carry".to_owned())
 }

@@ -19,9 +19,9 @@ mod linux {
     use std::time::Duration;
 
     use arc_swap::ArcSwapOption;
-    use rampauth_bench::cpu::nanoseconds;
     use rampauth_bench::figures::{Figures, in_turn, report};
     use rampauth_bench::keeping::{Provider, key, tokens};
+    use rampauth_bench::measure::of_this_thread;
     use rampauth_core::{AccessToken, Clock as _, SystemClock};
     use rampauth_keeper::{Keeper, MemoryStore, Session};
     use rustix::time::{ClockId, clock_gettime};
@@ -45,11 +45,11 @@ mod linux {
 
     /// CPU time of one read by this thread, in nanoseconds.
     fn time(read: impl Fn() -> usize) -> f64 {
-        let start = nanoseconds();
+        let start = of_this_thread();
         for _ in 0..READS {
             assert_ne!(black_box(read()), 0, "it is fresh");
         }
-        (nanoseconds() - start) as f64 / f64::from(READS)
+        (of_this_thread() - start) as f64 / f64::from(READS)
     }
 
     /// CPU time of one read where this many threads read at once.

@@ -18,9 +18,9 @@ mod linux {
     use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
     use async_trait::async_trait;
-    use rampauth_bench::cpu::nanoseconds;
     use rampauth_bench::figures::report;
     use rampauth_bench::keeping::{Provider, key, tokens};
+    use rampauth_bench::measure::of_this_thread;
     use rampauth_core::Refresh;
     use rampauth_keeper::{
         Answer, Keeper, MemoryStore, Operation, Record, SessionKey, Store, StoreError, StoreTime, protocol,
@@ -97,9 +97,9 @@ mod linux {
         }
         report("sessions/memory-after-login", (resident() - before) / SESSIONS as f64, "bytes");
         tokio::time::sleep(DAY - Duration::from_secs(60)).await;
-        let cpu = nanoseconds();
+        let cpu = of_this_thread();
         tokio::time::sleep(Duration::from_secs(180)).await;
-        report("sessions/deadlines", (nanoseconds() - cpu) as f64 / 1e6, "ms");
+        report("sessions/deadlines", (of_this_thread() - cpu) as f64 / 1e6, "ms");
         drop(first);
     }
 

@@ -1,9 +1,9 @@
 //! The thirteen flaws of an earlier wording of the protocol, put back one at a time: the checker has to find each.
 
+use rampauth_keeper::process::Plan;
 use rampauth_keeper::protocol::apply;
 use rampauth_keeper::{Answer, Conclusion, Operation, Record, State, StoreTime};
 
-use crate::process::Plan;
 use crate::stored::an_orphan;
 
 /// A flaw.

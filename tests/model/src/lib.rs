@@ -4,7 +4,6 @@ pub mod check;
 pub mod flaw;
 pub mod model;
 mod outside;
-pub mod process;
 pub mod property;
 pub mod provider;
 pub mod runs;

@@ -9,7 +9,7 @@ use crate::provider::Provider;
 use crate::setup::{Fault, Kind, Setup};
 use crate::stored::{Stored, Tokens};
 use crate::time::ACCESS_LIFE;
-use crate::world::{Pace, Process, Step, World};
+use crate::world::{Pace, Process, Seen, Step, World};
 
 /// One step. The number is the process's, or the person's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl KeeperModel {
                         actions.push(Action::Use(process));
                     }
                 }
-                (Pace::Going, Step::Opening { .. }) => actions.push(Action::Open(process)),
+                (Pace::Going, Step::Opening(..)) => actions.push(Action::Open(process)),
                 (Pace::Going, Step::Claimed(..)) => actions.push(Action::Send(process)),
                 (Pace::Going, Step::Sent(_)) => actions.push(Action::Answer(process)),
                 (Pace::Going, Step::Answered(..) | Step::Condemning(..)) => {
@@ -138,9 +138,10 @@ fn can_happen(fault: Fault, process: &Process) -> bool {
         Fault::LoseRequest | Fault::LoseAnswer | Fault::NotSent | Fault::Forbidden => {
             going && matches!(process.step, Step::Sent(_))
         }
-        Fault::StoreFails => going && matches!(process.step, Step::Answered(..)),
-        Fault::StoreAnswerLost => going && matches!(process.step, Step::Answered(..) | Step::Opening { .. }),
-        Fault::Reject => going && process.step == Step::Idle && process.shown.is_some(),
+        Fault::StoreFails | Fault::StoreAnswerLost => {
+            going && matches!(process.step, Step::Answered(..) | Step::Opening(..))
+        }
+        Fault::Reject => going && process.step == Step::Idle && process.shown.is_some_and(|seen| seen.grant.is_some()),
         Fault::Login | Fault::Logout => false,
     }
 }
@@ -166,7 +167,8 @@ impl Model for KeeperModel {
             last_commit: None,
             rejected: None,
         };
-        let process = Process { shown: Some((session, generation, grant)), ..Process::NEW };
+        let seen = Seen { session, generation, grant: Some(grant), saved: true };
+        let process = Process { shown: Some(seen), ..Process::NEW };
         vec![World {
             now: self.start,
             record: Some(record),

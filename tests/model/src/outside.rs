@@ -7,7 +7,7 @@ use crate::property::Rule;
 use crate::setup::Fault;
 use crate::step::{adopt, show_unsaved, told};
 use crate::stored::{Tokens, digest, session, tokens};
-use crate::world::{GONE, Outcome, Pace, Person, Process, Step, World};
+use crate::world::{GONE, Outcome, Pace, Person, Process, Seen, Step, World};
 
 impl KeeperModel {
     pub(crate) fn use_token(&self, world: &mut World, process: usize) {
@@ -23,7 +23,7 @@ impl KeeperModel {
         let operation =
             Operation::Reject { session: session(login), generation: generation.into(), access: digest(grant) };
         let answer = self.store(world, operation);
-        adopt(world, process, told(&answer), false);
+        adopt(world, process, told(&answer));
     }
 
     pub(crate) fn start(&self, world: &mut World, login: bool) {
@@ -73,22 +73,22 @@ impl KeeperModel {
             (Fault::Forbidden, Step::Sent(presentation)) => {
                 world.processes[process].step = Step::Answered(presentation, Outcome::Forbidden);
             }
+            (Fault::StoreFails, Step::Opening(..)) => self.opened(world, process, None),
             (Fault::StoreFails, _) => {
                 show_unsaved(world, process);
                 world.processes[process].pace = Pace::Waiting;
             }
-            (Fault::StoreAnswerLost, Step::Opening { presentation, settle, asked }) => {
+            (Fault::StoreAnswerLost, Step::Opening(..)) => {
                 self.begin(world, process);
-                let asked = asked.or(Some(world.now));
-                world.processes[process].step = Step::Opening { presentation, settle, asked };
+                self.opened(world, process, None);
             }
             (Fault::StoreAnswerLost, _) => {
                 self.deliver(world, process);
                 show_unsaved(world, process);
             }
             (Fault::Reject, _) => {
-                if let Some(shown) = it.shown {
-                    self.reject(world, process, shown);
+                if let Some(Seen { session, generation, grant: Some(grant), .. }) = it.shown {
+                    self.reject(world, process, (session, generation, grant));
                 }
             }
             (_, _) => {}

@@ -126,7 +126,7 @@ pub fn all() -> Vec<Property<KeeperModel>> {
             world
                 .processes
                 .iter()
-                .any(|it| it.unsaved().is_some_and(|(_, grant)| it.shown.is_some_and(|(_, _, shown)| shown == grant)))
+                .any(|it| it.unsaved().is_some_and(|(_, grant)| it.shown.is_some_and(|seen| seen.grant == Some(grant))))
         }),
     ]
 }

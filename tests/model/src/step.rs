@@ -3,18 +3,18 @@
 use std::sync::OnceLock;
 
 use rampauth_core::{Error, ErrorKind, Outcome as Sending};
+use rampauth_keeper::process::{self, Need, Opened, Plan, Shown};
 use rampauth_keeper::protocol::apply;
 use rampauth_keeper::{Answer, AttemptRef, Conclusion, Operation, OwnerId, Record, State, decision};
 
 use crate::flaw::Flaw;
 use crate::model::{Action, KeeperModel};
 use crate::outside;
-use crate::process::{self, Opened, Plan};
 use crate::property::Rule;
 use crate::setup::Fault;
 use crate::stored::{Stored, Tokens, attempt, digest, session, tokens};
 use crate::time::{self, FLOOR, LEASE, NEEDS, boot, wall};
-use crate::world::{Outcome, Pace, Presentation, Process, Step, World};
+use crate::world::{Outcome, Pace, Presentation, Process, Seen, Step, World};
 
 impl KeeperModel {
     pub(crate) fn step(&self, world: &mut World, action: Action) {
@@ -81,7 +81,7 @@ impl KeeperModel {
 
     fn look(&self, world: &mut World, process: usize) {
         let Some(record) = self.record(world) else { return };
-        let plan = process::plan(&record, &self.policy, LEASE, &time::store(world.now));
+        let plan = process::plan(&record, Need::Ahead, &self.policy, LEASE, wall(world.now));
         let plan = self.setup.flaw.map_or(plan, |flaw| flaw.plan(&record, plan));
         let stored = world.record.as_ref().expect("it was just read");
         let step = match (plan, stored.tokens) {
@@ -90,17 +90,17 @@ impl KeeperModel {
                 let (session, generation) = (stored.session, stored.generation);
                 let id = world.free_attempt();
                 let presentation = Presentation { id, session, generation, grant: tokens.grant, doubtful: false };
-                Step::Opening { presentation, settle, asked: None }
+                Step::Opening(presentation, settle)
             }
             (Plan::GiveUp, _) => Step::GivingUp(stored.session, stored.generation),
-            (Plan::Present { .. } | Plan::Rest | Plan::Wait(_), _) => return,
+            (Plan::Present { .. } | Plan::Rest | Plan::Wait(_) | Plan::LogIn, _) => return,
         };
         world.processes[process].step = step;
-        adopt(world, process, Some(&record), false);
+        adopt(world, process, Some(&record));
     }
 
     pub(crate) fn begin(&self, world: &mut World, process: usize) -> Answer {
-        let Step::Opening { presentation, settle, .. } = world.processes[process].step else { unreachable!("opening") };
+        let Step::Opening(presentation, settle) = world.processes[process].step else { unreachable!("opening") };
         let answer = self.store(
             world,
             Operation::Begin {
@@ -120,19 +120,29 @@ impl KeeperModel {
 
     fn open(&self, world: &mut World, process: usize) {
         let answer = self.begin(world, process);
-        let Step::Opening { presentation, asked, .. } = world.processes[process].step else { return };
-        let step = match process::opened(&answer, asked.is_some()) {
-            Opened::Claimed { doubtful } => {
+        self.opened(world, process, Some(&answer));
+    }
+
+    /// Goes on after a begin whose answer may be lost.
+    pub(crate) fn opened(&self, world: &mut World, process: usize, answer: Option<&Answer>) {
+        let Step::Opening(presentation, _) = world.processes[process].step else { return };
+        let step = match process::opened(answer) {
+            Opened::Claimed { doubtful, .. } => {
                 if !doubtful {
                     world.refreshes = world.refreshes.saturating_sub(1);
                 }
-                Step::Claimed(Presentation { doubtful, ..presentation }, asked.unwrap_or(world.now))
+                Step::Claimed(Presentation { doubtful, ..presentation }, world.now)
             }
             Opened::TakeBack => Step::Answered(presentation, Outcome::NotSent),
             Opened::LookAgain => Step::Idle,
+            Opened::Wait => {
+                world.processes[process].pace = Pace::Waiting;
+                Step::Idle
+            }
+            Opened::Foreign => unreachable!("the protocol answers what it was asked"),
         };
         world.processes[process].step = step;
-        adopt(world, process, told(&answer), false);
+        adopt(world, process, answer.and_then(told));
     }
 
     fn send(&self, world: &mut World, process: usize) {
@@ -141,7 +151,7 @@ impl KeeperModel {
         let unmoved = self.flaw(Flaw::NoSecondLook)
             || !presentation.doubtful
             || process::still_claimed(record.as_ref(), &reference(presentation));
-        let young = self.flaw(Flaw::AgeOfClaimIgnored) || process::may_send(boot(asked), boot(world.now), NEEDS, LEASE);
+        let young = self.flaw(Flaw::AgeOfClaimIgnored) || process::may_send(boot(world.now - asked), NEEDS, LEASE);
         world.processes[process].step = if unmoved && young {
             self.watch(world, presentation);
             Step::Sent(presentation)
@@ -211,11 +221,9 @@ impl KeeperModel {
     fn finish(&self, world: &mut World, process: usize) {
         let it = world.processes[process];
         if let Some((presentation, grant)) = it.unsaved() {
-            let unsaved = (presentation.session, presentation.generation + 1, grant);
-            if self.flaw(Flaw::UnsavedForgotten) && it.shown == Some(unsaved) {
+            if self.flaw(Flaw::UnsavedForgotten) && it.shown == Some(unsaved(presentation, grant)) {
                 let record = world.record.as_ref().expect("nothing removes a record");
-                let tokens = record.tokens.map_or(grant, |tokens| tokens.grant);
-                show(world, process, (record.session, record.generation, tokens));
+                show(world, process, seen(record));
                 world.processes[process].step = Step::Idle;
                 return;
             }
@@ -232,9 +240,9 @@ impl KeeperModel {
         match answer {
             Answer::Stale | Answer::Gone => {
                 let record = self.record(world);
-                adopt(world, process, record.as_ref(), true);
+                adopt(world, process, record.as_ref());
             }
-            answer => adopt(world, process, told(&answer), true),
+            answer => adopt(world, process, told(&answer)),
         }
     }
 
@@ -295,9 +303,13 @@ impl KeeperModel {
 
     fn give_up(&self, world: &mut World, process: usize) {
         let Step::GivingUp(login, generation) = world.processes[process].step else { return };
-        let answer = self.store(world, Operation::GiveUp { session: session(login), generation: generation.into() });
+        let (session, generation) = (session(login), generation.into());
+        let answer = self.store(world, Operation::GiveUp { session, generation });
         world.processes[process].step = Step::Idle;
-        adopt(world, process, told(&answer), false);
+        if process::is_held(&answer, session, generation) {
+            world.processes[process].pace = Pace::Waiting;
+        }
+        adopt(world, process, told(&answer));
     }
 }
 
@@ -315,26 +327,46 @@ pub(crate) fn told(answer: &Answer) -> Option<&Record> {
     }
 }
 
-pub(crate) fn adopt(world: &mut World, process: usize, record: Option<&Record>, yields: bool) {
-    let Some(record) = record else { return };
-    if process::adopts(world.processes[process].shown(), record, yields) {
-        let stored = Stored::of(record);
-        match stored.tokens {
-            Some(tokens) => show(world, process, (stored.session, stored.generation, tokens.grant)),
-            None => world.processes[process].shown = None,
-        }
+pub(crate) fn adopt(world: &mut World, process: usize, record: Option<&Record>) {
+    if let Some(record) = record {
+        publish(world, process, seen(&Stored::of(record)), Shown::of(record));
     }
 }
 
 pub(crate) fn show_unsaved(world: &mut World, process: usize) {
     if let Some((presentation, grant)) = world.processes[process].unsaved() {
-        show(world, process, (presentation.session, presentation.generation + 1, grant));
+        publish(world, process, unsaved(presentation, grant), Shown::unsaved(&reference(presentation)));
     }
 }
 
-fn show(world: &mut World, process: usize, shown: (u8, u8, u8)) {
-    let before = world.processes[process].shown.replace(shown);
-    world.broken.note(Rule::Readers, before.is_some_and(|before| before.1 > shown.1));
+fn publish(world: &mut World, process: usize, seen: Seen, shown: Shown) {
+    debug_assert_eq!(seen.shown(), shown);
+    if world.processes[process].shown.is_none_or(|before| shown.replaces(&before.shown())) {
+        show(world, process, seen);
+    }
+}
+
+fn show(world: &mut World, process: usize, seen: Seen) {
+    let before = world.processes[process].shown.replace(seen);
+    world.broken.note(
+        Rule::Readers,
+        before.is_some_and(|before| match (before.grant, seen.grant) {
+            (Some(_), Some(_)) => seen.generation < before.generation,
+            // After a logout only what was put later.
+            (None, Some(_)) => seen.generation <= before.generation,
+            // A logout ends what was never saved too.
+            (_, None) => seen.generation + u8::from(!before.saved) < before.generation,
+        }),
+    );
+}
+
+fn seen(stored: &Stored) -> Seen {
+    let Stored { session, generation, .. } = *stored;
+    Seen { session, generation, grant: stored.tokens.map(|tokens| tokens.grant), saved: true }
+}
+
+fn unsaved(it: Presentation, grant: u8) -> Seen {
+    Seen { session: it.session, generation: it.generation + 1, grant: Some(grant), saved: false }
 }
 
 fn reference(it: Presentation) -> AttemptRef {

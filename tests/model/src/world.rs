@@ -2,7 +2,8 @@
 
 use std::hash::{Hash, Hasher};
 
-use crate::process::Shown;
+use rampauth_keeper::process::{Shown, Stage};
+
 use crate::property::Broken;
 use crate::provider::{GrantId, Provider};
 use crate::stored::{Stored, session};
@@ -42,15 +43,8 @@ pub enum Outcome {
 pub enum Step {
     /// Nowhere.
     Idle,
-    /// About to begin; `asked` is set when an earlier try may have been carried out.
-    Opening {
-        /// The presentation; whether it is doubtful is not known yet.
-        presentation: Presentation,
-        /// Whether a doubt is to be settled.
-        settle: bool,
-        /// When the store was asked first.
-        asked: Option<u8>,
-    },
+    /// About to begin, and whether a doubt is to be settled; whether the presentation is doubtful is not known yet.
+    Opening(Presentation, bool),
     /// About to give up the doubt about this login and generation.
     GivingUp(u8, u8),
     /// The journal is written, at this tick or later; about to send.
@@ -68,7 +62,7 @@ impl Step {
     pub fn presentation(&self) -> Option<Presentation> {
         match self {
             Self::Idle | Self::GivingUp(..) => None,
-            Self::Opening { presentation, .. }
+            Self::Opening(presentation, _)
             | Self::Claimed(presentation, _)
             | Self::Sent(presentation)
             | Self::Answered(presentation, _)
@@ -82,7 +76,7 @@ impl Step {
 pub enum Pace {
     /// It takes its next step within the tick.
     Going,
-    /// It waits for the next tick, to try the store again.
+    /// It waits for the next tick, to try the store again or to see what came of another's claim.
     Waiting,
     /// It stands still, at least until the next tick.
     Paused,
@@ -97,18 +91,38 @@ pub struct Process {
     pub step: Step,
     /// Whether it runs.
     pub pace: Pace,
-    /// Login, generation and grant that its readers see.
-    pub shown: Option<(u8, u8, GrantId)>,
+    /// What its readers see.
+    pub shown: Option<Seen>,
+}
+
+/// What the readers of a process see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seen {
+    /// The login, or the logout that ended it.
+    pub session: u8,
+    /// The generation.
+    pub generation: u8,
+    /// The grant; `None` after a logout.
+    pub grant: Option<GrantId>,
+    /// Whether the store holds it.
+    pub saved: bool,
+}
+
+impl Seen {
+    /// The same in the keeper's words.
+    pub fn shown(self) -> Shown {
+        let stage = match (self.grant, self.saved) {
+            (None, _) => Stage::Removed,
+            (Some(_), true) => Stage::Saved,
+            (Some(_), false) => Stage::Unsaved,
+        };
+        Shown { session: session(self.session), generation: self.generation.into(), stage }
+    }
 }
 
 impl Process {
     /// A process that has just started.
     pub const NEW: Self = Self { step: Step::Idle, pace: Pace::Going, shown: None };
-
-    /// What its readers see, in the keeper's words.
-    pub fn shown(&self) -> Option<Shown> {
-        self.shown.map(|(login, generation, _)| Shown { session: session(login), generation: generation.into() })
-    }
 
     /// The grant that it holds and has not saved.
     pub fn unsaved(&self) -> Option<(Presentation, GrantId)> {

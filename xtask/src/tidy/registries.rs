@@ -53,17 +53,22 @@ pub(super) fn only_one(tree: &Tree, problems: &mut Vec<String>) -> usize {
     locked(tree, problems)
 }
 
+/// Every lock file, those of folders that are a workspace of their own included.
 fn locked(tree: &Tree, problems: &mut Vec<String>) -> usize {
-    let lock = tree.toml("Cargo.lock", problems);
-    let packages = lock.get("package").and_then(Value::as_array).map_or(&[][..], |packages| packages);
-    for package in packages {
-        let source = package.get("source").and_then(Value::as_str);
-        if source.is_some_and(|source| source != CRATES_IO) {
-            let name = package.get("name").and_then(Value::as_str).unwrap_or_default();
-            problems.push(format!("Cargo.lock: `{name}` does not come from crates.io; depend on a published version"));
+    let mut looked_at = 0;
+    for (path, _) in tree.files().filter(|(path, _)| path.rsplit('/').next() == Some("Cargo.lock")) {
+        let lock = tree.toml(path, problems);
+        let packages = lock.get("package").and_then(Value::as_array).map_or(&[][..], |packages| packages);
+        for package in packages {
+            let source = package.get("source").and_then(Value::as_str);
+            if source.is_some_and(|source| source != CRATES_IO) {
+                let name = package.get("name").and_then(Value::as_str).unwrap_or_default();
+                problems.push(format!("{path}: `{name}` does not come from crates.io; depend on a published version"));
+            }
         }
+        looked_at += packages.len();
     }
-    packages.len()
+    looked_at
 }
 
 #[cfg(test)]
@@ -85,6 +90,7 @@ mod tests {
         assert_eq!(problems_of(("README.md", "on crates.io")), [""; 0]);
         for (path, content) in [
             ("Cargo.lock", "[[package]]\nname = \"a\"\nsource = \"git+https://example.org/a\"\n"),
+            ("tests/b/Cargo.lock", "[[package]]\nname = \"a\"\nsource = \"git+https://example.org/a\"\n"),
             (
                 "Cargo.toml",
                 "[workspace]\nmembers = []\n[workspace.dependencies]\na = { git = \"https://example.org/a\" }\n",

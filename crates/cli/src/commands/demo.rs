@@ -10,6 +10,7 @@ mod table;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rampauth_core::{Clock as _, Error, ErrorKind, Outcome, SystemClock};
 use rampauth_keeper::Keeper;
@@ -103,7 +104,7 @@ impl Stage {
         kit::write(folder.path(), true, &sandbox)?;
         let config = Config::load(&folder.path().join(CONFIG))?;
         let store = stored::create(&config)?;
-        let keeper = Keeper::builder(store.clone()).spawn()?;
+        let keeper = stored::keeper(&config, &store, TIMEOUT)?.spawn()?;
         Ok(Self { keeper, store, config, sandbox, folder })
     }
 
@@ -123,6 +124,8 @@ impl Stage {
 }
 
 const CONFIG: &str = "rampauth.toml";
+/// How long a request may take, as a profile has it that says nothing.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Something that the demo is there to show is not so.
 fn broken(action: &'static str, reason: &'static str) -> Error {

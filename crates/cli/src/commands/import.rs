@@ -19,15 +19,19 @@ pub(crate) async fn run(path: &Path, profile: &str, json: bool) -> Result<(), Er
     let config = Config::load(path)?;
     let profile = config.profile(profile)?;
     // Everything is looked at before the tokens are, which nobody likes to paste twice.
-    config.sqlite()?;
+    let fresh = config.sqlite()?.try_exists().is_ok_and(|exists| !exists);
+    config.sealing()?;
     let presents = profile.client()?.policy().presents;
     let given = input::offered()?.ok_or_else(|| {
         Error::input("read standard input", "there are no tokens on it")
             .with_help("give the tokens on standard input as JSON")
     })?;
     let tokens = tokens::read(&given, presents)?;
-    let stored = Stored::open(stored::create(&config)?, profile).await?;
+    let stored = Stored::open(&config, stored::create(&config)?, profile).await?;
     stored.session.put(tokens).await.map_err(|error| stored::said_by_the_store(error, Outcome::NotSent))?;
+    if fresh {
+        stored::warn_unsealed(&config)?;
+    }
     let record = stored::record(&stored.store, profile).await?;
     let generation = record.map_or(0, |record| record.generation);
     tracing::debug!(key = %profile.key, generation, "imported");

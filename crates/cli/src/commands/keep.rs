@@ -30,6 +30,7 @@ pub(crate) async fn run(path: &Path) -> Result<(), Error> {
     let mut stop = signals::Stop::listen()?;
     let config = Config::load(path)?;
     config.sqlite()?;
+    config.sealing()?;
     // All of them, so that a missing secret is found now and not at the first login.
     let mut kept = Vec::new();
     for profile in config.profiles() {
@@ -37,7 +38,8 @@ pub(crate) async fn run(path: &Path) -> Result<(), Error> {
     }
     let longest = kept.iter().map(|kept| kept.profile.timeout).max().unwrap_or_default();
     let store = stored::create(&config)?;
-    let keeper = Keeper::builder(store.clone()).request_deadline(longest + stored::SLACK).spawn()?;
+    let keeper = stored::keeper(&config, &store, longest)?.spawn()?;
+    stored::warn_unsealed(&config)?;
     let mut log = Log { events: keeper.events(), unsaved: BTreeSet::new(), names: names(&config) };
     for kept in &mut kept {
         kept.look(&keeper, &store).await;

@@ -29,7 +29,7 @@ pub(crate) async fn run(path: &Path, profile: &str, json: bool) -> Result<(), Er
     let settled = record.attempt.is_some();
     let mut expiry = None;
     if settled {
-        let stored = Stored::open(store.clone(), profile).await?;
+        let stored = Stored::open(&config, store.clone(), profile).await?;
         let result = stored.session.settle().await;
         expiry = stored.session.tokens().map(|tokens| tokens.access_expiry);
         if let Err(error) = stored.finish(result, path, profile).await {

@@ -101,6 +101,23 @@ impl<'a> Section<'a> {
         self.secret(key)?.ok_or_else(|| self.missing(key))
     }
 
+    /// A list of such places; empty when the key is not there.
+    pub(crate) fn secrets(&mut self, key: &str) -> Result<Vec<SecretRef>, Error> {
+        match self.take(key) {
+            None => Ok(Vec::new()),
+            Some((DeValue::Array(items), _)) => items
+                .into_iter()
+                .map(|item| {
+                    let place = self.place.key(key, item.span().start);
+                    SecretRef::read(item.into_inner(), place)
+                })
+                .collect(),
+            Some((_, place)) => Err(place
+                .refuse("it is not a list of places of secrets")
+                .with_help(r#"write [{ env = "NAME" }, { file = "PATH" }]"#)),
+        }
+    }
+
     /// The members of a table; none when the key is not there.
     pub(crate) fn tables(&mut self, key: &str) -> Result<Vec<(String, Spanned<DeValue<'a>>)>, Error> {
         match self.take(key) {

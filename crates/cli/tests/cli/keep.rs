@@ -11,7 +11,7 @@ use rampauth_test_kit::needle::Needle;
 use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
 use serde_json::{Value, json};
 
-use crate::support::{Home, Kit, as_input, sandbox, start};
+use crate::support::{Home, Kit, as_input, profiles, sandbox, start};
 
 /// A keeper that is running; killed with the test that fails.
 struct Keeping {
@@ -123,6 +123,86 @@ fn a_profile_that_cannot_work_stops_it_at_the_start() {
     let refusal = home.run(&["keep", "--json"]).done().refusal();
     assert!(refusal.contains("profile `card`, key `secret_key`"), "{refusal}");
     assert!(!home.path().join("rampauth.db").exists());
+}
+
+#[test]
+fn tokens_that_the_store_never_took_are_in_a_private_file_at_the_end() {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::fs::PermissionsExt as _;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let home = Home::hastily_stored_at(&format!("http://{}", listener.local_addr().expect("an address")));
+    let live = r#"{"accessToken":"o","refreshToken":"p","accessTokenExpiresAt":"2126-01-01T00:00:00Z"}"#;
+    home.run(&["import", "onboard"]).stdin(live).done().output();
+    let dead = r#"{"accessToken":"a","refreshToken":"r","accessTokenExpiresAt":"2020-01-01T00:00:00Z"}"#;
+    home.run(&["import", "card"]).stdin(dead).done().output();
+    let mut keeping = Keeping::start(&home, &[], "");
+    let (mut stream, _) = listener.accept().expect("a refresh");
+    assert!(stream.read(&mut [0; 4_096]).expect("a request") > 0);
+    // The token is spent, and another writer has the store from now on.
+    let other = home.database();
+    other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    let body = r#"{"success":true,"data":{"accessToken":"b","refreshToken":"s"},"errorCode":0}"#;
+    stream.write_all(&response(200, &[], body.as_bytes())).expect("an answer");
+    drop(stream);
+    let line = keeping.until("new tokens could not be saved");
+    assert!(line.contains("rampauth.db was locked by another process for too long"), "{line}");
+    let (code, log) = keeping.stop("-TERM");
+    assert_eq!(code, Some(1), "{log}");
+    let file = home.path().join("card.rescued-1.json");
+    assert!(log.contains(&file.file_name().expect("a name").to_string_lossy().into_owned()), "{log}");
+    assert_eq!(std::fs::metadata(&file).expect("the tokens").permissions().mode() & 0o777, 0o600);
+    other.execute_batch("ROLLBACK").expect("the lock is free");
+    assert_eq!(home.run(&["token", "onboard"]).done().output(), "o\n", "the other session is as it was");
+    let rescued = std::fs::read(&file).expect("the tokens");
+    home.run(&["import", "card"]).stdin(rescued).done().output();
+    assert_eq!(home.run(&["token", "card"]).done().output(), "b\n");
+}
+
+#[test]
+fn a_damaged_session_stops_no_other_and_is_kept_again_once_it_began_anew() {
+    let sandbox = start(Sandbox::builder().access_lifetime(Duration::from_secs(4)));
+    let kit = Kit::of(&sandbox);
+    kit.import("onboard").output();
+    kit.import("card").output();
+    kit.home.database().execute("UPDATE session SET sum = zeroblob(32) WHERE key LIKE '%/card'", []).expect("damaged");
+    let mut keeping = Keeping::start(&kit.home, &[], "");
+    assert!(keeping.until("the session cannot be read").contains("profile=card"));
+    assert!(keeping.until("refreshed").contains("onboard"));
+    kit.home.run(&["forget", "card"]).done().output();
+    kit.home.run(&["import", "card"]).stdin(as_input(&sandbox.issue(Call::AlixCard))).done().output();
+    let line = keeping.until("keeping the session");
+    assert!(line.contains("profile=card") && line.contains("generation=2"), "{line}");
+    let (code, log) = keeping.stop("-TERM");
+    assert_eq!((code, log.matches("the session cannot be read").count()), (Some(0), 1), "{log}");
+}
+
+#[test]
+fn what_is_stored_unsealed_is_said_once_at_the_start() {
+    let home = Home::new(&format!("store = \"sqlite:rampauth.db\"\n{}", profiles("http://127.0.0.1:9")));
+    let mut keeping = Keeping::start(&home, &[], "");
+    keeping.until("no session yet: rampauth import user");
+    let tokens = r#"{"accessToken":"a","refreshToken":"r","accessTokenExpiresAt":"2126-11-20T09:30:00Z"}"#;
+    home.run(&["import", "card"]).stdin(tokens).done().output();
+    keeping.until("keeping the session");
+    let (code, log) = keeping.stop("-TERM");
+    assert_eq!((code, log.matches("tokens are stored unsealed").count()), (Some(0), 1), "{log}");
+    assert!(log.lines().next().is_some_and(|line| line.contains("tokens are stored unsealed")), "{log}");
+}
+
+#[test]
+fn a_session_with_a_strange_key_is_named_and_the_others_are_kept() {
+    let sandbox = sandbox();
+    let kit = Kit::of(&sandbox);
+    kit.import("card").output();
+    kit.home.write("sealing.key", "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n");
+    kit.import("user").output();
+    let mut keeping = Keeping::start(&kit.home, &[], "");
+    let line = keeping.until("the session cannot be read");
+    assert!(line.contains("profile=card") && line.contains("are sealed with key 7519570fd162df1d"), "{line}");
+    assert!(keeping.until("keeping the session").contains("profile=user"));
+    let (code, log) = keeping.stop("-TERM");
+    assert_eq!((code, log.matches("the session cannot be read").count()), (Some(0), 1), "{log}");
+    assert!(!log.contains("unsealed"), "{log}");
 }
 
 #[test]

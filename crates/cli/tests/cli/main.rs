@@ -1,6 +1,7 @@
 //! The binary as a user runs it: arguments, files, environment and standard input in; output, error line and exit code out.
 
 mod broken_config;
+mod broken_store;
 mod broken_tokens;
 mod decode;
 mod demo;
@@ -12,6 +13,7 @@ mod logs;
 mod redaction;
 mod refresh;
 mod sandbox;
+mod sealed;
 mod sign;
 mod status;
 mod stored;

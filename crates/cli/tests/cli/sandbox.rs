@@ -109,6 +109,7 @@ fn the_folder_works_at_once_for_all_five() {
         "payby.pub.pem",
         "ramp.json",
         "rampauth.toml",
+        "sealing.key",
         "transak-api-key.txt",
         "user.json",
     ];

@@ -183,9 +183,9 @@ fn what_is_forgotten_is_gone_and_can_begin_anew() {
     let kit = Kit::of(&sandbox);
     let forget = |more: &[&str]| kit.home.run(&[&["forget", "card"], more].concat()).done();
     let key = format!("alix-card/{}/card", sandbox.addr());
-    assert_eq!(forget(&["--json"]).json(), json!({"key": key, "forgotten": false}));
+    assert_eq!(forget(&["--json"]).json(), json!({"key": key, "forgotten": false, "setAside": false}));
     kit.import("card").output();
-    assert_eq!(forget(&["--json"]).json(), json!({"key": key, "forgotten": true}));
+    assert_eq!(forget(&["--json"]).json(), json!({"key": key, "forgotten": true, "setAside": false}));
     assert_eq!(forget(&[]).output(), "there is no session of `card`\n");
     assert_eq!(session(&kit.home)["state"], "removed");
     for command in ["token", "refresh", "settle"] {

@@ -13,8 +13,13 @@ use tempfile::TempDir;
 /// The Alix secret key of [`Home::new`].
 pub(crate) const SECRET_KEY: &str = "alix-secret";
 
-/// A folder with `rampauth.toml` and the files that it may name: the partner's key, the provider's public one twice, and
-/// a secret key.
+/// The key that [`Home::stored_at`] and [`Kit::of`] seal tokens with.
+pub(crate) const SEALING_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
+/// How they say so.
+pub(crate) const SEALED: &str = "store = \"sqlite:rampauth.db\"\nsealing_key = { file = \"sealing.key\" }\n";
+
+/// A folder with `rampauth.toml` and the files that it may name: the partner's key, the provider's public one twice, a
+/// secret key and a sealing key.
 pub(crate) struct Home(TempDir);
 
 impl Home {
@@ -25,6 +30,7 @@ impl Home {
         home.write("alix.pub.pem", keys::PROVIDER_SPKI.pem);
         home.write("payby.pub.pem", keys::PROVIDER_SPKI.pem);
         home.write("secret.txt", SECRET_KEY);
+        home.write("sealing.key", SEALING_KEY);
         home
     }
 
@@ -40,11 +46,21 @@ impl Home {
 
     /// The same with a store.
     pub(crate) fn stored_at(base_url: &str) -> Self {
-        Self::new(&format!("store = \"sqlite:rampauth.db\"\n{}", profiles(base_url)))
+        Self::new(&format!("{SEALED}{}", profiles(base_url)))
+    }
+
+    /// The same that waits for the store no longer than it has to.
+    pub(crate) fn hastily_stored_at(base_url: &str) -> Self {
+        Self::new(&format!("{SEALED}store_timeout_seconds = 1\n{}", profiles(base_url)))
     }
 
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
+    }
+
+    /// The store's file, past the store.
+    pub(crate) fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.path().join("rampauth.db")).expect("a database")
     }
 
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
@@ -67,8 +83,7 @@ impl Kit {
     pub(crate) fn of(sandbox: &Sandbox) -> Self {
         let (credentials, url) = (sandbox.credentials(), sandbox.url());
         let home = Home::new(&format!(
-            r#"store = "sqlite:rampauth.db"
-[profile.card]
+            r#"{SEALED}[profile.card]
 provider = "alix-card"
 base_url = "{url}"
 partner_code = "{partner_code}"
@@ -200,6 +215,18 @@ impl Run {
 
     pub(crate) fn stdout(mut self, to: impl Into<Stdio>) -> Self {
         self.stdout = Some(to.into());
+        self
+    }
+
+    /// The same, started by a shell that does something first.
+    #[cfg(unix)]
+    pub(crate) fn through_shell(mut self, script: &str) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh"]).arg(self.command.get_program()).args(self.command.get_args());
+        if let Some(folder) = self.command.get_current_dir() {
+            command.current_dir(folder);
+        }
+        self.command = command;
         self
     }
 

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::difference::{self, Times};
 use super::names::{
     A, B, C, D, S1, S2, S3, STORE_NOW, attempt, begin, commit, dead, give_up, lapsing, not_sent, put, reject, remove,
-    settle, unknown,
+    reseal, settle, unknown,
 };
 use super::script::{Kind, Scenario, Stage, code};
 use crate::key::SessionKey;
@@ -55,6 +55,17 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 reject(1, 1),
                 commit(B, 1, 3),
                 dead(B, 1),
+            ];
+            Box::pin(async move { explained(stage, &operations).await })
+        }),
+        code("concurrent: sealing anew and refreshing leave what one order of them explains", |stage| {
+            let operations = [
+                commit(A, 1, 2),
+                reseal(&[(1, 11)]),
+                settle(1, C),
+                reseal(&[(2, 12)]),
+                commit(B, 1, 3),
+                reseal(&[(11, 21)]),
             ];
             Box::pin(async move { explained(stage, &operations).await })
         }),

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rampauth_core::Expiry;
 
-use crate::protocol::{AttemptRef, Conclusion, Operation};
+use crate::protocol::{AttemptRef, Conclusion, Operation, Resealed};
 use crate::record::{
     Attempt, AttemptId, LastError, Lease, Orphan, OwnerId, Record, SessionId, State, StoredTokens, TokenDigest,
 };
@@ -176,6 +176,21 @@ pub(super) fn reject(generation: u64, n: u32) -> Operation {
 
 pub(super) fn remove(session: SessionId, expect: SessionId) -> Operation {
     Operation::Remove { session, expect }
+}
+
+/// Seals the payloads of these numbers anew: the first of each pair gives way to the second.
+pub(super) fn reseal(payloads: &[(u32, u32)]) -> Operation {
+    let resealed = |&(was, now): &(u32, u32)| Resealed {
+        was: TokenDigest::of(tokens(was).payload.expose_secret()),
+        payload: tokens(now).payload,
+        sealed_with: Some(format!("key {now}")),
+    };
+    Operation::Reseal { payloads: payloads.iter().map(resealed).collect() }
+}
+
+/// What that leaves of these tokens.
+pub(super) fn resealed(stored: &mut StoredTokens, now: u32) {
+    (stored.payload, stored.sealed_with) = (tokens(now).payload, Some(format!("key {now}")));
 }
 
 /// The record that a login leaves.

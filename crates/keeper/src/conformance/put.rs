@@ -2,7 +2,7 @@
 
 use super::names::{
     A, B, C, S1, S2, S3, STORE_NOW, access, begin, commit, condemned, dead, failed, free, give_up, held, lapsed,
-    lapsing, logout, not_sent, orphan, put, refreshed, reject, remove, retry, settle, tokens, unknown,
+    lapsing, logout, not_sent, orphan, put, refreshed, reject, remove, reseal, retry, settle, tokens, unknown,
 };
 use super::script::{Kind, Scenario, Script, steps};
 use crate::record::State;
@@ -16,7 +16,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             Script::default().put(S1, Some(S3), 1, tokens(1)),
         ),
         steps(
-            "nothing stored: nothing is begun, saved, given up, rejected or removed",
+            "nothing stored: nothing is begun, saved, given up, rejected, removed or sealed anew",
             Script::default()
                 .same(begin(1, A), Moved)
                 .same(settle(1, A), Moved)
@@ -26,7 +26,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 .same(dead(A, 1), Moved)
                 .same(give_up(1), Moved)
                 .same(reject(1, 1), Moved)
-                .same(remove(S2, S1), Moved),
+                .same(remove(S2, S1), Moved)
+                .same(reseal(&[(1, 11)]), Moved),
         ),
         steps(
             "put: its own repetition is recognised, after a refresh too",

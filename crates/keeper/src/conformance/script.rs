@@ -197,6 +197,7 @@ fn name(operation: &Operation) -> &'static str {
         Operation::GiveUp { .. } => "give up",
         Operation::Reject { .. } => "reject",
         Operation::Remove { .. } => "remove",
+        Operation::Reseal { .. } => "reseal",
     }
 }
 

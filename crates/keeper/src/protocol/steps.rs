@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Answer, AttemptRef, Conclusion};
+use rampauth_core::SecretString;
+
+use super::{Answer, AttemptRef, Conclusion, Resealed};
 use crate::record::{
     Attempt, AttemptId, LastError, Orphan, OwnerId, Record, SessionId, State, StoreTime, StoredTokens, TokenDigest,
 };
@@ -283,19 +285,24 @@ pub(super) fn remove(record: &mut Record, session: SessionId, expect: SessionId)
     if record.session != expect {
         return Answer::Moved(Some(record.clone()));
     }
-    *record = Record {
-        session,
-        generation: record.generation,
-        base: 0,
-        tokens: None,
-        state: State::Tombstone,
-        attempt: None,
-        orphans: Vec::new(),
-        last_commit: None,
-        rejected: None,
-        next_due: None,
-        last_error: None,
-        updated_at: record.updated_at,
-    };
+    *record = Record::tombstone(session, record.generation, record.updated_at);
+    Answer::Done(record.clone())
+}
+
+pub(super) fn reseal(record: &mut Record, resealed: &[Resealed]) -> Answer {
+    let orphans = record.orphans.iter_mut().map(|orphan| &mut orphan.tokens);
+    let digest = |payload: &SecretString| TokenDigest::of(payload.expose_secret());
+    let mut held: Vec<_> =
+        record.tokens.iter_mut().chain(orphans).map(|tokens| (digest(&tokens.payload), tokens)).collect();
+    // A seal is never the same twice: what is found under its digest is what was sealed anew, whatever else moved.
+    let is_there = |it: &Resealed| held.iter().any(|(held, _)| *held == it.was || *held == digest(&it.payload));
+    if !resealed.iter().all(is_there) {
+        return Answer::Moved(Some(record.clone()));
+    }
+    for (held, tokens) in &mut held {
+        if let Some(it) = resealed.iter().find(|it| it.was == *held) {
+            (tokens.payload, tokens.sealed_with) = (it.payload.clone(), it.sealed_with.clone());
+        }
+    }
     Answer::Done(record.clone())
 }

@@ -19,9 +19,12 @@ fn picture(generation: u64) -> Arc<Snapshot> {
     let refresh = RefreshToken::new(format!("refresh-{generation}")).expect("a token");
     let tokens =
         TokenSet::new().with_access_token(access, Expiry::Unknown).with_refresh_token(refresh, Expiry::Unknown);
-    let session = SessionId::from_random(1);
-    let shown = Shown { session, generation, state: State::Ready, rejected: false, due: None };
-    Arc::new(Snapshot::new(&tokens, None, &shown))
+    Arc::new(Snapshot::new(&tokens, None, &about(1, generation)))
+}
+
+fn about(session: u128, generation: u64) -> About {
+    let shown = Shown { session: SessionId::from_random(session), generation, stage: Stage::Saved };
+    About { shown, state: State::Ready, rejected: false, due: None }
 }
 
 fn generation(token: &TokenRef<'_>) -> u64 {
@@ -78,21 +81,15 @@ fn readers_never_go_back_and_what_they_hold_stays_whole() {
 #[test]
 fn a_picture_is_small_and_gives_back_what_it_was_made_of() {
     assert_eq!(size_of::<Snapshot>(), 88, "there is one for each session");
-    let at = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000);
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
     let (access, refresh) = (AccessToken::new("a").expect("a token"), RefreshToken::new("rr").expect("a token"));
     let both = TokenSet::new()
         .with_access_token(access.clone(), Expiry::At(at))
         .with_refresh_token(refresh.clone(), Expiry::Assumed(at));
     let alone = TokenSet::new().with_refresh_token(refresh, Expiry::At(at));
-    let shown = Shown {
-        session: SessionId::from_random(u128::MAX),
-        generation: 7,
-        state: State::Doubtful,
-        rejected: false,
-        due: Some(at),
-    };
+    let about = About { state: State::Doubtful, due: Some(at), ..about(u128::MAX, 7) };
     for tokens in [both, alone, TokenSet::new().with_access_token(access, Expiry::Unknown), TokenSet::new()] {
-        let picture = Arc::new(Snapshot::new(&tokens, None, &shown));
+        let picture = Arc::new(Snapshot::new(&tokens, None, &about));
         let back = picture.tokens();
         let texts = |set: &TokenSet| {
             let access = set.access_token.as_ref().map(|token| token.expose_secret().to_owned());
@@ -100,20 +97,19 @@ fn a_picture_is_small_and_gives_back_what_it_was_made_of() {
         };
         assert_eq!(texts(&back), texts(&tokens));
         assert_eq!((back.access_expiry, back.refresh_expiry), (tokens.access_expiry, tokens.refresh_expiry));
-        assert_eq!((picture.due(), picture.granted_at(), picture.session.get()), (Some(at), None, u128::MAX));
+        assert_eq!((picture.due(), picture.granted_at.time(), picture.session.get()), (Some(at), None, u128::MAX));
     }
 }
 
 #[test]
 fn one_bound_says_whether_a_token_is_fresh() {
-    let expiry = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000);
+    let expiry = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
     let fresh_until = |expiry, state, rejected, access: &str| {
         let mut tokens = TokenSet::new();
         if !access.is_empty() {
             tokens = tokens.with_access_token(AccessToken::new(access).expect("a token"), expiry);
         }
-        let shown = Shown { session: SessionId::from_random(1), generation: 1, state, rejected, due: None };
-        let picture = Arc::new(Snapshot::new(&tokens, None, &shown));
+        let picture = Arc::new(Snapshot::new(&tokens, None, &About { state, rejected, ..about(1, 1) }));
         let usable = picture.usable_at(SystemTime::UNIX_EPOCH).is_some();
         assert_eq!(usable, picture.fresh_until > 0);
         picture.fresh_until

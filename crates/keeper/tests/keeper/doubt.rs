@@ -42,8 +42,11 @@ async fn at_the_last_moment_a_live_access_token_is_never_risked() {
     let mut world = World::with(|provider| provider.when_unknown(WhenUnknown::AtLastMoment)).await;
     world.provider.next([Move::LoseAnswer]);
     world.session.refresh().await.expect_err("the answer is lost");
-    pass(LIFETIME * 9 / 10).await;
+    pass(LIFETIME / 10).await;
+    let before = world.store.steps();
+    pass(LIFETIME * 8 / 10).await;
     assert_eq!(world.provider.calls(), 1);
+    assert!(world.store.steps() - before <= 2, "nobody looks at it before");
     assert_eq!(world.token().await, "access-0");
     pass(LIFETIME / 20).await;
     assert_eq!(world.token().await, "access-2");
@@ -95,6 +98,21 @@ async fn after_a_crash_the_next_process_finds_the_attempt_and_settles_it() {
     assert_eq!(world.provider.presented(), ["refresh-0", "refresh-0"]);
     assert!(std::iter::from_fn(|| events.try_next()).count() > 0);
     assert_eq!(next.access_token().await.expect("a token").expose_secret(), "access-2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_has_a_deadline_and_no_answer_by_then_is_a_doubt() {
+    let world = World::with(|provider| provider.when_unknown(WhenUnknown::AtLastMoment)).await;
+    world.provider.next([Move::Hang]);
+    let refresh = tokio::spawn({
+        let session = world.session.clone();
+        async move { session.refresh().await }
+    });
+    pass(Duration::from_secs(36)).await;
+    assert!(refresh.is_finished());
+    let error = refresh.await.expect("no panic").expect_err("no answer");
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown));
+    assert_eq!(world.store.record().await.state, State::Doubtful);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,12 @@
 //! The keeper on a memory store, tokio's paused time and a scripted provider: each rule has a test that is named after it.
 
+mod clocks;
 mod doubt;
+mod late;
+mod metrics;
+mod pauses;
 mod refreshing;
+mod sealing;
 mod sharing;
 mod support;
 mod unhappy;

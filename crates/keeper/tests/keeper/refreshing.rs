@@ -5,7 +5,7 @@ use std::time::Duration;
 use rampauth_core::{AccessToken, Expiry};
 use rampauth_keeper::{Keeper, State};
 
-use crate::support::{LIFETIME, Move, World, key, pass, tokens};
+use crate::support::{LIFETIME, Move, Step, World, key, pass, tokens};
 
 #[tokio::test(start_paused = true)]
 async fn a_fresh_token_is_read_without_waiting_and_without_a_call() {
@@ -58,6 +58,7 @@ async fn a_token_must_outlive_the_callers_operation() {
     assert_eq!(long.expose_secret(), "access-1");
     let error = world.session.access_token_for(LIFETIME * 2).await.expect_err("no token lives that long");
     assert!(error.to_string().ends_with("no token lives as long as was asked for"), "{error}");
+    assert_eq!(world.provider.calls(), 2, "what was granted for this caller shows that another grant would not either");
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,6 +82,61 @@ async fn a_rejected_token_is_not_handed_out_again_and_a_late_rejection_changes_n
     world.session.reject(&old).await.expect("noted");
     world.session.reject(&AccessToken::new("never-seen").expect("a token")).await.expect("noted");
     assert_eq!((world.token().await.as_str(), world.provider.calls()), ("access-1", 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_starts_a_refresh_unasked_and_one_that_another_process_made_is_adopted() {
+    let mut world = World::new().await;
+    let (_keeper, other) = world.another_process().await;
+    let old = world.session.access_token().await.expect("a token");
+    other.refresh().await.expect("refreshed");
+    world.session.reject(&old).await.expect("noted");
+    assert_eq!(world.session.try_access_token().expect("fresh").expose_secret(), "access-1");
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(world.provider.calls(), 1, "the rejected one is gone already");
+    let current = world.session.access_token().await.expect("a token");
+    world.session.reject(&current).await.expect("noted");
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(world.session.try_access_token().expect("fresh").expose_secret(), "access-2");
+    assert_eq!(world.happened(), ["refreshed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_due_while_no_process_was_there_is_refreshed_at_once_and_by_one() {
+    let world = World::new().await;
+    world.keeper.shutdown().await;
+    pass(LIFETIME * 85 / 100).await;
+    let (_one, session) = world.another_process().await;
+    let (_two, other) = world.another_process().await;
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(session.try_access_token().expect("fresh").expose_secret(), "access-1");
+    // The other sees it when it looks next, and has no need of its own.
+    pass(LIFETIME / 10).await;
+    assert_eq!(other.try_access_token().expect("fresh").expose_secret(), "access-1");
+    assert_eq!(world.provider.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_sees_tokens_before_the_store_has_them() {
+    let world = World::new().await;
+    world.store.delay_the_next(Step::Commit, Duration::from_secs(3));
+    let refresh = tokio::spawn({
+        let session = world.session.clone();
+        async move { session.refresh().await }
+    });
+    pass(Duration::from_secs(2)).await;
+    assert_eq!((world.token().await.as_str(), world.provider.calls()), ("access-0", 1));
+    refresh.await.expect("no panic").expect("refreshed");
+    assert_eq!(world.token().await, "access-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lifetimes_count_from_before_the_request_was_sent() {
+    let world = World::new().await;
+    world.provider.next([Move::GrantAfter(Duration::from_secs(20))]);
+    let sent = (world.clock)();
+    world.session.refresh().await.expect("refreshed");
+    assert_eq!(world.store.record().await.tokens.expect("tokens").granted_at, sent);
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,6 +171,7 @@ async fn logout_wins_over_a_refresh_in_flight_and_the_answer_is_offered_for_revo
     refresh.await.expect("no panic").expect("there is nothing left to do");
     assert_eq!(world.happened(), ["removed", "unclaimed"]);
     assert_eq!(world.store.record().await.state, State::Tombstone);
+    assert!(world.session.tokens().is_none());
     let error = world.session.access_token().await.expect_err("gone");
     assert!(error.to_string().ends_with("the session was removed"), "{error}");
     // A login afterwards starts anew, and generations go on.
@@ -132,8 +189,8 @@ async fn shutdown_finishes_what_is_in_flight_and_starts_nothing() {
     });
     pass(Duration::from_secs(1)).await;
     world.keeper.shutdown().await;
+    assert_eq!(world.store.record().await.generation, 2, "saved when shutdown returns");
     refresh.await.expect("no panic").expect("refreshed");
-    assert_eq!(world.store.record().await.generation, 2);
     let error = world.session.refresh().await.expect_err("refused");
     assert!(error.to_string().ends_with("the keeper is shutting down"), "{error}");
     assert_eq!((world.token().await.as_str(), world.provider.calls()), ("access-1", 1));
@@ -148,6 +205,11 @@ async fn on_demand_nothing_is_refreshed_unasked() {
     let session = keeper.session(key(), world.provider.clone()).await.expect("a session");
     pass(LIFETIME * 9 / 10).await;
     assert_eq!(world.provider.calls(), 0);
-    pass(LIFETIME).await;
-    assert_eq!(session.access_token().await.expect("a token").expose_secret(), "access-1");
+    pass(LIFETIME / 20).await;
+    assert_eq!(world.provider.calls(), 0);
+    assert_eq!(
+        session.access_token().await.expect("a token").expose_secret(),
+        "access-1",
+        "nobody waits longer than this"
+    );
 }

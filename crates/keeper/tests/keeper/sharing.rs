@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rampauth_core::{ErrorKind, Outcome};
+use rampauth_core::{ErrorKind, Outcome, WhenUnknown};
 
 use crate::support::{LIFETIME, Move, World, error, pass};
 
@@ -11,6 +11,7 @@ async fn a_herd_makes_one_call_and_shares_its_answer() {
     let world = World::new().await;
     world.provider.next([Move::GrantAfter(Duration::from_secs(5))]);
     pass(LIFETIME / 2).await;
+    let before = world.store.steps();
     let callers: Vec<_> = (0..500)
         .map(|_| {
             let session = world.session.clone();
@@ -22,6 +23,7 @@ async fn a_herd_makes_one_call_and_shares_its_answer() {
         assert_eq!(token.expose_secret(), "access-1");
     }
     assert_eq!(world.provider.calls(), 1);
+    assert_eq!(world.store.steps() - before, 3, "one look, one begin, one commit");
 }
 
 #[tokio::test(start_paused = true)]
@@ -47,6 +49,22 @@ async fn a_herd_shares_one_failure_too_and_the_floor_keeps_the_next_one_waiting(
     assert_eq!(world.provider.calls(), 1);
     pass(Duration::from_secs(61)).await;
     assert_eq!((world.token().await.as_str(), world.provider.calls()), ("access-2", 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_provider_asks_one_process_to_wait_every_process_waits() {
+    let world = World::new().await;
+    let (_keeper, _other) = world.another_process().await;
+    let down = error(ErrorKind::RateLimited, Outcome::Refused).with_retry_after(Some(Duration::from_secs(90)));
+    world.provider.next([Move::Fail(down)]);
+    pass(LIFETIME * 80 / 100).await;
+    assert_eq!(world.provider.calls(), 1, "when it was due");
+    let next_due = world.store.record().await.next_due.expect("a time");
+    let left = next_due.duration_since((world.clock)()).expect("to come");
+    pass(left - Duration::from_secs(1)).await;
+    assert_eq!(world.provider.calls(), 1, "no process asks before");
+    pass(Duration::from_secs(60)).await;
+    assert_eq!(world.provider.presented(), ["refresh-0", "refresh-0"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,4 +110,24 @@ async fn two_processes_make_one_call_and_the_other_adopts() {
     let mut unique = presented.clone();
     unique.dedup();
     assert_eq!(presented, unique, "no token was presented twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_waits_for_the_process_that_holds_the_claim_under_every_policy() {
+    let policies = [WhenUnknown::Promptly { within: LIFETIME }, WhenUnknown::AtLastMoment, WhenUnknown::Stop];
+    for when_unknown in policies {
+        let world = World::with(|provider| provider.when_unknown(when_unknown)).await;
+        let (_keeper, other) = world.another_process().await;
+        world.provider.next([Move::GrantAfter(Duration::from_secs(10))]);
+        let token = world.session.access_token().await.expect("a token");
+        world.session.reject(&token).await.expect("noted");
+        pass(Duration::from_secs(1)).await;
+        other.reject(&token).await.expect("noted");
+        let before = world.store.steps();
+        assert_eq!(other.access_token().await.expect("a token").expose_secret(), "access-1", "{when_unknown:?}");
+        assert_eq!(world.provider.presented(), ["refresh-0"], "{when_unknown:?}");
+        // 25 to 250 ms between two looks, and a look is two steps at most.
+        let steps = world.store.steps() - before;
+        assert!((60..=250).contains(&steps), "{steps} steps in nine seconds, {when_unknown:?}");
+    }
 }

@@ -1,7 +1,7 @@
 //! A provider that does as it is told, a clock that follows tokio's, and a store that can be made to fail.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,10 +19,27 @@ use tokio::time::Instant;
 /// How long an access token of [`Provider`] lives.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(1_000);
 
-/// The wall clock of a test: it goes with tokio's, which is paused.
-pub(crate) fn clock() -> impl Fn() -> SystemTime + Send + Sync + Clone + 'static {
-    let start = Instant::now();
-    move || UNIX_EPOCH + Duration::from_secs(1_800_000_000) + start.elapsed()
+/// The wall clock of a test: it goes with tokio's, which is paused, and can be set.
+#[derive(Clone)]
+pub(crate) struct Wall {
+    start: Instant,
+    seconds: Arc<AtomicI64>,
+}
+
+impl Wall {
+    pub(crate) fn new() -> Self {
+        Self { start: Instant::now(), seconds: Arc::new(AtomicI64::new(1_800_000_000)) }
+    }
+
+    /// Sets it this many seconds forward, or back.
+    pub(crate) fn step(&self, seconds: i64) {
+        self.seconds.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        let seconds = self.seconds.load(Ordering::SeqCst);
+        UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs()) + self.start.elapsed()
+    }
 }
 
 pub(crate) fn key() -> SessionKey {
@@ -147,6 +164,17 @@ pub(crate) fn error(kind: ErrorKind, outcome: Outcome) -> Error {
     Error::new(kind, outcome, "refresh the fake tokens", "it was told to fail")
 }
 
+/// A step of the store that can be delayed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Load,
+    Begin,
+    Commit,
+}
+
+/// What others do behind a process's back.
+type Meanwhile = Box<dyn FnOnce() -> Vec<Operation> + Send>;
+
 /// A memory store that can be put out of order.
 #[derive(Clone)]
 pub(crate) struct Fragile {
@@ -154,6 +182,9 @@ pub(crate) struct Fragile {
     out_of_order: Arc<AtomicBool>,
     refuses_commits: Arc<AtomicBool>,
     loses_begin: Arc<AtomicBool>,
+    delays: Arc<Mutex<Vec<(Step, Duration)>>>,
+    after_begin: Arc<Mutex<Option<Meanwhile>>>,
+    steps: Arc<AtomicUsize>,
 }
 
 impl Fragile {
@@ -163,6 +194,9 @@ impl Fragile {
             out_of_order: Arc::default(),
             refuses_commits: Arc::default(),
             loses_begin: Arc::default(),
+            delays: Arc::default(),
+            after_begin: Arc::default(),
+            steps: Arc::default(),
         }
     }
 
@@ -179,7 +213,33 @@ impl Fragile {
         self.loses_begin.store(true, Ordering::SeqCst);
     }
 
+    /// Carries out the next one of these after this long; what is loaded was read before.
+    pub(crate) fn delay_the_next(&self, step: Step, wait: Duration) {
+        self.delays.lock().expect("no panic").push((step, wait));
+    }
+
+    async fn delay(&self, step: Step) {
+        let wait = {
+            let mut delays = self.delays.lock().expect("no panic");
+            delays.iter().position(|delay| delay.0 == step).map(|place| delays.remove(place).1)
+        };
+        if let Some(wait) = wait {
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Carries these out after the next begin, before that is answered.
+    pub(crate) fn after_the_next_begin(&self, meanwhile: impl FnOnce() -> Vec<Operation> + Send + 'static) {
+        *self.after_begin.lock().expect("no panic") = Some(Box::new(meanwhile));
+    }
+
+    /// How often it was asked for anything.
+    pub(crate) fn steps(&self) -> usize {
+        self.steps.load(Ordering::SeqCst)
+    }
+
     fn check(&self, commit: bool) -> Result<(), StoreError> {
+        self.steps.fetch_add(1, Ordering::SeqCst);
         if self.out_of_order.load(Ordering::SeqCst) || commit && self.refuses_commits.load(Ordering::SeqCst) {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "failed to use the store: it was told to fail"));
         }
@@ -208,13 +268,24 @@ impl Fragile {
 impl Store for Fragile {
     async fn load(&self, key: &SessionKey) -> Result<Option<Record>, StoreError> {
         self.check(false)?;
-        self.store().load(key).await
+        let record = self.store().load(key).await;
+        self.delay(Step::Load).await;
+        record
     }
 
     async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, StoreError> {
         self.check(matches!(operation, Operation::Commit { .. }))?;
         let begin = matches!(operation, Operation::Begin { .. });
+        match operation {
+            Operation::Begin { .. } => self.delay(Step::Begin).await,
+            Operation::Commit { .. } => self.delay(Step::Commit).await,
+            _ => {}
+        }
         let answer = self.store().apply(key, operation).await;
+        let meanwhile = if begin { self.after_begin.lock().expect("no panic").take() } else { None };
+        for operation in meanwhile.map(|operations| operations()).unwrap_or_default() {
+            self.store().apply(key, operation).await?;
+        }
         if begin && self.loses_begin.swap(false, Ordering::SeqCst) {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "failed to use the store: its answer is lost"));
         }
@@ -234,6 +305,7 @@ impl Store for Fragile {
 
 /// Everything of a test, with a session that has just logged in: `access-0`, `refresh-0`.
 pub(crate) struct World {
+    pub(crate) wall: Wall,
     pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     pub(crate) store: Fragile,
     pub(crate) provider: Provider,
@@ -248,14 +320,18 @@ impl World {
     }
 
     pub(crate) async fn with(set_up: impl FnOnce(Provider) -> Provider) -> Self {
-        let clock = clock();
+        let wall = Wall::new();
+        let clock = {
+            let wall = wall.clone();
+            move || wall.now()
+        };
         let store = Fragile::new(clock.clone());
         let provider = set_up(Provider::new(clock.clone()));
         let keeper = builder(store.clone(), clock.clone()).spawn().expect("a keeper");
         let session = keeper.session(key(), provider.clone()).await.expect("a session");
         session.put(tokens(0, Expiry::At(clock() + LIFETIME))).await.expect("saved");
         let events = keeper.events();
-        Self { clock: Arc::new(clock), store, provider, keeper, session, events }
+        Self { wall, clock: Arc::new(clock), store, provider, keeper, session, events }
     }
 
     /// Another process on the same store.

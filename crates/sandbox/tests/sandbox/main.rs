@@ -5,6 +5,7 @@ mod lifetimes;
 mod log;
 mod onboard;
 mod payby;
+mod reuse;
 mod server;
 mod support;
 mod transak;

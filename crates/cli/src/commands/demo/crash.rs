@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use rampauth_core::{Clock as _, Error, ErrorKind, Expiry, Outcome, Refresh, SystemClock};
-use rampauth_keeper::{Keeper, Session};
+use rampauth_keeper::Session;
 use rampauth_sandbox::{Call, Event, Verdict};
 use serde::Serialize;
 use tokio::sync::oneshot;
@@ -182,7 +182,8 @@ pub(crate) async fn victim(path: &Path, profile: &str) -> Result<(), Error> {
     let config = Config::load(path)?;
     let profile = config.profile(profile)?;
     let store = stored::create(&config)?;
-    let keeper = Keeper::builder(store).on_demand().request_deadline(SHORT).save_deadline(SHORT).spawn()?;
+    let keeper =
+        stored::keeper(&config, &store, SHORT)?.on_demand().request_deadline(SHORT).save_deadline(SHORT).spawn()?;
     let session = keeper.session(profile.key.clone(), Arc::<dyn Refresh>::from(profile.client()?)).await?;
     let refreshed = session.refresh().await;
     keeper.shutdown().await;

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use rampauth_core::Expiry;
-use rampauth_keeper::{Record, SessionKey, State, StoreError};
+use rampauth_keeper::{Record, SessionKey, State, StoreError, StoreErrorKind};
 use serde::Serialize;
 
 use crate::config::{Profile, printable};
@@ -123,7 +123,13 @@ impl Row {
             last_error: None,
             attempt: None,
             claimed_until: None,
-            advice: error.to_string(),
+            advice: match (error.kind(), profile) {
+                (StoreErrorKind::Damaged, Some(profile)) => {
+                    let name = printable(&profile.name);
+                    format!("{error}: `rampauth forget {name}`, have the person log in, then `rampauth import {name}`")
+                }
+                _ => error.to_string(),
+            },
             times: Times::default(),
         }
     }

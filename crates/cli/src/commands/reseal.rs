@@ -1,0 +1,64 @@
+//! `rampauth reseal`: seals every session of the store anew with the present key.
+
+use std::path::Path;
+
+use rampauth_core::{Error, Outcome};
+use rampauth_keeper::{ResealReport, SessionKey};
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::{output, stored};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Resealed<'a> {
+    /// The id of the key that all of them are sealed with now.
+    sealing_key: &'a str,
+    resealed: Vec<&'a str>,
+    /// Those that were so already.
+    current: Vec<&'a str>,
+}
+
+/// Neither the provider nor the profiles' secrets are needed for it, and sessions of other configurations are sealed as well.
+pub(crate) async fn run(path: &Path, json: bool) -> Result<(), Error> {
+    let config = Config::load(path)?;
+    let keys = config.sealing_keys()?;
+    let report = match stored::find(&config)? {
+        Some(store) => rampauth_keeper::reseal(&store, &keys)
+            .await
+            .map_err(|error| stored::said_by_the_store(error, Outcome::NotSent))?,
+        None => ResealReport::default(),
+    };
+    let ResealReport { resealed, current, failed, .. } = report;
+    if let Some(error) = left_over(failed, resealed.len() + current.len()) {
+        return Err(error);
+    }
+    let id = keys.sealing().id();
+    if json {
+        let document = Resealed { sealing_key: id, resealed: names(&resealed), current: names(&current) };
+        return output::json(&document, Outcome::NotSent);
+    }
+    let said = format!("sealed anew with key {id}: {}; sealed with it already: {}", resealed.len(), current.len());
+    output::line(&said, Outcome::NotSent)
+}
+
+fn names(keys: &[SessionKey]) -> Vec<&str> {
+    keys.iter().map(SessionKey::as_str).collect()
+}
+
+/// That some are as they were: which and why, and that the others are done.
+fn left_over(failed: Vec<(SessionKey, Error)>, done: usize) -> Option<Error> {
+    let mut reasons = Vec::with_capacity(failed.len());
+    let mut first = None;
+    for (key, error) in failed {
+        let error = stored::said_by_the_store(error, Outcome::NotSent);
+        let text = error.to_string();
+        // "failed to seal the tokens anew: the tokens of x are …"
+        let reason = text.split_once(": ").map_or(text.as_str(), |(_, reason)| reason);
+        reasons.push(if reason.contains(key.as_str()) { reason.to_owned() } else { format!("{key}: {reason}") });
+        first.get_or_insert(error);
+    }
+    let first = first?;
+    let reason = format!("{} (sealed anew or so already: {done})", reasons.join("; "));
+    Some(Error::new(first.kind(), Outcome::NotSent, "seal the tokens anew", reason).with_help(first.help().to_owned()))
+}

@@ -1,0 +1,117 @@
+//! What a keeper counts and measures, with the feature `metrics`: through the facade of the [`metrics`] crate, to whatever
+//! recorder the program installs. Without the feature nothing is recorded.
+//!
+//! Every metric has the labels [`PROVIDER`] and [`ENVIRONMENT`], the first two parts of the session's key, and no other
+//! ([`REFRESHES`] has [`OUTCOME`] too): a million sessions make as many series as there are providers. What is known of each
+//! session is told by events and by its record.
+//!
+//! [`metrics`]: https://docs.rs/metrics
+
+use std::time::Duration;
+
+use crate::event::EventKind;
+use crate::key::SessionKey;
+
+/// Counter: presentations of a token to the provider, by [`OUTCOME`].
+pub const REFRESHES: &str = "rampauth_keeper_refreshes_total";
+/// Counter: tokens that came from elsewhere, another process's or an orphan's.
+pub const ADOPTED: &str = "rampauth_keeper_adopted_total";
+/// Counter: granted tokens that came after newer ones and wait in the store.
+pub const ORPHANED: &str = "rampauth_keeper_orphaned_total";
+/// Counter: granted tokens that came after a logout or another login.
+pub const UNCLAIMED: &str = "rampauth_keeper_unclaimed_total";
+/// Counter: sessions that this process found to need a login.
+pub const LOGIN_NEEDED: &str = "rampauth_keeper_login_needed_total";
+/// Counter: tries to save granted tokens that the store did not take.
+pub const SAVE_FAILURES: &str = "rampauth_keeper_save_failures_total";
+/// Counter: refreshes that found the claim in another process's hands; each counts once, however long it waits.
+pub const CLAIM_WAITS: &str = "rampauth_keeper_claim_waits_total";
+/// Counter: claims that were taken over, or too old to send under, when the request should have left.
+pub const CLAIMS_LOST: &str = "rampauth_keeper_claims_lost_total";
+/// Histogram, callers: how many shared one refresh; 0 for one that was made ahead of need and that nobody waited for.
+pub const CALLERS: &str = "rampauth_keeper_refresh_callers";
+/// Histogram, seconds: how long what the next refresh presents still lives at the end of each refresh, one that failed
+/// included; 0 once it is dead. Where nobody knows, nothing is recorded.
+pub const SECONDS_LEFT: &str = "rampauth_keeper_refresh_token_seconds_left";
+
+/// Label: the key's first part.
+pub const PROVIDER: &str = "provider";
+/// Label: the key's second part.
+pub const ENVIRONMENT: &str = "environment";
+/// Label of [`REFRESHES`]: `granted`, or the outcome of the error: `not_sent`, `refused` or `unknown`.
+pub const OUTCOME: &str = "outcome";
+
+/// The outcome of a presentation that brought tokens.
+pub(crate) const GRANTED: &str = "granted";
+
+/// Counts what an event tells of.
+pub(crate) fn happened(key: &SessionKey, kind: &EventKind) {
+    let name = match kind {
+        EventKind::Adopted => ADOPTED,
+        EventKind::Orphaned => ORPHANED,
+        EventKind::Unclaimed(_) => UNCLAIMED,
+        EventKind::LoginNeeded => LOGIN_NEEDED,
+        EventKind::SaveFailed(_) => SAVE_FAILURES,
+        EventKind::Refreshed
+        | EventKind::RefreshFailed(_)
+        | EventKind::Doubtful { .. }
+        | EventKind::Settled
+        | EventKind::Removed => return,
+    };
+    recorder::count(name, key, None);
+}
+
+/// A presentation came to an end.
+pub(crate) fn refreshed(key: &SessionKey, outcome: &'static str) {
+    recorder::count(REFRESHES, key, Some(outcome));
+}
+
+/// The claim is in another process's hands.
+pub(crate) fn claim_waits(key: &SessionKey) {
+    recorder::count(CLAIM_WAITS, key, None);
+}
+
+/// The claim is not worth anything any more.
+pub(crate) fn claim_lost(key: &SessionKey) {
+    recorder::count(CLAIMS_LOST, key, None);
+}
+
+/// A refresh has landed.
+pub(crate) fn landed(key: &SessionKey, callers: u32, left: Option<Duration>) {
+    recorder::measure(CALLERS, key, f64::from(callers));
+    if let Some(left) = left {
+        recorder::measure(SECONDS_LEFT, key, left.as_secs_f64());
+    }
+}
+
+#[cfg(feature = "metrics")]
+mod recorder {
+    use metrics::Label;
+
+    use super::{ENVIRONMENT, OUTCOME, PROVIDER};
+    use crate::key::SessionKey;
+
+    pub(super) fn count(name: &'static str, key: &SessionKey, outcome: Option<&'static str>) {
+        let mut labels = labels(key);
+        labels.extend(outcome.map(|outcome| Label::from_static_parts(OUTCOME, outcome)));
+        metrics::counter!(name, labels).increment(1);
+    }
+
+    pub(super) fn measure(name: &'static str, key: &SessionKey, value: f64) {
+        metrics::histogram!(name, labels(key)).record(value);
+    }
+
+    fn labels(key: &SessionKey) -> Vec<Label> {
+        let parts = [PROVIDER, ENVIRONMENT].into_iter().zip(key.as_str().split('/'));
+        parts.map(|(label, part)| Label::new(label, part.to_owned())).collect()
+    }
+}
+
+#[cfg(not(feature = "metrics"))]
+mod recorder {
+    use crate::key::SessionKey;
+
+    pub(super) fn count(_: &'static str, _: &SessionKey, _: Option<&'static str>) {}
+
+    pub(super) fn measure(_: &'static str, _: &SessionKey, _: f64) {}
+}

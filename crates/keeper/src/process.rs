@@ -1,0 +1,185 @@
+//! What a process does next: pure functions over what it was told and what it shows, so that the keeper and the model that
+//! checks it take the same steps.
+
+use std::time::{Duration, SystemTime};
+
+use rampauth_core::RefreshPolicy;
+
+use crate::decision::{self, Settle};
+use crate::protocol::{Answer, AttemptRef};
+use crate::record::{Record, SessionId, State};
+
+/// Why a refresh is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// It is time, and nobody waits.
+    Ahead,
+    /// A caller waits for a token that is usable at this time.
+    UsableAt(SystemTime),
+    /// A person asked, whatever the expiry says.
+    ByHand,
+    /// A person asked for the end of a doubt, if there is one.
+    Certainty,
+}
+
+impl Need {
+    /// A person's word stands above policies and pauses.
+    pub fn is_a_persons(self) -> bool {
+        matches!(self, Self::ByHand | Self::Certainty)
+    }
+}
+
+/// What a look at the record leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// Nothing: readers have what they need, and only a rejection or a login brings something new.
+    Rest,
+    /// Nothing before this time.
+    Wait(SystemTime),
+    /// Present the record's token; for the second time or more if `settle`.
+    Present {
+        /// Whether an earlier presentation may be without an answer.
+        settle: bool,
+    },
+    /// Nothing may be presented any more: an orphan stands in, or a login is needed.
+    GiveUp,
+    /// The token is dead or the session removed: only a login helps.
+    LogIn,
+}
+
+/// Plans the next step for a record that was just loaded. `lease` is the length of a claim.
+///
+/// Whether somebody holds a claim is not asked here: leases are counted on the store's clock, and its answer to the step that
+/// is planned says so.
+pub fn plan(record: &Record, need: Need, policy: &RefreshPolicy, lease: Duration, now: SystemTime) -> Plan {
+    if !matches!(record.state, State::Ready | State::Doubtful) {
+        return Plan::LogIn;
+    }
+    let wanted = match need {
+        Need::ByHand => true,
+        Need::Certainty => record.attempt.is_some(),
+        Need::UsableAt(time) => !decision::is_usable(record, time) || !decision::is_fresh(record, now),
+        // Fresh tokens are not due yet, or a failure put it off.
+        Need::Ahead => match record.next_due {
+            Some(due) if now < due => return Plan::Wait(due),
+            due => due.is_some(),
+        },
+    };
+    if !wanted || (in_use_for_good(record) && !policy.with_unknown_expiry && !need.is_a_persons()) {
+        return Plan::Rest;
+    }
+    if record.attempt.is_none() || need.is_a_persons() {
+        return Plan::Present { settle: record.attempt.is_some() };
+    }
+    match decision::settle(record, policy, lease, now) {
+        Settle::Now => Plan::Present { settle: true },
+        Settle::NotBefore(time) => Plan::Wait(time),
+        Settle::OnRejection => Plan::Rest,
+        Settle::GiveUp => Plan::GiveUp,
+    }
+}
+
+/// Whether there is an access token of which nobody knows when it expires, and which was not rejected.
+fn in_use_for_good(record: &Record) -> bool {
+    record.tokens.as_ref().is_some_and(|tokens| {
+        tokens.access.is_some() && tokens.access_expiry.time().is_none() && record.rejected != tokens.access
+    })
+}
+
+/// What the answer to a begin leads to.
+#[derive(Clone, Copy, Debug)]
+pub enum Opened<'a> {
+    /// The journal is written: present.
+    Claimed {
+        /// The record with the journal.
+        record: &'a Record,
+        /// Whether an earlier presentation has no answer.
+        doubtful: bool,
+    },
+    /// Somebody else is at it: look again after a while.
+    Wait,
+    /// The record has moved: look again.
+    LookAgain,
+    /// The journal may be written all the same, and nothing was sent: take it back.
+    TakeBack,
+    /// The answer belongs to another question: the store is broken.
+    Foreign,
+}
+
+/// Reads the answer to a begin; `None` when it is lost.
+pub fn opened(answer: Option<&Answer>) -> Opened<'_> {
+    match answer {
+        Some(Answer::Begun(record)) => Opened::Claimed { record, doubtful: record.state == State::Doubtful },
+        Some(Answer::Busy { .. }) => Opened::Wait,
+        Some(Answer::Doubtful(_) | Answer::Moved(_)) => Opened::LookAgain,
+        Some(_) => Opened::Foreign,
+        None => Opened::TakeBack,
+    }
+}
+
+/// Whether the answer to a give-up says that somebody else holds the claim on this very generation: what comes of that is
+/// seen after a while.
+pub fn is_held(answer: &Answer, session: SessionId, generation: u64) -> bool {
+    let held =
+        |record: &Record| record.session == session && record.generation == generation && record.attempt.is_some();
+    matches!(answer, Answer::Moved(Some(record)) if held(record))
+}
+
+/// Whether a claim of this age is young enough to send under, with the request and the save still to come.
+///
+/// The age is counted from before the begin, on a clock that does not stand still while the machine sleeps.
+pub fn may_send(age: Duration, needs: Duration, lease: Duration) -> bool {
+    age.saturating_add(needs) <= lease
+}
+
+/// Whether the record, loaded once more, still waits for this very presentation. Asked before a doubtful token is presented.
+pub fn still_claimed(record: Option<&Record>, attempt: &AttemptRef) -> bool {
+    record.is_some_and(|record| {
+        record.session == attempt.session
+            && record.generation == attempt.generation
+            && record.attempt.as_ref().is_some_and(|held| held.id == attempt.id)
+    })
+}
+
+/// What a process shows to its readers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Shown {
+    /// The login, or what ended it.
+    pub session: SessionId,
+    /// The generation; one more than the presented one for tokens that are not saved yet.
+    pub generation: u64,
+    /// How far it is.
+    pub stage: Stage,
+}
+
+/// Of one generation's pictures, which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Tokens that the store holds.
+    Saved,
+    /// Tokens that the store has not taken yet.
+    Unsaved,
+    /// None: the session of this generation was ended.
+    Removed,
+}
+
+impl Shown {
+    /// What a record shows.
+    pub fn of(record: &Record) -> Self {
+        let stage = if record.state == State::Tombstone { Stage::Removed } else { Stage::Saved };
+        Self { session: record.session, generation: record.generation, stage }
+    }
+
+    /// What tokens show that were granted for this presentation and are not saved yet.
+    pub fn unsaved(attempt: &AttemptRef) -> Self {
+        Self { session: attempt.session, generation: attempt.generation + 1, stage: Stage::Unsaved }
+    }
+
+    /// Whether this may take the place of `other`: generations only go on, across logins too. A logout ends the generation
+    /// that it found and whatever came of that without being saved.
+    pub fn replaces(&self, other: &Self) -> bool {
+        // Unsaved tokens stand between those that were presented for them and a logout of these.
+        let rank = |it: &Self| (it.generation - u64::from(it.stage == Stage::Unsaved), it.stage);
+        rank(self) >= rank(other)
+    }
+}

@@ -1,0 +1,202 @@
+//! What a process does next, by tables: the keeper and the model run the same functions.
+
+use std::time::{Duration, SystemTime};
+
+use rampauth_core::{Expiry, Presents, RefreshPolicy, SecretString, WhenUnknown};
+use rampauth_keeper::process::{Need, Opened, Plan, Shown, Stage, is_held, may_send, opened, plan, still_claimed};
+use rampauth_keeper::protocol::apply;
+use rampauth_keeper::{
+    Answer, AttemptId, AttemptRef, Conclusion, Operation, OwnerId, Record, SessionId, State, StoreTime, StoredTokens,
+    TokenDigest,
+};
+
+const LEASE: Duration = Duration::from_secs(20);
+const SESSION: SessionId = SessionId::from_random(1);
+const MINE: AttemptId = AttemptId::from_random(7);
+const OTHERS: AttemptId = AttemptId::from_random(8);
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
+}
+
+fn tokens(expiry: Expiry) -> StoredTokens {
+    let mut tokens = StoredTokens::new(SecretString::new("payload"), TokenDigest::of("refresh"), at(0));
+    (tokens.access, tokens.access_expiry) = (Some(TokenDigest::of("access")), expiry);
+    tokens.next_due = expiry.time().map(|_| at(800));
+    tokens
+}
+
+fn begin(attempt: AttemptId, settle: bool) -> Operation {
+    let (owner, presents) = (OwnerId::from_random(1), TokenDigest::of("refresh"));
+    Operation::Begin { generation: 1, presents, attempt, owner, lease: LEASE, settle }
+}
+
+fn mine() -> AttemptRef {
+    AttemptRef { id: MINE, session: SESSION, generation: 1 }
+}
+
+/// A login at second 0, then these steps, all at second 100.
+fn after(expiry: Expiry, operations: impl IntoIterator<Item = Operation>) -> (Record, Option<Answer>) {
+    let mut slot = None;
+    apply(
+        &mut slot,
+        Operation::Put { session: SESSION, expect: None, tokens: tokens(expiry) },
+        &StoreTime::wall(at(0)),
+    );
+    let answer = operations.into_iter().map(|it| apply(&mut slot, it, &StoreTime::wall(at(100)))).last();
+    (slot.expect("a login leaves a record"), answer)
+}
+
+fn lost() -> Operation {
+    let next_due = Some(at(101));
+    Operation::Conclude { attempt: mine(), conclusion: Conclusion::Unknown, next_due, error: None }
+}
+
+#[test]
+fn a_plan_follows_from_the_need() {
+    let known = Expiry::At(at(1_000));
+    let (ready, _) = after(known, []);
+    let (doubtful, _) = after(known, [begin(MINE, false), lost()]);
+    let (unknown, _) = after(Expiry::Unknown, []);
+    let access = TokenDigest::of("access");
+    let (rejected, _) = after(Expiry::Unknown, [Operation::Reject { session: SESSION, generation: 1, access }]);
+    let (fresh, again) = (Plan::Present { settle: false }, Plan::Present { settle: true });
+    let usable = |seconds| Need::UsableAt(at(seconds));
+    let rows = [
+        // Outside doubt: when it is due, when a caller could not be served, when a person asks.
+        (&ready, Need::Ahead, 799, Plan::Wait(at(800))),
+        (&ready, Need::Ahead, 800, fresh),
+        (&ready, usable(939), 939, Plan::Rest),
+        (&ready, usable(940), 940, fresh),
+        (&ready, usable(999), 100, Plan::Rest),
+        (&ready, usable(1_000), 100, fresh),
+        (&ready, Need::ByHand, 100, fresh),
+        (&ready, Need::Certainty, 100, Plan::Rest),
+        // In doubt the policy says, and a person's word stands above it.
+        (&doubtful, Need::Ahead, 100, Plan::Wait(at(101))),
+        (&doubtful, Need::Ahead, 101, Plan::Wait(at(940))),
+        (&doubtful, Need::Ahead, 940, again),
+        (&doubtful, usable(101), 101, Plan::Rest),
+        (&doubtful, usable(1_000), 101, Plan::Wait(at(940))),
+        (&doubtful, usable(940), 940, again),
+        (&doubtful, Need::ByHand, 101, again),
+        (&doubtful, Need::Certainty, 101, again),
+        // Of an expiry that nobody knows only a rejection tells.
+        (&unknown, Need::Ahead, 9_999, Plan::Rest),
+        (&unknown, usable(9_999), 9_999, Plan::Rest),
+        (&unknown, Need::ByHand, 100, fresh),
+        (&rejected, Need::Ahead, 100, fresh),
+        (&rejected, usable(100), 100, fresh),
+    ];
+    let policy = RefreshPolicy::new(Presents::RefreshToken).with_when_unknown(WhenUnknown::AtLastMoment);
+    for (row, (record, need, now, expected)) in rows.into_iter().enumerate() {
+        assert_eq!(plan(record, need, &policy, LEASE, at(now)), expected, "row {row}: {need:?} at {now}");
+    }
+    let stop = policy.with_when_unknown(WhenUnknown::Stop);
+    assert_eq!(plan(&doubtful, Need::Ahead, &stop, LEASE, at(940)), Plan::GiveUp);
+    assert_eq!(plan(&doubtful, Need::Ahead, &stop, LEASE, at(939)), Plan::Wait(at(940)));
+    for state in [State::LoginNeeded, State::Tombstone] {
+        let mut closed = ready.clone();
+        closed.state = state;
+        assert_eq!(plan(&closed, Need::ByHand, &policy, LEASE, at(100)), Plan::LogIn);
+    }
+}
+
+#[test]
+fn where_an_unknown_expiry_is_left_alone_only_a_rejection_or_a_person_refreshes() {
+    let policy = RefreshPolicy::new(Presents::RefreshToken).with_unknown_expiry(false);
+    // Somebody asked by hand and died: the access token is as good as before.
+    let (mut record, _) = after(Expiry::Unknown, [begin(MINE, false), lost()]);
+    assert_eq!(plan(&record, Need::Ahead, &policy, LEASE, at(200)), Plan::Rest);
+    assert_eq!(plan(&record, Need::Certainty, &policy, LEASE, at(200)), Plan::Present { settle: true });
+    let allowed = policy.with_unknown_expiry(true).with_when_unknown(WhenUnknown::Promptly { within: LEASE });
+    assert_eq!(plan(&record, Need::Ahead, &allowed, LEASE, at(110)), Plan::Present { settle: true });
+    record.rejected = Some(TokenDigest::of("access"));
+    assert_ne!(plan(&record, Need::Ahead, &policy, LEASE, at(200)), Plan::Rest);
+}
+
+#[test]
+fn the_answer_to_a_begin_says_how_to_go_on() {
+    let known = Expiry::At(at(1_000));
+    let answer = |steps: Vec<Operation>| after(known, steps).1;
+    let claimed = |answer| matches!(opened(answer), Opened::Claimed { doubtful: false, .. });
+    assert!(claimed(answer(vec![begin(MINE, false)]).as_ref()));
+    let settled = answer(vec![begin(MINE, false), lost(), begin(OTHERS, true)]);
+    assert!(matches!(opened(settled.as_ref()), Opened::Claimed { doubtful: true, .. }));
+    assert!(matches!(opened(answer(vec![begin(OTHERS, false), begin(MINE, true)]).as_ref()), Opened::Wait));
+    let doubtful = answer(vec![begin(OTHERS, false), begin(MINE, false), lost()]);
+    assert!(matches!(doubtful, Some(Answer::Moved(_))));
+    assert!(matches!(opened(doubtful.as_ref()), Opened::LookAgain));
+    let unasked = answer(vec![begin(MINE, false), lost(), begin(OTHERS, false)]);
+    assert!(matches!(unasked, Some(Answer::Doubtful(_))));
+    assert!(matches!(opened(unasked.as_ref()), Opened::LookAgain));
+    assert!(matches!(opened(None), Opened::TakeBack));
+    assert!(matches!(opened(Some(&Answer::Gone)), Opened::Foreign));
+}
+
+#[test]
+fn a_give_up_that_found_a_claim_is_tried_again_after_a_while() {
+    let give_up = |session| Operation::GiveUp { session, generation: 1 };
+    let known = Expiry::At(at(1_000));
+    let answer = |steps: Vec<Operation>| after(known, steps).1.expect("a step");
+    assert!(is_held(&answer(vec![begin(OTHERS, false), give_up(SESSION)]), SESSION, 1));
+    // Nothing is in doubt any more, it is done, or the record is another one.
+    assert!(!is_held(&answer(vec![give_up(SESSION)]), SESSION, 1));
+    assert!(!is_held(&answer(vec![begin(MINE, false), lost(), give_up(SESSION)]), SESSION, 1));
+    let another = SessionId::from_random(2);
+    assert!(!is_held(&answer(vec![begin(OTHERS, false), give_up(another)]), another, 1));
+    assert!(!is_held(&answer(vec![begin(OTHERS, false), give_up(SESSION)]), SESSION, 0));
+}
+
+#[test]
+fn a_claim_is_sent_under_only_while_request_and_save_fit_into_it() {
+    let seconds = Duration::from_secs;
+    assert!(may_send(seconds(5), seconds(15), LEASE));
+    assert!(!may_send(seconds(6), seconds(15), LEASE));
+    assert!(!may_send(seconds(5) + Duration::from_nanos(1), seconds(15), LEASE));
+    assert!(!may_send(Duration::MAX, seconds(15), LEASE));
+}
+
+#[test]
+fn a_doubtful_token_is_presented_only_while_the_record_waits_for_this_very_attempt() {
+    let (record, _) = after(Expiry::Unknown, [begin(MINE, false)]);
+    assert!(still_claimed(Some(&record), &mine()));
+    assert!(!still_claimed(None, &mine()));
+    for other in [
+        AttemptRef { id: OTHERS, ..mine() },
+        AttemptRef { generation: 2, ..mine() },
+        AttemptRef { session: SessionId::from_random(2), ..mine() },
+    ] {
+        assert!(!still_claimed(Some(&record), &other), "{other:?}");
+    }
+    let (unclaimed, _) = after(Expiry::Unknown, []);
+    assert!(!still_claimed(Some(&unclaimed), &mine()));
+}
+
+#[test]
+fn readers_only_go_forwards() {
+    let shown = |session, generation, stage| Shown { session: SessionId::from_random(session), generation, stage };
+    // Each replaces itself and what stands before it, and nothing that stands after it.
+    let order = [
+        shown(1, 1, Stage::Saved),
+        // Presented for the first, and not saved yet.
+        shown(1, 2, Stage::Unsaved),
+        // A logout that found the first; it ends the second too.
+        shown(2, 1, Stage::Removed),
+        // A login after it, or the second saved before it.
+        shown(3, 2, Stage::Saved),
+        shown(3, 3, Stage::Unsaved),
+        shown(3, 3, Stage::Saved),
+        shown(4, 3, Stage::Removed),
+    ];
+    for (newer, this) in order.iter().enumerate() {
+        for (older, other) in order.iter().enumerate() {
+            assert_eq!(this.replaces(other), newer >= older, "{this:?} for {other:?}");
+        }
+    }
+    let (record, _) = after(Expiry::Unknown, []);
+    assert_eq!(Shown::of(&record), shown(1, 1, Stage::Saved));
+    let remove = Operation::Remove { session: SessionId::from_random(2), expect: SESSION };
+    assert_eq!(Shown::of(&after(Expiry::Unknown, [remove]).0), shown(2, 1, Stage::Removed));
+    assert_eq!(Shown::unsaved(&mine()), shown(1, 2, Stage::Unsaved));
+}

@@ -1,0 +1,20 @@
+//! What building a request costs, and what a whole refresh costs the caller's thread, beside its parts.
+
+#[cfg(unix)]
+mod builds;
+#[cfg(unix)]
+mod json;
+#[cfg(unix)]
+mod refreshes;
+
+#[cfg(unix)]
+fn main() {
+    let mut table = rampauth_bench::table::Table::from_arguments();
+    builds::measure(&mut table);
+    refreshes::measure(&mut table);
+    // A benchmark is no test: a busy machine must not turn it red.
+    println!("\n{} over their bound", table.over());
+}
+
+#[cfg(not(unix))]
+fn main() {}
