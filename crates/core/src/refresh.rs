@@ -16,7 +16,8 @@ pub trait Refresh: Send + Sync {
     /// Exchanges the current tokens for new ones: exactly one request, or none when [`Error::outcome`] says
     /// [`NotSent`](crate::Outcome::NotSent). Never retries.
     ///
-    /// The returned set is complete: a refresh token that the provider did not replace is in it again.
+    /// The returned set is complete: a refresh token that the provider did not replace is in it again. The keeper takes one that
+    /// lacks a token for one in which that token is as before, as far as it can still be used.
     ///
     /// # Errors
     ///

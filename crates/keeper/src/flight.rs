@@ -15,7 +15,7 @@ use crate::keeper::random;
 use crate::metrics;
 use crate::process::Need;
 use crate::protocol::AttemptRef;
-use crate::record::StoredTokens;
+use crate::record::{StoredTokens, TokenDigest};
 use crate::session::Inner;
 
 #[derive(Default)]
@@ -29,6 +29,8 @@ pub(crate) struct Flight {
     floor: Option<(Instant, Error)>,
     /// Tokens that were granted and that the store has not taken yet.
     unsaved: Option<Unsaved>,
+    /// An access token that readers saw, that the provider rejected, and of which the record does not know yet.
+    rejected: Option<TokenDigest>,
     /// When a refresh that found nothing to do yet wants to look again.
     look_again: Option<SystemTime>,
 }
@@ -182,9 +184,10 @@ impl Inner {
         self.keeper.schedule.wake_at(at, now, self);
     }
 
+    /// Another login begins anew.
     pub(crate) fn forget_failures(&self) {
         if let Some(flight) = &mut *self.flight().0 {
-            (flight.failures, flight.floor) = (0, None);
+            (flight.failures, flight.floor, flight.rejected) = (0, None, None);
         }
     }
 }
@@ -204,7 +207,7 @@ impl Drop for Flying {
         let flight = guard.get();
         flight.landing = None;
         // What is not needed until the next refresh is freed.
-        if flight.failures == 0 && flight.unsaved.is_none() {
+        if flight.failures == 0 && flight.unsaved.is_none() && flight.rejected.is_none() {
             *guard.0 = None;
         }
     }
@@ -219,6 +222,14 @@ impl FlightGuard<'_> {
 
     pub(crate) fn unsaved(&mut self) -> &mut Option<Unsaved> {
         &mut self.get().unsaved
+    }
+
+    pub(crate) fn rejected(&self) -> Option<TokenDigest> {
+        self.0.as_ref().and_then(|flight| flight.rejected)
+    }
+
+    pub(crate) fn set_rejected(&mut self, access: Option<TokenDigest>) {
+        self.get().rejected = access;
     }
 
     pub(crate) fn look_again_at(&mut self, time: SystemTime) {

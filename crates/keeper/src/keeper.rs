@@ -15,6 +15,7 @@ use crate::event::{Event, EventKind, Events};
 use crate::key::SessionKey;
 use crate::metrics;
 use crate::record::OwnerId;
+use crate::registry::Registry;
 use crate::schedule::Schedule;
 use crate::sealing::SealingKeys;
 use crate::session::{Inner, Session};
@@ -28,7 +29,7 @@ use crate::wall::WallClock;
 /// out or panics changes nothing about them.
 #[derive(Clone)]
 pub struct Keeper {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// What all sessions of a keeper have in common.
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     /// Cancelled at shutdown: nothing new is presented from then on.
     pub(crate) closing: CancellationToken,
     pub(crate) schedule: Schedule<Inner>,
+    pub(crate) sessions: Registry,
     events: broadcast::Sender<Event>,
 }
 
@@ -92,6 +94,10 @@ impl Keeper {
 
     /// The session of this key, refreshed by `provider`. What the store holds of it is read now.
     ///
+    /// Keep one and clone it: that costs nothing, where this reads the store. While a handle on the key's session is alive in
+    /// this keeper, another one that is asked for shares it, its refresh and its tokens; the `provider` that comes with it is
+    /// dropped, and the first one stays.
+    ///
     /// An `Arc<dyn Refresh>` is shared as it is; anything else is held once per session.
     ///
     /// # Errors
@@ -101,15 +107,25 @@ impl Keeper {
         Session::open(Arc::clone(&self.shared), key, shared(provider)).await
     }
 
-    /// What happens to all sessions from now on.
+    /// What happens to all sessions from now on; what happened before is not told again. Read them all along: a reader that
+    /// falls behind by more than 1,024 loses the oldest, and with an [`EventKind::Unclaimed`] the tokens in it.
     pub fn events(&self) -> Events {
         Events(self.shared.events.subscribe())
     }
 
     /// Starts no refresh any more and waits for those in flight, until their answers are saved or their doubt is journalled.
+    /// Then it tries to save what the store has not taken so far, a few times and for no longer than two
+    /// [`save_deadline`](KeeperBuilder::save_deadline)s. What is not saved then is told once more as
+    /// [`EventKind::SaveFailed`] and stays readable through [`Session::tokens`]; asked again, it tries again.
     pub async fn shutdown(&self) {
         self.shared.closing.cancel();
         self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+        for session in self.shared.sessions.held() {
+            // All at once: each of them may have to wait for the store.
+            let save = async move { session.save_before_the_end().await };
+            self.shared.tasks.spawn_on(save, &self.shared.runtime);
+        }
         self.shared.tasks.wait().await;
     }
 }
@@ -161,13 +177,14 @@ impl KeeperBuilder {
     }
 
     /// Refreshes only when a caller asks for it, never because it is time: for a program that ends after one question. Tokens
-    /// that could not be saved are saved with the next refresh that is asked for.
+    /// that could not be saved are saved with the next refresh that is asked for, or at [`Keeper::shutdown`].
     pub fn on_demand(mut self) -> Self {
         self.on_demand = true;
         self
     }
 
-    /// Starts the keeper on the current tokio runtime.
+    /// Starts the keeper on the current tokio runtime, whose time has to be enabled (`enable_time` or `enable_all`): the first
+    /// use of a clock panics otherwise.
     ///
     /// # Errors
     ///
@@ -190,6 +207,7 @@ impl KeeperBuilder {
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
             schedule: Schedule::new(!self.on_demand),
+            sessions: Registry::default(),
             events: broadcast::channel(1_024).0,
         });
         if self.on_demand {

@@ -16,6 +16,8 @@ pub mod process;
 pub mod protocol;
 mod record;
 mod refresher;
+mod registry;
+mod rejection;
 mod reseal;
 mod saving;
 mod schedule;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rampauth_core::{Error, ErrorKind, Outcome, Refresh as _, TokenSet};
+use rampauth_core::{Error, ErrorKind, Outcome, Presents, Refresh as _, TokenSet};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::decision;
@@ -15,6 +15,7 @@ use crate::payload;
 use crate::process::{self, Need, Opened, Plan};
 use crate::protocol::{Answer, AttemptRef, Conclusion, Operation};
 use crate::record::{AttemptId, LastError, Record, State};
+use crate::saving::Presented;
 use crate::sealing::Unreadable;
 use crate::session::{Inner, out_of_protocol};
 
@@ -57,6 +58,7 @@ impl Inner {
                 self.keeper.tell(&self.key, record.generation, EventKind::RefreshFailed(error.clone()));
                 return Err(error);
             }
+            let record = self.with_rejection(record).await?;
             match self.next_step(&record, need) {
                 Plan::Rest => return Ok(()),
                 Plan::Wait(time) => {
@@ -172,18 +174,24 @@ impl Inner {
         if !in_time {
             metrics::claim_lost(&self.key);
         }
-        if !in_time || self.keeper.closing.is_cancelled() {
-            let reason = "the claim is too old for a request, so nothing was sent";
-            let error = Error::new(ErrorKind::Unreachable, Outcome::NotSent, ACTION, reason);
-            return self.fail(&claim, error).await;
+        let hindrance = match self.keeper.closing.is_cancelled() {
+            true => Some((ErrorKind::Internal, "the keeper is shutting down, so nothing was sent")),
+            false if in_time => None,
+            false => Some((ErrorKind::Unreachable, "the claim is too old for a request, so nothing was sent")),
+        };
+        if let Some((kind, reason)) = hindrance {
+            return self.fail(&claim, Error::new(kind, Outcome::NotSent, ACTION, reason)).await;
         }
         let sent_at = self.keeper.clock.wall();
-        let answer = self.call(tokens).await;
+        let presented = Presented { record, tokens: &tokens, sent_at };
+        let answer = self.call(tokens.clone()).await;
         metrics::refreshed(&self.key, answer.as_ref().map_or_else(|it| it.outcome().as_str(), |_| metrics::GRANTED));
         match answer {
-            Ok(granted) => self.grant(&claim, &granted, sent_at).await,
+            Ok(granted) => self.grant(&claim, &granted, &presented).await,
             Err(error) => {
-                if let Some(unsaved) = error.salvage().and_then(|tokens| self.held(attempt, tokens, sent_at)) {
+                let renews_itself = self.provider.policy().presents == Presents::AccessToken;
+                let salvage = error.salvage().filter(|tokens| renews_itself || tokens.refresh_token.is_some());
+                if let Some(unsaved) = salvage.and_then(|tokens| self.held(attempt, tokens, &presented)) {
                     self.save(unsaved, doubtful).await?;
                     return Err(error);
                 }
@@ -210,18 +218,27 @@ impl Inner {
         }
     }
 
-    async fn grant(self: &Arc<Self>, claim: &Claim, granted: &TokenSet, sent_at: SystemTime) -> Result<(), Error> {
-        let Some(unsaved) = self.held(claim.attempt, granted, sent_at) else {
+    async fn grant(
+        self: &Arc<Self>,
+        claim: &Claim,
+        granted: &TokenSet,
+        presented: &Presented<'_>,
+    ) -> Result<(), Error> {
+        let Some(unsaved) = self.held(claim.attempt, granted, presented) else {
             let reason = "the answer lacks the token that the next refresh presents";
             let error = Error::new(ErrorKind::Protocol, Outcome::Unknown, ACTION, reason);
             return self.fail(claim, error).await;
         };
         self.save(unsaved, claim.doubtful).await?;
-        if granted.access_expiry.is_known_past(self.keeper.clock.wall()) {
-            let reason = "the provider granted a token that has expired already";
-            return Err(Error::new(ErrorKind::Protocol, Outcome::Unknown, ACTION, reason));
-        }
-        Ok(())
+        // What came is saved, and asking again at once would bring nothing better.
+        let reason = match &granted.access_token {
+            None => "the provider granted no access token",
+            Some(_) if granted.access_expiry.is_known_past(self.keeper.clock.wall()) => {
+                "the provider granted a token that has expired already"
+            }
+            Some(_) => return Ok(()),
+        };
+        Err(Error::new(ErrorKind::Protocol, Outcome::Unknown, ACTION, reason))
     }
 
     /// Concludes an attempt that brought nothing. Its error is what callers are told, unless somebody else did better.

@@ -3,25 +3,69 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rampauth_core::{Error, TokenSet};
+use rampauth_core::{Error, Presents, TokenSet};
+use tokio::time::{Instant, sleep};
 
 use crate::event::{EventKind, UnclaimedTokens};
 use crate::flight::Unsaved;
 use crate::keeper::random;
-use crate::payload;
 use crate::process::Shown;
 use crate::protocol::{Answer, AttemptRef, Operation};
 use crate::record::{AttemptId, Record};
 use crate::session::{Inner, out_of_protocol};
 use crate::snapshot::Snapshot;
+use crate::{decision, payload};
+
+/// A presentation under way: what is known of the tokens that it is made with.
+pub(crate) struct Presented<'a> {
+    pub(crate) record: &'a Record,
+    pub(crate) tokens: &'a TokenSet,
+    pub(crate) sent_at: SystemTime,
+}
+
+impl Presented<'_> {
+    /// What was granted, and when its access token was asked for. Where an answer brings one token of two, the other stays what
+    /// it was: the refresh token as it was presented, the access token while it can be used.
+    fn completed(&self, granted: &TokenSet, presents: Presents) -> (TokenSet, SystemTime) {
+        let (mut tokens, current) = (granted.clone(), self.tokens);
+        if presents != Presents::RefreshToken {
+            return (tokens, self.sent_at);
+        }
+        match (&granted.access_token, &granted.refresh_token) {
+            (Some(_), None) => {
+                tokens.refresh_token.clone_from(&current.refresh_token);
+                tokens.refresh_expiry = current.refresh_expiry;
+            }
+            (None, Some(_)) if decision::is_usable(self.record, self.sent_at) => {
+                tokens.access_token.clone_from(&current.access_token);
+                tokens.access_expiry = current.access_expiry;
+                let granted_at = self.record.tokens.as_ref().map(|stored| stored.granted_at);
+                return (tokens, granted_at.unwrap_or(self.sent_at));
+            }
+            _ => {}
+        }
+        (tokens, self.sent_at)
+    }
+}
 
 impl Inner {
-    /// Granted tokens, held until the store has them.
-    pub(crate) fn held(&self, attempt: AttemptRef, granted: &TokenSet, sent_at: SystemTime) -> Option<Unsaved> {
-        let tokens = self.stored(granted, attempt.generation + 1, sent_at)?;
+    /// Granted tokens, held until the store has them; `None` when nothing came that the next refresh can present.
+    pub(crate) fn held(&self, attempt: AttemptRef, granted: &TokenSet, presented: &Presented<'_>) -> Option<Unsaved> {
+        let (granted, granted_at) = presented.completed(granted, self.provider.policy().presents);
+        let tokens = self.stored(&granted, attempt.generation + 1, granted_at)?;
         let unsaved = Unsaved { attempt, tokens };
         *self.flight().unsaved() = Some(unsaved.clone());
         Some(unsaved)
+    }
+
+    /// The last tries to save what is held, within the time of one step in the store or little more.
+    pub(crate) async fn save_before_the_end(self: &Arc<Self>) {
+        let (start, limit) = (Instant::now(), self.keeper.options.save);
+        let mut pause = limit / 8;
+        while self.save_what_is_held().await.is_err() && start.elapsed() + pause < limit {
+            sleep(pause).await;
+            pause *= 2;
+        }
     }
 
     pub(crate) async fn save_what_is_held(self: &Arc<Self>) -> Result<(), Error> {
@@ -39,6 +83,7 @@ impl Inner {
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
+                self.keeper.sessions.hold(self);
                 self.keeper.tell(&self.key, attempt.generation + 1, EventKind::SaveFailed(error.clone()));
                 if let Ok(snapshot) = Snapshot::held(attempt, &tokens, self.seal()) {
                     self.show(snapshot);
@@ -47,6 +92,7 @@ impl Inner {
             }
         };
         *self.flight().unsaved() = None;
+        self.keeper.sessions.release(self);
         let tell = |generation, kind| self.keeper.tell(&self.key, generation, kind);
         match answer {
             Answer::Saved(record) => {

@@ -40,13 +40,28 @@ pub(crate) struct Inner {
 
 impl Session {
     pub(crate) async fn open(keeper: Arc<Shared>, key: SessionKey, provider: Arc<dyn Refresh>) -> Result<Self, Error> {
-        let (slot, flight, timer) = (Slot::default(), Mutex::default(), Timer::new());
-        let inner = Arc::new(Inner { keeper, key, provider, slot, flight, timer });
+        let inner = keeper.sessions.open(key, |key| {
+            let keeper = Arc::clone(&keeper);
+            let (slot, flight, timer) = (Slot::default(), Mutex::default(), Timer::new());
+            Arc::new(Inner { keeper, key, provider, slot, flight, timer })
+        });
+        let before = inner.slot.load();
         if let Some(record) = inner.load().await? {
-            inner.adopt(&record)?;
+            match &before {
+                Some(_) => inner.adopt_newer(&record)?,
+                None => inner.adopt(&record)?,
+            }
         }
-        // What was due while no process was there is due now.
-        inner.plan(Some(inner.keeper.clock.now()));
+        let after = inner.slot.load();
+        let login = |it: &Option<Arc<Snapshot>>| it.as_ref().map(|it| it.session);
+        if login(&before) != login(&after) {
+            inner.forget_failures();
+        }
+        let due = |it: &Option<Arc<Snapshot>>| it.as_ref().map(|it| (it.shown(), it.due()));
+        if due(&before) != due(&after) {
+            // What was due while no process was there is due now.
+            inner.plan(Some(inner.keeper.clock.now()));
+        }
         Ok(Self { inner })
     }
 
@@ -194,22 +209,17 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`] when the store cannot be reached.
+    /// [`ErrorKind::Internal`] when the store cannot be reached. This process does not hand the token out any more all the same,
+    /// and tells the record before it refreshes next; other processes do not know of it until then.
     pub async fn reject(&self, token: &AccessToken) -> Result<(), Error> {
         let inner = &self.inner;
         let access = TokenDigest::of(token.expose_secret());
-        let Some(record) = inner.load().await? else { return Ok(()) };
-        inner.adopt(&record)?;
-        if record.tokens.as_ref().is_none_or(|tokens| tokens.access != Some(access)) {
-            return Ok(());
+        inner.refuse(access);
+        let noted = inner.note_rejection(access).await;
+        if inner.slot.load().is_some_and(|shown| shown.is_rejected() && shown.holds(access)) {
+            inner.plan(Some(inner.keeper.clock.now()));
         }
-        let Record { session, generation, .. } = record;
-        match inner.apply(Operation::Reject { session, generation, access }).await? {
-            Answer::Done(record) | Answer::Moved(Some(record)) => inner.adopt(&record)?,
-            _ => {}
-        }
-        inner.plan(Some(inner.keeper.clock.now()));
-        Ok(())
+        noted
     }
 }
 
@@ -236,8 +246,18 @@ impl Inner {
     }
 
     pub(crate) fn show(&self, snapshot: Snapshot) {
-        let snapshot = snapshot.read_by(&self.keeper.clock, self.slot.load().as_deref());
+        // One at a time, so that none overtakes a rejection.
+        let mut flight = self.flight();
+        let mut snapshot = snapshot.read_by(&self.keeper.clock, self.slot.load().as_deref());
+        let Some(access) = flight.rejected() else { return self.slot.publish(&Arc::new(snapshot)) };
+        let known = snapshot.is_rejected() && snapshot.holds(access);
+        if !known && snapshot.holds(access) {
+            snapshot.reject(self.keeper.clock.now());
+        }
         self.slot.publish(&Arc::new(snapshot));
+        if known || self.slot.load().is_none_or(|shown| !shown.holds(access)) {
+            flight.set_rejected(None);
+        }
     }
 
     pub(crate) async fn load(&self) -> Result<Option<Record>, Error> {
@@ -270,6 +290,7 @@ impl Timed for Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.keeper.schedule.forget(&self.timer);
+        self.keeper.sessions.close(self);
     }
 }
 

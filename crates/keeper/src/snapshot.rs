@@ -12,13 +12,14 @@ use zeroize::Zeroizing;
 use crate::moment::{Known, Moment, Second};
 use crate::process::{Shown, Stage};
 use crate::protocol::AttemptRef;
-use crate::record::{Record, SessionId, State, StoredTokens};
+use crate::record::{Record, SessionId, State, StoredTokens, TokenDigest};
 use crate::sealing::{Seal, Unreadable};
 use crate::steady::Steady;
 use crate::wall::nanoseconds;
 use crate::{decision, payload};
 
 /// One generation of one login, as it is handed out. There is one per session, so it is kept small.
+#[derive(Clone)]
 pub(crate) struct Snapshot {
     /// The access token and behind it the refresh token: wiped with the last of those who hold a part.
     text: Zeroizing<Box<str>>,
@@ -147,6 +148,25 @@ impl Snapshot {
     fn access_token(self: &Arc<Self>) -> Option<AccessToken> {
         let part = 0..self.access_end as usize;
         (!part.is_empty()).then(|| AccessToken::from_checked(SecretString::part_of(Arc::clone(self) as _, part)))
+    }
+
+    /// Whether this is its access token.
+    pub(crate) fn holds(&self, access: TokenDigest) -> bool {
+        let token = &self.text[..self.access_end as usize];
+        !token.is_empty() && TokenDigest::of(token) == access
+    }
+
+    /// Whether the provider rejected its access token.
+    pub(crate) fn is_rejected(&self) -> bool {
+        self.fresh_until == UNUSABLE && self.access_end > 0 && self.state != State::Tombstone
+    }
+
+    /// Its access token was rejected: it is not handed out, and a refresh is due if one may help.
+    pub(crate) fn reject(&mut self, now: SystemTime) {
+        self.fresh_until = UNUSABLE;
+        if matches!(self.state, State::Ready | State::Doubtful) {
+            self.due = Moment::not_after(Some(self.due().map_or(now, |due| due.min(now))));
+        }
     }
 
     /// The access token, if it may be handed out and lives past `time`.

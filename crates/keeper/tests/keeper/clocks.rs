@@ -74,6 +74,18 @@ async fn set_forward_or_asleep_a_token_is_refreshed_rather_than_handed_out_dead(
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_clock_was_set_forward_counts_once() {
+    let world = World::new().await;
+    world.provider.next((0..10_000).map(|_| Move::Fail(error(ErrorKind::Unreachable, Outcome::NotSent))));
+    pass(HEARTBEAT).await;
+    world.wall.step(100);
+    pass(LIFETIME - HEARTBEAT - Duration::from_secs(101)).await;
+    assert_eq!(world.token().await, "access-0");
+    pass(Duration::from_secs(1)).await;
+    world.session.access_token().await.expect_err("expired");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_pause_after_a_failure_goes_by_a_clock_that_nobody_sets() {
     let world = World::new().await;
     let wait = Some(Duration::from_secs(600));

@@ -188,8 +188,9 @@ async fn shutdown_lets_nothing_leave_that_was_only_claimed() {
     pass(Duration::from_secs(1)).await;
     world.keeper.shutdown().await;
     assert!(world.store.record().await.attempt.is_none(), "taken back when shutdown returns");
-    refresh.await.expect("no panic").expect_err("not sent");
-    assert_eq!(world.provider.calls(), 0);
+    let error = refresh.await.expect("no panic").expect_err("not sent");
+    assert_eq!((error.outcome(), world.provider.calls()), (Outcome::NotSent, 0));
+    assert!(error.to_string().ends_with("the keeper is shutting down, so nothing was sent"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

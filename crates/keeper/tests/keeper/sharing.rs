@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use rampauth_core::{ErrorKind, Outcome, WhenUnknown};
+use rampauth_core::{ErrorKind, Expiry, Outcome, WhenUnknown};
+use rampauth_keeper::SessionKey;
 
-use crate::support::{LIFETIME, Move, World, error, pass};
+use crate::support::{LIFETIME, Move, Provider, World, error, key, pass, tokens};
 
 #[tokio::test(start_paused = true)]
 async fn a_herd_makes_one_call_and_shares_its_answer() {
@@ -130,4 +131,68 @@ async fn a_caller_waits_for_the_process_that_holds_the_claim_under_every_policy(
         let steps = world.store.steps() - before;
         assert!((60..=250).contains(&steps), "{steps} steps in nine seconds, {when_unknown:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_handles_on_a_key_share_one_session_however_they_were_asked_for() {
+    let mut world = World::new().await;
+    let second = world.keeper.session(key(), world.provider.clone()).await.expect("a session");
+    assert_eq!(second.try_access_token().expect("fresh").expose_secret(), "access-0");
+    world.provider.next([Move::GrantAfter(Duration::from_secs(5))]);
+    let before = world.store.steps();
+    let (one, two) = tokio::join!(world.session.refresh(), second.refresh());
+    one.expect("refreshed");
+    two.expect("refreshed");
+    assert_eq!((world.provider.calls(), world.store.steps() - before), (1, 3), "one look, one begin, one commit");
+    assert_eq!(second.try_access_token().expect("fresh").expose_secret(), "access-1");
+    assert_eq!(world.session.try_access_token().expect("fresh").expose_secret(), "access-1");
+    assert_eq!(world.happened(), ["refreshed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_sessions_each_is_its_own() {
+    let world = World::new().await;
+    let mut sessions = Vec::new();
+    for number in 0..1_000 {
+        let key = SessionKey::parse(format!("fake/test/account/{number}")).expect("a key");
+        let session = world.keeper.session(key.clone(), world.provider.clone()).await.expect("a session");
+        assert_eq!(*session.key(), key);
+        sessions.push(session);
+    }
+    for (number, session) in sessions.into_iter().enumerate() {
+        let again = world.keeper.session(session.key().clone(), world.provider.clone()).await.expect("a session");
+        session.put(tokens(number, Expiry::At((world.clock)() + LIFETIME))).await.expect("saved");
+        assert_eq!(again.try_access_token().expect("shared").expose_secret(), format!("access-{number}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_asked_for_again_has_what_the_store_has_now() {
+    let mut world = World::new().await;
+    let (_keeper, other) = world.another_process().await;
+    other.refresh().await.expect("refreshed");
+    let second = world.keeper.session(key(), world.provider.clone()).await.expect("a session");
+    assert_eq!(second.try_access_token().expect("fresh").expose_secret(), "access-1");
+    assert_eq!(world.session.try_access_token().expect("fresh").expose_secret(), "access-1");
+    assert_eq!(world.happened(), ["adopted"]);
+    // Another login is not kept waiting for what failed before it.
+    world.provider.next([Move::Fail(
+        error(ErrorKind::RateLimited, Outcome::Refused).with_retry_after(Some(Duration::from_secs(3_000))),
+    )]);
+    world.session.refresh().await.expect_err("not now");
+    other.put(tokens(9, Expiry::At((world.clock)() + LIFETIME))).await.expect("a login");
+    world.keeper.session(key(), world.provider.clone()).await.expect("a session");
+    pass(LIFETIME * 85 / 100).await;
+    assert!(world.session.try_access_token().is_some_and(|token| token.expose_secret() != "access-9"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_last_handle_is_gone_is_opened_anew() {
+    let World { keeper, session, provider, store, clock, .. } = World::new().await;
+    drop(session);
+    let another = Provider::new(move || clock());
+    let session = keeper.session(key(), another.clone()).await.expect("a session");
+    session.refresh().await.expect("refreshed");
+    assert_eq!((provider.calls(), another.presented()), (0, vec!["refresh-0".to_owned()]));
+    assert_eq!(store.record().await.generation, 2);
 }

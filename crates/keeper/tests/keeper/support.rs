@@ -59,6 +59,8 @@ pub(crate) enum Move {
     GrantAfter(Duration),
     /// A new pair whose access token lives for this long.
     GrantUntil(Duration),
+    /// Grants exactly this.
+    Answer(TokenSet),
     /// Grants, and the answer is lost.
     LoseAnswer,
     Panic,
@@ -140,6 +142,7 @@ impl Refresh for Provider {
                 Ok(self.pair(number))
             }
             Move::GrantUntil(lifetime) => Ok(tokens(number, Expiry::At((self.clock)() + lifetime))),
+            Move::Answer(tokens) => Ok(tokens),
             Move::Fail(error) => Err(error),
             Move::FailAfter(wait, error) => {
                 tokio::time::sleep(wait).await;
@@ -260,7 +263,11 @@ impl Fragile {
     }
 
     pub(crate) async fn record(&self) -> Record {
-        self.store().load(&key()).await.expect("a store in order").expect("a record")
+        self.record_of(&key()).await
+    }
+
+    pub(crate) async fn record_of(&self, key: &SessionKey) -> Record {
+        self.store().load(key).await.expect("a store in order").expect("a record")
     }
 }
 

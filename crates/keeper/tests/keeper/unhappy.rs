@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rampauth_core::{Error, ErrorKind, Expiry, Outcome, RefreshToken, TokenSet, WhenUnknown};
+use rampauth_core::{AccessToken, Error, ErrorKind, Expiry, Outcome, RefreshToken, TokenSet, WhenUnknown};
 use rampauth_keeper::State;
 
 use crate::support::{LIFETIME, Move, World, error, pass, tokens};
@@ -96,9 +96,84 @@ async fn a_contract_breaking_answer_that_brings_a_refresh_token_is_saved_too() {
     let record = world.store.record().await;
     assert_eq!((record.state, record.generation), (State::Ready, 2));
     assert!(record.tokens.expect("tokens").payload.expose_secret().contains("rescued"));
-    pass(Duration::from_secs(10)).await;
+    world.session.refresh().await.expect("refreshed");
     assert_eq!(world.token().await, "access-2");
     assert_eq!(world.provider.presented(), ["refresh-0", "rescued"]);
+}
+
+/// A contract-breaking answer that brought nothing but this refresh token.
+fn rescued() -> Move {
+    Move::Fail(error(ErrorKind::Protocol, Outcome::Unknown).with_salvage(Some(refresh_token_alone())))
+}
+
+fn refresh_token_alone() -> TokenSet {
+    TokenSet::new().with_refresh_token(RefreshToken::new("rescued").expect("a token"), Expiry::Unknown)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_an_access_token_leaves_the_one_in_use_as_it_is() {
+    for answer in [rescued(), Move::Answer(refresh_token_alone())] {
+        let world = World::new().await;
+        let before = world.store.record().await.tokens.expect("tokens");
+        pass(LIFETIME / 4).await;
+        world.provider.next([answer.clone()]);
+        let error = world.session.refresh().await.expect_err("broken");
+        assert_eq!(error.kind(), ErrorKind::Protocol);
+        assert_eq!(world.token().await, "access-0", "{answer:?}");
+        let after = world.store.record().await.tokens.expect("tokens");
+        assert_eq!((after.access, after.access_expiry), (before.access, before.access_expiry));
+        assert_eq!(after.granted_at, before.granted_at, "its lifetime counts from when it was asked for");
+        assert_ne!(after.presents, before.presents);
+        // And it is refreshed when it is due, with what came.
+        pass(LIFETIME * 6 / 10).await;
+        assert_eq!(world.token().await, "access-2");
+        assert_eq!(world.provider.presented(), ["refresh-0", "rescued"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_an_access_token_does_not_bring_a_dead_one_back() {
+    let world = World::new().await;
+    let token = world.session.access_token().await.expect("a token");
+    world.provider.next([rescued()]);
+    world.session.reject(&token).await.expect("noted");
+    assert_eq!(world.session.access_token().await.expect_err("rejected").kind(), ErrorKind::Protocol);
+    assert!(world.store.record().await.tokens.expect("tokens").access.is_none());
+
+    let world = World::new().await;
+    world.keeper.shutdown().await;
+    pass(LIFETIME).await;
+    let (_keeper, other) = world.another_process().await;
+    world.provider.next([rescued()]);
+    assert_eq!(other.access_token().await.expect_err("expired").kind(), ErrorKind::Protocol);
+    assert!(world.store.record().await.tokens.expect("tokens").access.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_a_refresh_token_is_kept_with_the_one_that_was_presented() {
+    let world = World::new().await;
+    let access = AccessToken::new("access-alone").expect("a token");
+    let expiry = Expiry::At((world.clock)() + LIFETIME);
+    world.provider.next([Move::Answer(TokenSet::new().with_access_token(access, expiry))]);
+    world.session.refresh().await.expect("refreshed");
+    assert_eq!(world.token().await, "access-alone");
+    let record = world.store.record().await;
+    assert_eq!((record.state, record.generation), (State::Ready, 2));
+    world.session.refresh().await.expect("refreshed");
+    assert_eq!(world.provider.presented(), ["refresh-0", "refresh-0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_brings_nothing_leaves_a_doubt() {
+    let mut world = World::new().await;
+    let salvage = TokenSet::new().with_access_token(AccessToken::new("stray").expect("a token"), Expiry::Unknown);
+    let broken = error(ErrorKind::Protocol, Outcome::Unknown).with_salvage(Some(salvage));
+    world.provider.next([Move::Answer(TokenSet::new()), Move::Fail(broken)]);
+    world.session.refresh().await.expect_err("nothing came");
+    world.session.refresh().await.expect_err("nothing that settles it");
+    let record = world.store.record().await;
+    assert_eq!((record.state, record.generation), (State::Doubtful, 1));
+    assert_eq!(world.happened(), ["doubtful", "doubtful"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,54 @@
+//! An access token that the provider rejected: out of readers' hands at once, and in the record as soon as the store takes it.
+
+use std::sync::Arc;
+
+use rampauth_core::Error;
+
+use crate::protocol::{Answer, Operation};
+use crate::record::{Record, TokenDigest};
+use crate::session::Inner;
+use crate::snapshot::Snapshot;
+
+impl Inner {
+    /// Hands this access token out no more, if it is the one that readers see, and makes a refresh due.
+    pub(crate) fn refuse(&self, access: TokenDigest) {
+        let mut flight = self.flight();
+        let shown = self.slot.load().filter(|shown| shown.holds(access) && !shown.is_rejected());
+        let Some(shown) = shown else { return };
+        flight.set_rejected(Some(access));
+        let mut snapshot = Snapshot::clone(&shown);
+        snapshot.reject(self.keeper.clock.now());
+        self.slot.publish(&Arc::new(snapshot));
+    }
+
+    /// Looks whether the record's own access token is this one, and writes the rejection into it if so.
+    pub(crate) async fn note_rejection(&self, access: TokenDigest) -> Result<(), Error> {
+        let Some(record) = self.load().await? else { return Ok(()) };
+        self.adopt(&record)?;
+        self.reject_in(record, access).await.map(drop)
+    }
+
+    /// The record once it knows of a rejection of which only this process knew.
+    pub(crate) async fn with_rejection(&self, record: Record) -> Result<Record, Error> {
+        let rejected = self.flight().rejected();
+        match rejected {
+            Some(access) => self.reject_in(record, access).await,
+            None => Ok(record),
+        }
+    }
+
+    async fn reject_in(&self, record: Record, access: TokenDigest) -> Result<Record, Error> {
+        let own = record.tokens.as_ref().is_some_and(|tokens| tokens.access == Some(access));
+        if !own || record.rejected == Some(access) {
+            return Ok(record);
+        }
+        let Record { session, generation, .. } = record;
+        match self.apply(Operation::Reject { session, generation, access }).await? {
+            Answer::Done(record) | Answer::Moved(Some(record)) => {
+                self.adopt(&record)?;
+                Ok(record)
+            }
+            _ => Ok(record),
+        }
+    }
+}
