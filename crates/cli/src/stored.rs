@@ -147,9 +147,9 @@ impl Stored {
         while let Some(event) = self.events.try_next() {
             tracing::debug!(key = %event.key, generation = event.generation, event = ?event.kind, "the keeper says");
             match event.kind {
-                EventKind::SaveFailed(error) => unsaved = Some(error),
+                EventKind::SaveFailed(error) => (unsaved, outcome) = (Some(error), Outcome::Unknown),
                 EventKind::Unclaimed(_) => outcome = Outcome::Unknown,
-                EventKind::Refreshed | EventKind::Settled | EventKind::Adopted => unsaved = None,
+                EventKind::Refreshed | EventKind::Settled | EventKind::Adopted | EventKind::Orphaned => unsaved = None,
                 _ => {}
             }
         }

@@ -160,7 +160,7 @@ impl Log {
             EventKind::Removed => say!(info, "removed"),
             other => say!(info, "{other:?}"),
         }
-        if matches!(kind, EventKind::Refreshed | EventKind::Settled | EventKind::Adopted) {
+        if matches!(kind, EventKind::Refreshed | EventKind::Settled | EventKind::Adopted | EventKind::Orphaned) {
             self.unsaved.remove(key.as_str());
         }
     }
