@@ -1,7 +1,10 @@
 //! The name of a session in a store.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
+use arrayvec::ArrayString;
 use rampauth_core::Error;
 
 /// `provider/environment/account`, or `provider/environment/account/subject`: which session is meant, the same in every
@@ -9,8 +12,15 @@ use rampauth_core::Error;
 ///
 /// Keys are printed in logs, status and metrics, so they hold no secret and no personal data: the subject is an opaque id of
 /// the caller's, never an e-mail address. Each part is 1 to 64 letters, digits, `.`, `_`, `-` or `:`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionKey(Box<str>);
+#[derive(Clone)]
+pub struct SessionKey(Text);
+
+/// There is a key in every session, and most are short: those take no allocation of their own.
+#[derive(Clone)]
+enum Text {
+    Short(ArrayString<39>),
+    Long(Box<str>),
+}
 
 impl SessionKey {
     /// Checks and takes a key as it is printed.
@@ -32,25 +42,73 @@ impl SessionKey {
             }
             Some(_) => refuse("each part is 1 to 64 letters, digits, `.`, `_`, `-` or `:`"),
             // A copy of just this length: a text that shrinks in place keeps what room it had.
-            None => Ok(Self(Box::from(&*key))),
+            None => Ok(Self(ArrayString::from(&key).map_or_else(|_| Text::Long(Box::from(&*key)), Text::Short))),
         }
     }
 
     /// The key as it is printed.
     pub fn as_str(&self) -> &str {
-        &self.0
+        match &self.0 {
+            Text::Short(key) => key,
+            Text::Long(key) => key,
+        }
+    }
+}
+
+impl PartialEq for SessionKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for SessionKey {}
+
+impl PartialOrd for SessionKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for SessionKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl Hash for SessionKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SessionKey").field(&self.as_str()).finish()
     }
 }
 
 impl fmt::Display for SessionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_keys_and_long_ones_are_compared_alike() {
+        let key = |length| SessionKey::parse(format!("a/b/{}", "c".repeat(length))).expect("a key");
+        // 39 characters are held in place and 40 are not.
+        let keys: Vec<_> = [34, 35, 36, 60].map(key).into();
+        assert!(keys.is_sorted() && size_of::<SessionKey>() == 48);
+        for (one, other) in keys.iter().zip([34, 35, 36, 60].map(key)) {
+            assert_eq!((one, one.as_str()), (&other, other.as_str()));
+        }
+        assert!(SessionKey::parse("a/b/d").expect("a key") > keys[3]);
+        assert_eq!(format!("{:?}", SessionKey::parse("a/b/c").expect("a key")), r#"SessionKey("a/b/c")"#);
+    }
 
     #[test]
     fn keys_have_three_or_four_plain_parts() {
