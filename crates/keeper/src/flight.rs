@@ -139,11 +139,8 @@ impl Inner {
         let look_again = flight.look_again.take();
         let shown = self.slot.load();
         let death = shown.as_ref().and_then(|it| it.presented_expiry(self.provider.policy().presents));
-        metrics::landed(
-            &self.key,
-            flight.callers,
-            death.map(|time| time.duration_since(self.keeper.clock.wall()).unwrap_or_default()),
-        );
+        let left = death.map(|time| time.duration_since(now).unwrap_or_default());
+        metrics::landed(&self.key, flight.callers, left);
         match landed {
             Ok(()) => {
                 (flight.failures, flight.floor) = (0, None);

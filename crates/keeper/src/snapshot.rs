@@ -186,12 +186,13 @@ impl Snapshot {
         self.due.time()
     }
 
-    /// When what a refresh presents dies.
+    /// When what a refresh presents dies, by the keeper's clock.
     pub(crate) fn presented_expiry(&self, presents: Presents) -> Option<SystemTime> {
-        match presents {
-            Presents::AccessToken => self.access_expiry.time(),
-            _ => self.refresh_expiry.time(),
-        }
+        let expiry = match presents {
+            Presents::AccessToken => self.access_expiry,
+            _ => self.refresh_expiry,
+        };
+        expiry.later(self.ahead).time()
     }
 }
 

@@ -9,6 +9,7 @@ use rampauth_keeper::metrics::{
     ADOPTED, CALLERS, CLAIM_WAITS, CLAIMS_LOST, ENVIRONMENT, LOGIN_NEEDED, ORPHANED, OUTCOME, PROVIDER, REFRESHES,
     SAVE_FAILURES, SECONDS_LEFT, UNCLAIMED,
 };
+use rampauth_keeper::{Operation, SessionId};
 
 use crate::support::{LIFETIME, Move, Step, World, error, pass, tokens};
 
@@ -36,11 +37,12 @@ impl Recording {
             assert_eq!(labels.len(), if key.name() == REFRESHES { 3 } else { 2 }, "{labels:?}");
             let name = labels.get(OUTCOME).map_or(key.name().to_owned(), |outcome| format!("{} {outcome}", key.name()));
             let values: Vec<f64> = match value {
+                DebugValue::Counter(0) => Vec::new(),
                 DebugValue::Counter(count) => vec![count as f64],
                 DebugValue::Histogram(values) => values.into_iter().map(Into::into).collect(),
                 DebugValue::Gauge(_) => panic!("there is no gauge"),
             };
-            if values.iter().any(|value| name == CALLERS || *value != 0.0) {
+            if !values.is_empty() {
                 moved.insert(name, values);
             }
         }
@@ -166,18 +168,50 @@ async fn a_claim_that_is_lost_is_counted_and_nothing_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_claim_that_ended_before_anything_was_sent_is_counted() {
+    let recording = Recording::start();
+    let within = Duration::from_secs(3_600);
+    let world = World::with(|provider| provider.when_unknown(WhenUnknown::Promptly { within })).await;
+    world.provider.next([Move::LoseAnswer]);
+    world.session.refresh().await.expect_err("lost");
+    recording.moved();
+    // A login comes in just as the doubt is claimed.
+    let record = world.store.record().await;
+    let (session, expect) = (SessionId::from_random(7), Some(record.session));
+    let login = Operation::Put { session, expect, tokens: record.tokens.expect("tokens") };
+    world.store.after_the_next_begin(move || vec![login]);
+    world.session.settle().await.expect("there is no doubt left");
+    recording.assert_moved("a login", &[(CLAIMS_LOST, &[1.0]), (ADOPTED, &[1.0]), (CALLERS, &[1.0])]);
+    assert_eq!(world.provider.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_rest_of_a_refresh_tokens_life_is_measured_at_each_landing() {
     let recording = Recording::start();
     let world = World::new().await;
-    let mut login = tokens(0, Expiry::At((world.clock)() + LIFETIME));
-    login.refresh_expiry = Expiry::At((world.clock)() + 3 * LIFETIME);
-    world.session.put(login).await.expect("saved");
-    pass(LIFETIME / 2).await;
-    world.provider.next([Move::Fail(error(ErrorKind::RateLimited, Outcome::Refused))]);
-    world.session.refresh().await.expect_err("failed");
-    let left = (LIFETIME * 5 / 2).as_secs_f64();
-    let moved = [(&*refreshes("refused"), &[1.0][..]), (CALLERS, &[1.0]), (SECONDS_LEFT, &[left])];
-    recording.assert_moved("failed", &moved);
+    let login = async |refresh_lifetime| {
+        let mut login = tokens(0, Expiry::At((world.clock)() + LIFETIME));
+        login.refresh_expiry = Expiry::At((world.clock)() + refresh_lifetime);
+        world.session.put(login).await.expect("saved");
+    };
+    let fail = async |left: Duration| {
+        world.provider.next([Move::Fail(error(ErrorKind::RateLimited, Outcome::Refused))]);
+        world.session.refresh().await.expect_err("failed");
+        let left = left.as_secs_f64();
+        let moved = [(&*refreshes("refused"), &[1.0][..]), (CALLERS, &[1.0]), (SECONDS_LEFT, &[left])];
+        recording.assert_moved("failed", &moved);
+    };
+    login(3 * LIFETIME).await;
+    pass(LIFETIME / 4).await;
+    // A clock that is set back gives it no more.
+    world.wall.step(-3_600);
+    pass(LIFETIME / 4).await;
+    fail(LIFETIME * 5 / 2).await;
     world.session.refresh().await.expect("refreshed");
     recording.assert_moved("nobody knows", &[(&refreshes("granted"), &[1.0]), (CALLERS, &[1.0])]);
+    login(LIFETIME / 2).await;
+    for (wait, left) in [(LIFETIME / 4, LIFETIME / 4), (LIFETIME / 3, Duration::ZERO)] {
+        pass(wait).await;
+        fail(left).await;
+    }
 }
