@@ -140,6 +140,8 @@ mod tests {
             Some(EPOCH + Duration::from_secs(1))
         );
         assert_eq!(Second::not_after(None).time(), None);
+        let past_the_last = EPOCH + Duration::from_secs(u64::from(u32::MAX) + 7);
+        assert_eq!(Second::not_after(Some(past_the_last)).time(), Some(EPOCH + Duration::from_secs(u32::MAX.into())));
         let later = |time| Moment::not_after(time).later(5).time();
         assert_eq!((later(Some(time)), later(None)), (Some(time + Duration::from_secs(5)), None));
     }
@@ -150,5 +152,7 @@ mod tests {
             let (moment, known) = Moment::of(expiry);
             assert_eq!(moment.expiry(known), expiry);
         }
+        let (moment, known) = Moment::of(Expiry::At(EPOCH + Duration::from_nanos(1_999)));
+        assert_eq!(moment.expiry(known), Expiry::At(EPOCH + Duration::from_micros(1)), "no longer than it lives");
     }
 }

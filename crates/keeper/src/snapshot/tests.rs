@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use rampauth_core::Expiry;
@@ -7,6 +7,7 @@ use super::*;
 
 /// Fewer where an interpreter runs it.
 const GENERATIONS: u64 = if cfg!(miri) { 60 } else { 20_000 };
+const WRITERS: usize = 2;
 const READERS: usize = if cfg!(miri) { 3 } else { 6 };
 
 /// Tokens that name their generation, at a length that differs from the neighbours'.
@@ -33,11 +34,11 @@ fn generation(token: &TokenRef<'_>) -> u64 {
 
 #[test]
 fn readers_never_go_back_and_what_they_hold_stays_whole() {
-    let (slot, next) = (Slot::default(), AtomicU64::new(1));
+    let (slot, next, writers) = (Slot::default(), AtomicU64::new(1), AtomicUsize::new(WRITERS));
     slot.publish(&picture(0));
     thread::scope(|scope| {
         // Each publishes what it drew, so that the older of two often comes later.
-        for _ in 0..2 {
+        for _ in 0..WRITERS {
             scope.spawn(|| {
                 loop {
                     let generation = next.fetch_add(1, Ordering::Relaxed);
@@ -46,6 +47,7 @@ fn readers_never_go_back_and_what_they_hold_stays_whole() {
                     }
                     slot.publish(&picture(generation));
                 }
+                writers.fetch_sub(1, Ordering::Release);
             });
         }
         for _ in 0..READERS {
@@ -53,9 +55,11 @@ fn readers_never_go_back_and_what_they_hold_stays_whole() {
                 // More at once than a thread has free guards for: the last ones are counted references.
                 let (mut held, mut owned, mut seen) = (Vec::new(), None, 0);
                 while seen < GENERATIONS {
+                    let all_published = writers.load(Ordering::Acquire) == 0;
                     let reference = slot.read(0).expect("fresh for ever");
                     let newer = generation(&reference);
                     assert!(newer >= seen, "{newer} after {seen}");
+                    assert!(newer == GENERATIONS || !all_published, "{newer} is what is left");
                     seen = newer;
                     if seen % 10 == 0 {
                         owned = Some((seen, reference.to_owned()));
@@ -88,7 +92,7 @@ fn a_picture_is_small_and_gives_back_what_it_was_made_of() {
         .with_refresh_token(refresh.clone(), Expiry::Assumed(at));
     let alone = TokenSet::new().with_refresh_token(refresh, Expiry::At(at));
     let about = About { state: State::Doubtful, due: Some(at), ..about(u128::MAX, 7) };
-    for tokens in [both, alone, TokenSet::new().with_access_token(access, Expiry::Unknown), TokenSet::new()] {
+    for tokens in [both.clone(), alone, TokenSet::new().with_access_token(access, Expiry::Unknown), TokenSet::new()] {
         let picture = Arc::new(Snapshot::new(&tokens, None, &about));
         let back = picture.tokens();
         let texts = |set: &TokenSet| {
@@ -99,6 +103,8 @@ fn a_picture_is_small_and_gives_back_what_it_was_made_of() {
         assert_eq!((back.access_expiry, back.refresh_expiry), (tokens.access_expiry, tokens.refresh_expiry));
         assert_eq!((picture.due(), picture.granted_at.time(), picture.session.get()), (Some(at), None, u128::MAX));
     }
+    let due = Some(at - Duration::from_nanos(1));
+    assert_eq!(Snapshot::new(&both, None, &About { due, ..about }).due(), Some(at), "a refresh is never early");
 }
 
 #[test]

@@ -86,6 +86,18 @@ async fn what_the_clock_was_set_forward_counts_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_another_process_brought_after_the_clock_was_set_back_lives_as_long_as_ever() {
+    let world = World::new().await;
+    let (_keeper, other) = world.another_process().await;
+    pass(LIFETIME / 2).await;
+    world.wall.step(-HOUR);
+    pass(HEARTBEAT).await;
+    other.refresh().await.expect("refreshed");
+    let long = world.session.access_token_for(LIFETIME * 9 / 10).await.expect("a token");
+    assert_eq!((long.expose_secret(), world.provider.calls()), ("access-1", 1), "it needs no refresh of its own");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_pause_after_a_failure_goes_by_a_clock_that_nobody_sets() {
     let world = World::new().await;
     let wait = Some(Duration::from_secs(600));
