@@ -316,6 +316,8 @@ async fn plain_http_goes_to_this_machine_alone() {
     // The way there is open: it is the address that was refused.
     let error = get(&client, &format!("https://provider.test:{port}/")).await.expect_err("no TLS");
     assert_eq!((error.failure(), server.connections()), (TransportFailure::Unreachable, 1));
+    let error = get(&client, &format!("http://provider.test:{port}/")).await.expect_err("plain after all");
+    assert_eq!((error.failure(), server.connections()), (TransportFailure::Unusable, 1));
 }
 
 #[test]
