@@ -77,7 +77,7 @@ fn check(token: &str) -> Result<(), &'static str> {
     if token.len() > MAX_TOKEN_LENGTH {
         return Err("it is longer than 65,536 bytes");
     }
-    // To the end, legal or not: that takes a tenth of the time.
+    // To the end, legal or not: without a way out half-way many bytes are looked at in one step.
     if !token.bytes().fold(true, |legal, byte| legal & (0x20..=0x7e).contains(&byte)) {
         return Err("it holds a character other than printable ASCII (a line break, perhaps)");
     }
