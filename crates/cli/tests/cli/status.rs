@@ -44,8 +44,9 @@ fn every_session_is_a_row_with_all_members() {
         kit.import(profile).output();
     }
     // Neither secrets nor the provider are needed.
-    std::fs::remove_file(kit.home.path().join("secret.txt")).expect("the secret");
-    std::fs::remove_file(kit.home.path().join("api-key.txt")).expect("the secret");
+    for secret in ["secret.txt", "api-key.txt", "sealing.key"] {
+        std::fs::remove_file(kit.home.path().join(secret)).expect("the secret");
+    }
     let document = kit.home.run(&["status", "--json"]).done().json();
     for (row, (profile, provider)) in
         document["sessions"].as_array().expect("rows").iter().zip([("card", "alix-card"), ("user", "transak-user")])
@@ -75,6 +76,26 @@ fn every_session_is_a_row_with_all_members() {
         assert!(table.contains(text), "{text}: {table}");
     }
     assert_eq!(sandbox.events().len(), 0);
+}
+
+#[test]
+fn a_claim_lasts_as_long_as_the_configuration_has_it() {
+    let server = ScriptedServer::start(Script::Stalled);
+    let home = Home::hastily_stored_at(&server.url());
+    home.run(&["import", "card"]).stdin(TOKENS).done().output();
+    let mut refresh = home.run(&["refresh", "card"]).into_command();
+    let mut refresh = refresh.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts");
+    let row = loop {
+        let row = session(&home);
+        if row["state"] == "refreshing" {
+            break row;
+        }
+        assert!(refresh.try_wait().expect("a state").is_none(), "it ended: {row}");
+    };
+    refresh.kill().and_then(|()| refresh.wait()).expect("it ends");
+    let time = |value: &Value| value.as_str().and_then(|time| time.parse::<jiff::Timestamp>().ok()).expect("a time");
+    let lasts = time(&row["claimedUntil"]).as_second() - time(&row["attempt"]["since"]).as_second();
+    assert_eq!(lasts, 30 + 5 + 2, "the profile's timeout and some slack, and twice the store's");
 }
 
 #[test]
