@@ -149,7 +149,7 @@ impl Stored {
             match event.kind {
                 EventKind::SaveFailed(error) => (unsaved, outcome) = (Some(error), Outcome::Unknown),
                 EventKind::Unclaimed(_) => outcome = Outcome::Unknown,
-                EventKind::Refreshed | EventKind::Settled | EventKind::Adopted | EventKind::Orphaned => unsaved = None,
+                kind if is_saved(&kind) => unsaved = None,
                 _ => {}
             }
         }
@@ -158,6 +158,12 @@ impl Stored {
             None => result.map_err(|error| said_by_the_store(error, outcome)),
         }
     }
+}
+
+/// Whether there is nothing unsaved of a session any more once this has happened.
+pub(crate) fn is_saved(kind: &EventKind) -> bool {
+    use EventKind::{Adopted, Orphaned, Refreshed, Removed, Settled};
+    matches!(kind, Refreshed | Settled | Adopted | Orphaned | Removed)
 }
 
 /// Writes tokens that the store did not take to a file, and says so.

@@ -325,13 +325,14 @@ impl Inner {
         }
     }
 
-    /// As [`adopt`](Self::adopt), and tells of a generation that somebody else brought.
+    /// As [`adopt`](Self::adopt), and tells of what somebody else did: newer tokens, or a logout.
     pub(crate) fn adopt_newer(self: &Arc<Self>, record: &Record) -> Result<(), Error> {
         let shown = self.slot.load();
         let newer = shown.is_none_or(|it| it.session != record.session || it.generation < record.generation);
         self.adopt(record)?;
         if newer {
-            self.keeper.tell(&self.key, record.generation, EventKind::Adopted);
+            let ended = record.state == State::Tombstone;
+            self.keeper.tell(&self.key, record.generation, if ended { EventKind::Removed } else { EventKind::Adopted });
         }
         Ok(())
     }

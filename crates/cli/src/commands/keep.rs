@@ -160,7 +160,7 @@ impl Log {
             EventKind::Removed => say!(info, "removed"),
             other => say!(info, "{other:?}"),
         }
-        if matches!(kind, EventKind::Refreshed | EventKind::Settled | EventKind::Adopted | EventKind::Orphaned) {
+        if stored::is_saved(&kind) {
             self.unsaved.remove(key.as_str());
         }
     }

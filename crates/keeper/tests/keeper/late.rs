@@ -71,6 +71,17 @@ async fn a_logout_ends_what_was_never_saved_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_logout_elsewhere_is_told_as_one() {
+    let mut world = World::new().await;
+    let (_keeper, elsewhere) = world.another_process().await;
+    elsewhere.remove().await.expect("removed");
+    let error = world.session.refresh().await.expect_err("removed");
+    assert_eq!(error.kind(), ErrorKind::LoginNeeded);
+    assert_eq!(world.happened(), ["removed"]);
+    assert!(world.session.try_access_token().is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_doubtful_token_is_not_presented_once_its_successor_is_stored() {
     let within = Duration::from_secs(3_600);
     let world = World::with(|provider| provider.when_unknown(WhenUnknown::Promptly { within })).await;
