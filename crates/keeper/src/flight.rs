@@ -3,10 +3,7 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use futures_util::FutureExt as _;
-use futures_util::future::Shared;
 use rampauth_core::{Error, ErrorKind, Outcome};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
@@ -17,11 +14,11 @@ use crate::process::Need;
 use crate::protocol::AttemptRef;
 use crate::record::{StoredTokens, TokenDigest};
 use crate::session::Inner;
+use crate::single_flight::{Airport, Awaited, UnderWay};
 
 #[derive(Default)]
 pub(crate) struct Flight {
-    /// The refresh under way, if its result is not there yet.
-    landing: Option<Awaited>,
+    under_way: UnderWay<Landing>,
     /// How many callers wait for it.
     callers: u32,
     failures: u32,
@@ -36,15 +33,6 @@ pub(crate) struct Flight {
 }
 
 pub(crate) type Landing = Result<(), Error>;
-
-/// A landing that any number of callers wait for.
-type Awaited = Shared<oneshot::Receiver<Landing>>;
-
-/// A refresh under way. However it ends, the next one can start and those who wait are woken.
-struct Flying {
-    inner: Arc<Inner>,
-    result: Option<oneshot::Sender<Landing>>,
-}
 
 /// A grant on its way into the store.
 #[derive(Clone)]
@@ -91,27 +79,14 @@ impl Inner {
         }
     }
 
-    fn take_off(self: &Arc<Self>, need: Need) -> Result<Awaited, Error> {
+    fn take_off(self: &Arc<Self>, need: Need) -> Result<Awaited<Landing>, Error> {
         let mut guard = self.flight();
-        let flight = guard.get();
-        if let Some(landing) = &flight.landing {
-            flight.callers += u32::from(need != Need::Ahead);
-            return Ok(landing.clone());
-        }
-        if self.keeper.closing.is_cancelled() {
-            let reason = "the keeper is shutting down";
-            return Err(Error::new(ErrorKind::Internal, Outcome::NotSent, "refresh the tokens", reason));
-        }
-        if let (Some((until, error)), false) = (&flight.floor, need.is_a_persons()) {
-            if Instant::now() < *until {
-                return Err(error.clone());
-            }
-        }
-        let (result, landing) = oneshot::channel();
-        let landing = landing.shared();
-        flight.landing = Some(landing.clone());
-        flight.callers = u32::from(need != Need::Ahead);
-        let flying = Flying { inner: Arc::clone(self), result: Some(result) };
+        let Flight { under_way, callers, floor, .. } = guard.get();
+        let (landing, flying) = under_way.join_or_start(self, || self.may_start(need, floor.as_ref()))?;
+        *callers = if flying.is_some() { 0 } else { *callers } + u32::from(need != Need::Ahead);
+        // A runtime that is gone lets go of a flight at once.
+        drop(guard);
+        let Some(flying) = flying else { return Ok(landing) };
         let span = tracing::info_span!(
             target: "rampauth_keeper",
             "refresh",
@@ -121,14 +96,25 @@ impl Inner {
             outcome = Empty
         );
         let refresh = async move {
-            let landed = flying.inner.refresh(need).await;
+            let landed = flying.airport.refresh(need).await;
             Span::current()
                 .record("outcome", landed.as_ref().map_or_else(|error| error.outcome().as_str(), |()| "done"));
-            flying.inner.land(&landed);
+            flying.airport.land(&landed);
             flying.end(landed);
         };
         self.keeper.tasks.spawn_on(refresh.instrument(span), &self.keeper.runtime);
         Ok(landing)
+    }
+
+    fn may_start(&self, need: Need, floor: Option<&(Instant, Error)>) -> Result<(), Error> {
+        if self.keeper.closing.is_cancelled() {
+            let reason = "the keeper is shutting down";
+            return Err(Error::new(ErrorKind::Internal, Outcome::NotSent, "refresh the tokens", reason));
+        }
+        match floor {
+            Some((until, error)) if !need.is_a_persons() && Instant::now() < *until => Err(error.clone()),
+            _ => Ok(()),
+        }
     }
 
     /// Notes the result, and when to look again: a failure stands for a while, longer with each one after it.
@@ -189,20 +175,13 @@ impl Inner {
     }
 }
 
-impl Flying {
-    fn end(mut self, landed: Landing) {
-        let result = self.result.take();
-        // First the next one can start, then those who wait may ask for it. Nobody has to.
-        drop(self);
-        result.map(|result| result.send(landed).ok());
-    }
-}
+impl Airport for Inner {
+    type Landing = Landing;
 
-impl Drop for Flying {
-    fn drop(&mut self) {
-        let mut guard = self.inner.flight();
+    fn note(&self, end: impl FnOnce(&mut UnderWay<Landing>)) {
+        let mut guard = self.flight();
         let flight = guard.get();
-        flight.landing = None;
+        end(&mut flight.under_way);
         // What is not needed until the next refresh is freed.
         if flight.failures == 0 && flight.unsaved.is_none() && flight.rejected.is_none() {
             *guard.0 = None;

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::moment::{Known, Moment, Second};
 use crate::process::{Shown, Stage};
 use crate::protocol::AttemptRef;
+use crate::publish::{Place, publish};
 use crate::record::{Record, SessionId, State, StoredTokens, TokenDigest};
 use crate::sealing::{Seal, Unreadable};
 use crate::steady::Steady;
@@ -218,10 +219,7 @@ impl Slot {
 
     /// Hangs up a newer picture; an older one is let go.
     pub(crate) fn publish(&self, snapshot: &Arc<Snapshot>) {
-        self.0.rcu(|current| match current {
-            Some(current) if !snapshot.shown().replaces(&current.shown()) => Some(Arc::clone(current)),
-            _ => Some(Arc::clone(snapshot)),
-        });
+        publish(&self.0, snapshot, |new, current| new.shown().replaces(&current.shown()));
     }
 
     /// The access token without a copy, if it is fresh now; in nanoseconds since 1970.
@@ -230,6 +228,18 @@ impl Slot {
         let guard = self.0.load();
         guard.as_ref().filter(|snapshot| now < snapshot.fresh_until)?;
         Some(TokenRef { guard, slot: PhantomData })
+    }
+}
+
+impl<T> Place<T> for ArcSwapOption<T> {
+    fn load(&self) -> Option<Arc<T>> {
+        self.load_full()
+    }
+
+    fn swap(&self, current: &Option<Arc<T>>, new: &Arc<T>) -> Result<(), Option<Arc<T>>> {
+        let found = Guard::into_inner(self.compare_and_swap(current, Some(Arc::clone(new))));
+        let swapped = found.as_ref().map(Arc::as_ptr) == current.as_ref().map(Arc::as_ptr);
+        if swapped { Ok(()) } else { Err(found) }
     }
 }
 

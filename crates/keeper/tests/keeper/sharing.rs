@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rampauth_core::{ErrorKind, Expiry, Outcome, WhenUnknown};
 use rampauth_keeper::SessionKey;
+use tokio::runtime::Builder;
 
 use crate::support::{LIFETIME, Move, Provider, World, error, key, pass, tokens};
 
@@ -90,6 +91,26 @@ async fn a_panicking_provider_wakes_every_waiter_with_an_error_and_leaves_a_doub
     assert_eq!(world.token().await, "access-0");
     pass(Duration::from_secs(30)).await;
     assert_eq!(world.happened(), ["settled"]);
+}
+
+#[test]
+fn a_refresh_whose_runtime_is_gone_is_an_error_for_each_who_asks() {
+    let (sender, errors) = std::sync::mpsc::channel();
+    // On a thread of its own: it was a wait for ever once.
+    std::thread::spawn(move || {
+        let runtime =
+            |paused| Builder::new_current_thread().enable_all().start_paused(paused).build().expect("a runtime");
+        let built_on = runtime(true);
+        let world = built_on.block_on(World::new());
+        drop(built_on);
+        for _ in 0..2 {
+            sender.send(runtime(false).block_on(world.session.refresh())).expect("somebody listens");
+        }
+    });
+    for _ in 0..2 {
+        let error = errors.recv_timeout(Duration::from_secs(30)).expect("a result").expect_err("nothing can run");
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Internal, Outcome::Unknown));
+    }
 }
 
 #[tokio::test(start_paused = true)]
