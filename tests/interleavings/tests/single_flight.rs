@@ -126,7 +126,7 @@ fn callers(ends: &'static [End]) {
         })
         .collect();
     drop(session.take_off());
-    drop(session.take_off().1.now_or_never());
+    session.take_off().1.now_or_never();
     for caller in waiting {
         caller.join().expect("a caller");
     }
