@@ -46,7 +46,7 @@ fn shown(generation: u64, stage: Stage) -> Arc<Shown> {
     Arc::new(Shown { session: SessionId::from_random(1), generation, stage })
 }
 
-/// Each list is published by one thread, beside one that reads. The newest of all stays, and no thread ever sees an older one
+/// Each list is published by one thread, and another one reads. The newest of all stays, and no thread ever sees an older one
 /// than before, least of all than its own.
 fn race(lists: &[&[(u64, Stage)]], looks: usize) {
     let slot = Arc::new(Slot::default());
@@ -62,18 +62,15 @@ fn race(lists: &[&[(u64, Stage)]], looks: usize) {
             }
         }));
     }
-    let reader = Arc::clone(&slot);
-    threads.push(thread::spawn(move || {
-        let mut seen: Option<Arc<Shown>> = None;
-        for _ in 0..looks {
-            let next = reader.load();
-            if let Some(seen) = &seen {
-                let next = next.as_ref().expect("something hung there");
-                assert!(next.replaces(seen), "{next:?} after {seen:?}");
-            }
-            seen = next;
+    let mut seen: Option<Arc<Shown>> = None;
+    for _ in 0..looks {
+        let next = slot.load();
+        if let Some(seen) = &seen {
+            let next = next.as_ref().expect("something hung there");
+            assert!(next.replaces(seen), "{next:?} after {seen:?}");
         }
-    }));
+        seen = next;
+    }
     for thread in threads {
         thread.join().expect("a thread");
     }
