@@ -80,6 +80,8 @@ impl Inner {
     }
 
     fn take_off(self: &Arc<Self>, need: Need) -> Result<Awaited<Landing>, Error> {
+        // From before the question whether it may start, so that a shutdown waits for what starts.
+        let _counted = self.keeper.tasks.token();
         let mut guard = self.flight();
         let Flight { under_way, callers, floor, .. } = guard.get();
         let (landing, flying) = under_way.join_or_start(self, || self.may_start(need, floor.as_ref()))?;
