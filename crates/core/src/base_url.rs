@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use http::Uri;
-use http::uri::Scheme;
+use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 
 use crate::Error;
 
@@ -13,7 +13,13 @@ const ACTION: &str = "read the base URL";
 /// The address that a provider's paths are appended to: `https://host[:port][/prefix]`, or the same with `http` where
 /// the host is `localhost`, `[::1]` or in `127.0.0.0/8`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct BaseUrl(String);
+pub struct BaseUrl {
+    text: String,
+    scheme: Scheme,
+    authority: Authority,
+    /// What stands before a call's path, without a slash at its end.
+    prefix: String,
+}
 
 impl BaseUrl {
     /// Checks and takes a base URL. A path is kept as a prefix; a slash at its end makes no difference.
@@ -51,7 +57,9 @@ impl BaseUrl {
         if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS {
             return refuse("its scheme is neither https nor http");
         }
-        Ok(Self(format!("{scheme}://{authority}{}", uri.path().trim_end_matches('/'))))
+        let prefix = uri.path().trim_end_matches('/').to_owned();
+        let text = format!("{scheme}://{authority}{prefix}");
+        Ok(Self { text, scheme: scheme.clone(), authority: authority.clone(), prefix })
     }
 
     /// The URL of a path below this one; `path` starts with a slash.
@@ -60,19 +68,28 @@ impl BaseUrl {
     ///
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the two make no URL.
     pub fn join(&self, path: &str) -> Result<Uri, Error> {
-        let url = [&self.0, path].concat();
-        Uri::try_from(url).map_err(|_| Error::config(ACTION, "it makes no URL with the call's path"))
+        let no_url = || Error::config(ACTION, "it makes no URL with the call's path");
+        // Put together of its parts: parsing all of it anew is a good part of what building a request costs.
+        let path = match self.prefix.as_str() {
+            "" => PathAndQuery::try_from(path),
+            prefix => PathAndQuery::try_from([prefix, path].concat()),
+        };
+        let mut parts = Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(path.map_err(|_| no_url())?);
+        Uri::from_parts(parts).map_err(|_| no_url())
     }
 
     /// The URL as text, without a slash at its end.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
 impl fmt::Debug for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BaseUrl({})", self.0)
+        write!(f, "BaseUrl({})", self.text)
     }
 }
 
