@@ -68,6 +68,20 @@ impl SqliteStore {
         self.run("set aside", Some(key), move |steps| steps.set_aside(&wanted, session)).await
     }
 
+    /// Empties the file's log, in which what records held before stays until it comes round: after sealing tokens that were stored
+    /// unsealed, for instance. `false` when another process is reading an older state all the while: then the log stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::load`].
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method is for one lifetime, the closure for all"
+    )]
+    pub async fn empty_log(&self) -> Result<bool, StoreError> {
+        self.run("empty the log", None, |steps| steps.empty_log()).await
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         action: &'static str,

@@ -156,6 +156,13 @@ impl<'c> Steps<'c> {
         Ok(keys)
     }
 
+    /// Moves the log into the file and cuts it to nothing; whether that could be done.
+    pub(crate) fn empty_log(&mut self) -> Result<bool, Trouble> {
+        self.check()?;
+        let busy: bool = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        Ok(!busy)
+    }
+
     /// That the file is the one that was opened, and that no newer version has taken it over since.
     fn check(&mut self) -> Result<(), Trouble> {
         self.file.check_in_place()?;

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use rampauth_core::{Error, Outcome};
-use rampauth_keeper::{ResealReport, SessionKey};
+use rampauth_keeper::{ResealReport, SealingKeys, SessionKey};
+use rampauth_store_sqlite::SqliteStore;
 use serde::Serialize;
 
 use crate::config::Config;
@@ -24,9 +25,7 @@ pub(crate) async fn run(path: &Path, json: bool) -> Result<(), Error> {
     let config = Config::load(path)?;
     let keys = config.sealing_keys()?;
     let report = match stored::find(&config)? {
-        Some(store) => rampauth_keeper::reseal(&store, &keys)
-            .await
-            .map_err(|error| stored::said_by_the_store(error, Outcome::NotSent))?,
+        Some(store) => reseal(&store, &keys).await?,
         None => ResealReport::default(),
     };
     let ResealReport { resealed, current, failed, .. } = report;
@@ -40,6 +39,18 @@ pub(crate) async fn run(path: &Path, json: bool) -> Result<(), Error> {
     }
     let said = format!("sealed anew with key {id}: {}; sealed with it already: {}", resealed.len(), current.len());
     output::line(&said, Outcome::NotSent)
+}
+
+async fn reseal(store: &SqliteStore, keys: &SealingKeys) -> Result<ResealReport, Error> {
+    let report = rampauth_keeper::reseal(store, keys).await;
+    let report = report.map_err(|error| stored::said_by_the_store(error, Outcome::NotSent))?;
+    // What was sealed with an older key, or not at all, is not to be found in the log either.
+    if !store.empty_log().await.map_err(|error| stored::unusable(&error))? {
+        tracing::warn!(
+            "another process reads the store: its log may hold older bytes until `rampauth reseal` is run again"
+        );
+    }
+    Ok(report)
 }
 
 fn names(keys: &[SessionKey]) -> Vec<&str> {

@@ -165,19 +165,29 @@ fn keys_are_changed_while_everything_can_be_read() {
 
 #[test]
 fn what_is_unsealed_is_sealed_by_reseal() {
-    let home = home_with("", "http://127.0.0.1:9");
+    const AT: &str = "http://127.0.0.1:9";
+    let home = home_with("store_timeout_seconds = 1", AT);
     home.run(&["import", "card"]).stdin(TOKENS).done();
-    assert!(records(home.path()).contains("r-1"));
-    home.write("rampauth.toml", format!("{SEALED}{}", profiles("http://127.0.0.1:9")));
+    // Somebody who has the file open, and reads what it is now.
+    let other = home.database();
+    other.execute_batch("BEGIN; SELECT count(*) FROM session").expect("a reader");
+    home.write("rampauth.toml", format!("{SEALED}store_timeout_seconds = 1\n{}", profiles(AT)));
     assert_eq!(home.run(&["token", "card"]).done().output(), "a-1\n");
-    assert_eq!(
-        home.run(&["reseal"]).done().output(),
-        format!("sealed anew with key {ID}: 1; sealed with it already: 0\n")
-    );
+    let done = home.run(&["reseal"]).done();
+    assert!(done.stderr.contains("its log may hold older bytes"), "{}", done.stderr);
+    assert_eq!(done.stdout, format!("sealed anew with key {ID}: 1; sealed with it already: 0\n"));
     let document = home.run(&["token", "card", "--json"]).done().json();
     assert_eq!(document["accessToken"], "a-1");
     let records = records(home.path());
     assert!(records.contains(ID) && !records.contains("r-1") && !records.contains("a-1"), "{records}");
+    assert!(holds(&files(home.path()), "r-1"), "for the reader, who still sees it");
+    other.execute_batch("COMMIT").expect("the reader's end");
+    assert_eq!(
+        home.run(&["reseal"]).done().output(),
+        format!("sealed anew with key {ID}: 0; sealed with it already: 1\n")
+    );
+    let bytes = files(home.path());
+    assert!(holds(&bytes, ID) && !holds(&bytes, "r-1"), "neither in the file nor in its log");
 }
 
 #[test]
