@@ -11,7 +11,7 @@ use rampauth_core::{
 use crate::config::{Config, Email, Lang};
 use crate::sign::{card_string_to_sign, on_off_ramp_string_to_sign, response_string_to_sign};
 use crate::token::{CardCredential, CardTokens, OnOffRampCredential, OnOffRampTokens};
-use crate::wire;
+use crate::wire::{self, Frame};
 
 const CARD: &str = "refresh the Alix card tokens";
 const ON_OFF_RAMP: &str = "refresh the Alix on/off-ramp tokens";
@@ -27,7 +27,7 @@ pub struct CardClient {
     user_email: Option<Email>,
     http: Arc<dyn HttpClient>,
     clock: Arc<dyn Clock>,
-    signature: Arc<OnceLock<SecretString>>,
+    frame: Arc<OnceLock<Frame>>,
 }
 
 impl CardClient {
@@ -48,7 +48,7 @@ impl CardClient {
             user_email: None,
             http: Arc::new(http),
             clock: Arc::new(SystemClock),
-            signature: Arc::new(OnceLock::new()),
+            frame: Arc::new(OnceLock::new()),
         }
     }
 
@@ -76,8 +76,8 @@ impl CardClient {
         credential.check_alive(self.clock.now(), CARD)?;
         let Config { partner_code, secret_key, .. } = &self.config;
         let string_to_sign = || card_string_to_sign(partner_code, secret_key);
-        let signature = sign_once(&self.config, &self.signature, string_to_sign, CARD).await?;
-        let request = wire::card_request(&self.config, signature, credential.token(), self.user_email.as_ref())?;
+        let frame = sign_once(&self.config, &self.frame, string_to_sign, CARD).await?;
+        let request = wire::card_request(&self.config, frame, credential.token(), self.user_email.as_ref())?;
         let answer = Answer::receive(&*self.http, &*self.clock, request, CARD).await?;
         wire::read_tokens(&answer, credential, None)
     }
@@ -135,7 +135,7 @@ impl OnOffRampClient {
     /// The session of the person with this e-mail address, which is signed as given and never sent. The vendor does not
     /// say whose e-mail it means; it is the end user's on its other pages.
     pub fn session(&self, email: Email) -> OnOffRampSession {
-        OnOffRampSession { client: self.clone(), email, signature: Arc::new(OnceLock::new()) }
+        OnOffRampSession { client: self.clone(), email, frame: Arc::new(OnceLock::new()) }
     }
 
     /// Whether `signature` (base64) is Alix's over an answer to this partner, by the key of
@@ -152,7 +152,7 @@ impl OnOffRampClient {
 pub struct OnOffRampSession {
     client: OnOffRampClient,
     email: Email,
-    signature: Arc<OnceLock<SecretString>>,
+    frame: Arc<OnceLock<Frame>>,
 }
 
 impl OnOffRampSession {
@@ -167,28 +167,28 @@ impl OnOffRampSession {
         let OnOffRampClient { config, lang, provider_key, http, clock } = &self.client;
         credential.check_alive(clock.now(), ON_OFF_RAMP)?;
         let string_to_sign = || on_off_ramp_string_to_sign(&config.partner_code, &self.email, &config.secret_key);
-        let signature = sign_once(config, &self.signature, string_to_sign, ON_OFF_RAMP).await?;
-        let request = wire::on_off_ramp_request(config, signature, credential.token(), *lang)?;
+        let frame = sign_once(config, &self.frame, string_to_sign, ON_OFF_RAMP).await?;
+        let request = wire::on_off_ramp_request(config, frame, credential.token(), *lang)?;
         let answer = Answer::receive(&**http, &**clock, request, ON_OFF_RAMP).await?;
         let signed_by_alix = |signature: &str| self.client.verify_response(signature) == Some(true);
         wire::read_tokens(&answer, credential, provider_key.as_ref().map(|_| &signed_by_alix as _))
     }
 }
 
-/// Signs at the first call and remembers: the string to sign never changes.
+/// Signs at the first call and remembers what a body has of it: the string to sign never changes.
 async fn sign_once<'a>(
     config: &Config,
-    signature: &'a OnceLock<SecretString>,
+    frame: &'a OnceLock<Frame>,
     string_to_sign: impl Fn() -> SecretString,
     action: &'static str,
-) -> Result<&'a SecretString, Error> {
-    if let Some(signature) = signature.get() {
-        return Ok(signature);
+) -> Result<&'a Frame, Error> {
+    if let Some(frame) = frame.get() {
+        return Ok(frame);
     }
     let string_to_sign = string_to_sign();
     let made = config.signer.sign(string_to_sign.expose_secret().as_bytes()).await;
     let made = made.map_err(|error| error.with_action(action))?;
-    Ok(signature.get_or_init(|| made.to_base64()))
+    Ok(frame.get_or_init(|| Frame::new(config, &made.to_base64())))
 }
 
 #[async_trait]

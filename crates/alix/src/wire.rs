@@ -8,7 +8,7 @@ use rampauth_core::{
     AccessToken, Answer, Error, ErrorKind, Expiry, Granted, Outcome, RefreshCredential, RefreshToken, SecretString,
     SessionKind, TokenSet, request,
 };
-use serde::Serialize;
+use serde_json::json;
 
 use crate::config::{Config, Email, Lang};
 use crate::error::{error_code, with_details};
@@ -19,22 +19,40 @@ const CARD_PATH: &str = "/api/v2/auth/refresh-token";
 /// Alix docs, "Refresh Token" of the on/off-ramp API, read 2026-11.
 const ON_OFF_RAMP_PATH: &str = "/api/v2/user-order/refresh-token";
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RefreshBody<'a> {
-    partner_code: &'a str,
-    refresh_token: &'a str,
-    signature: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_email: Option<&'a str>,
+/// A refresh's body but for the token: all else of it stays the same, and most of it is the signature.
+pub(crate) struct Frame {
+    before: SecretString,
+    after: SecretString,
 }
 
-impl RefreshBody<'_> {
-    /// How long it is at most, unless something is escaped: a text that grows leaves copies of the token behind.
-    fn room(&self) -> usize {
-        const NAMES: usize = r#"{"partnerCode":"","refreshToken":"","signature":"","userEmail":""}"#.len();
-        let email = self.user_email.map_or(0, str::len);
-        NAMES + self.partner_code.len() + self.refresh_token.len() + self.signature.len() + email
+impl Frame {
+    pub(crate) fn new(config: &Config, signature: &SecretString) -> Self {
+        let partner_code = json!(config.partner_code.as_str());
+        // Base64 has nothing to escape.
+        let after = [r#","signature":""#, signature.expose_secret(), r#"""#].concat();
+        Self {
+            before: SecretString::new(format!(r#"{{"partnerCode":{partner_code},"refreshToken":"#)),
+            after: SecretString::new(after),
+        }
+    }
+
+    fn around(&self, token: &RefreshToken, user_email: Option<&Email>) -> Result<Bytes, Error> {
+        const USER_EMAIL: &str = r#","userEmail":"#;
+        let (token, user_email) = (token.expose_secret(), user_email.map(Email::expose_secret));
+        let (before, after) = (self.before.expose_secret(), self.after.expose_secret());
+        // With room for all of it unless something is escaped: a text that grows leaves copies of the token behind.
+        let room = before.len() + after.len() + token.len() + user_email.map_or(0, str::len) + USER_EMAIL.len() + 5;
+        let mut text = Vec::with_capacity(room);
+        let no_form = |_| Error::input("build the request", "a value has no JSON form");
+        text.extend_from_slice(before.as_bytes());
+        serde_json::to_writer(&mut text, token).map_err(no_form)?;
+        text.extend_from_slice(after.as_bytes());
+        if let Some(user_email) = user_email {
+            text.extend_from_slice(USER_EMAIL.as_bytes());
+            serde_json::to_writer(&mut text, user_email).map_err(no_form)?;
+        }
+        text.push(b'}');
+        Ok(Bytes::from(text))
     }
 }
 
@@ -42,52 +60,30 @@ impl RefreshBody<'_> {
 /// e-mail beside it only when asked for.
 pub(crate) fn card_request(
     config: &Config,
-    signature: &SecretString,
+    frame: &Frame,
     token: &RefreshToken,
     user_email: Option<&Email>,
 ) -> Result<Request<Bytes>, Error> {
-    refresh_request(config, CARD_PATH, None, &body(config, signature, token, user_email))
+    refresh_request(config, CARD_PATH, frame.around(token, user_email)?)
 }
 
 /// An on/off-ramp refresh. `lang` is optional and left out by default.
 pub(crate) fn on_off_ramp_request(
     config: &Config,
-    signature: &SecretString,
+    frame: &Frame,
     token: &RefreshToken,
     lang: Option<Lang>,
 ) -> Result<Request<Bytes>, Error> {
-    refresh_request(config, ON_OFF_RAMP_PATH, lang, &body(config, signature, token, None))
-}
-
-fn body<'a>(
-    config: &'a Config,
-    signature: &'a SecretString,
-    token: &'a RefreshToken,
-    user_email: Option<&'a Email>,
-) -> RefreshBody<'a> {
-    RefreshBody {
-        partner_code: config.partner_code.as_str(),
-        refresh_token: token.expose_secret(),
-        signature: signature.expose_secret(),
-        user_email: user_email.map(Email::expose_secret),
-    }
-}
-
-fn refresh_request(
-    Config { base_url, .. }: &Config,
-    path: &str,
-    lang: Option<Lang>,
-    body: &RefreshBody<'_>,
-) -> Result<Request<Bytes>, Error> {
-    let mut text = Vec::with_capacity(body.room());
-    serde_json::to_writer(&mut text, body)
-        .map_err(|_| Error::input("build the request", "a value has no JSON form"))?;
-    let mut request = request(Method::POST, base_url.join(path)?, USER_AGENT, Bytes::from(text));
-    let headers = request.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut request = refresh_request(config, ON_OFF_RAMP_PATH, frame.around(token, None)?)?;
     if let Some(lang) = lang {
-        headers.insert("lang", HeaderValue::from_static(lang.as_str()));
+        request.headers_mut().insert("lang", HeaderValue::from_static(lang.as_str()));
     }
+    Ok(request)
+}
+
+fn refresh_request(config: &Config, path: &str, body: Bytes) -> Result<Request<Bytes>, Error> {
+    let mut request = request(Method::POST, config.base_url.join(path)?, USER_AGENT, body);
+    request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(request)
 }
 

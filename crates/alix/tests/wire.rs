@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 use common::{Canned, card, config, email, now, on_off_ramp};
 use rampauth_alix::{
     CardClient, CardCredential, CardTokens, Email, Error, Expiry, Lang, OnOffRampClient, OnOffRampCredential,
-    RsaVerifyingKey, Signature, Signer, TokenSet,
+    PartnerCode, RsaVerifyingKey, Signature, Signer, TokenSet,
 };
 use rampauth_test_kit::keys;
 
@@ -41,6 +41,24 @@ async fn card_request_with_the_email_of_the_vendors_table() {
     let client = card(&format!("{BASE}/prefix/"), http.clone()).with_user_email(email());
     client.refresh(&credential()).await.expect("granted");
     insta::assert_snapshot!(http.request());
+}
+
+/// A body is put together of parts, and what a JSON text has to escape is escaped in each.
+#[tokio::test]
+async fn what_has_to_be_escaped_is() {
+    let (odd, at) = (r#"a"b\c"#, r#"a"b\c@example.com"#);
+    let http = Canned::new(200, CARD_SAMPLE);
+    let mut config = config(BASE);
+    config.partner_code = PartnerCode::new(odd).expect("a partner code");
+    let client = CardClient::with_http_client(config, http.clone()).with_clock(now);
+    let client = client.with_user_email(Email::new(at).expect("an e-mail address"));
+    client.refresh(&CardCredential::new(odd).expect("a token")).await.expect("granted");
+    let request = http.request();
+    let (_, body) = request.split_once("\n\n").expect("a body");
+    let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
+    let members: Vec<_> = ["partnerCode", "refreshToken", "userEmail"].map(|name| &body[name]).into();
+    assert_eq!(members, [odd, odd, at]);
+    assert_eq!(body.as_object().map(serde_json::Map::len), Some(4), "and the signature");
 }
 
 #[tokio::test]
