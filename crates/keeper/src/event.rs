@@ -78,6 +78,24 @@ pub enum EventKind {
     Removed,
 }
 
+impl EventKind {
+    /// The kind's name for logs and counters, in snake case.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Refreshed => "refreshed",
+            Self::Adopted => "adopted",
+            Self::RefreshFailed(_) => "refresh_failed",
+            Self::Doubtful { .. } => "doubtful",
+            Self::Settled => "settled",
+            Self::LoginNeeded => "login_needed",
+            Self::SaveFailed(_) => "save_failed",
+            Self::Orphaned => "orphaned",
+            Self::Unclaimed(_) => "unclaimed",
+            Self::Removed => "removed",
+        }
+    }
+}
+
 /// Tokens that belong to no session any more. `Debug` shows nothing of them.
 #[derive(Clone)]
 pub struct UnclaimedTokens(pub(crate) TokenSet);

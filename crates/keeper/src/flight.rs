@@ -14,7 +14,7 @@ use crate::process::Need;
 use crate::protocol::AttemptRef;
 use crate::record::{StoredTokens, TokenDigest};
 use crate::session::Inner;
-use crate::single_flight::{Airport, Awaited, UnderWay};
+use crate::single_flight::{Awaited, Host, UnderWay};
 
 #[derive(Default)]
 pub(crate) struct Flight {
@@ -98,10 +98,10 @@ impl Inner {
             outcome = Empty
         );
         let refresh = async move {
-            let landed = flying.airport.refresh(need).await;
+            let landed = flying.host.refresh(need).await;
             Span::current()
                 .record("outcome", landed.as_ref().map_or_else(|error| error.outcome().as_str(), |()| "done"));
-            flying.airport.land(&landed);
+            flying.host.land(&landed);
             flying.end(landed);
         };
         self.keeper.tasks.spawn_on(refresh.instrument(span), &self.keeper.runtime);
@@ -177,7 +177,7 @@ impl Inner {
     }
 }
 
-impl Airport for Inner {
+impl Host for Inner {
     type Landing = Landing;
 
     fn note(&self, end: impl FnOnce(&mut UnderWay<Landing>)) {

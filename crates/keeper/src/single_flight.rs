@@ -14,7 +14,7 @@ pub(crate) type Awaited<R> = Shared<oneshot::Receiver<R>>;
 pub(crate) struct UnderWay<R>(Option<Awaited<R>>);
 
 /// Who has flights, one after the other.
-pub(crate) trait Airport {
+pub(crate) trait Host {
     /// What a flight results in.
     type Landing: Clone;
 
@@ -22,20 +22,20 @@ pub(crate) trait Airport {
     fn note(&self, end: impl FnOnce(&mut UnderWay<Self::Landing>));
 }
 
-/// A flight. However it ends, the next one can start and those who wait are woken. It is not to be let go under the airport's
+/// A flight. However it ends, the next one can start and those who wait are woken. It is not to be let go under the host's
 /// lock.
-pub(crate) struct Flying<A: Airport> {
-    pub(crate) airport: Arc<A>,
-    result: Option<oneshot::Sender<A::Landing>>,
+pub(crate) struct Flying<H: Host> {
+    pub(crate) host: Arc<H>,
+    result: Option<oneshot::Sender<H::Landing>>,
 }
 
 impl<R: Clone> UnderWay<R> {
     /// Joins the flight under way. Where there is none it starts one, if that may be.
-    pub(crate) fn join_or_start<A: Airport<Landing = R>, E>(
+    pub(crate) fn join_or_start<H: Host<Landing = R>, E>(
         &mut self,
-        airport: &Arc<A>,
+        host: &Arc<H>,
         may_start: impl FnOnce() -> Result<(), E>,
-    ) -> Result<(Awaited<R>, Option<Flying<A>>), E> {
+    ) -> Result<(Awaited<R>, Option<Flying<H>>), E> {
         if let Some(landing) = &self.0 {
             return Ok((landing.clone(), None));
         }
@@ -43,12 +43,12 @@ impl<R: Clone> UnderWay<R> {
         let (result, landing) = oneshot::channel();
         let landing = landing.shared();
         self.0 = Some(landing.clone());
-        Ok((landing, Some(Flying { airport: Arc::clone(airport), result: Some(result) })))
+        Ok((landing, Some(Flying { host: Arc::clone(host), result: Some(result) })))
     }
 }
 
-impl<A: Airport> Flying<A> {
-    pub(crate) fn end(mut self, landed: A::Landing) {
+impl<H: Host> Flying<H> {
+    pub(crate) fn end(mut self, landed: H::Landing) {
         let result = self.result.take();
         // First the next one can start, then those who wait may ask for it. Nobody has to.
         drop(self);
@@ -56,9 +56,9 @@ impl<A: Airport> Flying<A> {
     }
 }
 
-impl<A: Airport> Drop for Flying<A> {
+impl<H: Host> Drop for Flying<H> {
     fn drop(&mut self) {
-        self.airport.note(|under_way| under_way.0 = None);
+        self.host.note(|under_way| under_way.0 = None);
     }
 }
 

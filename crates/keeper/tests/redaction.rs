@@ -13,8 +13,8 @@ use rampauth_core::{
     TokenSet, WhenUnknown,
 };
 use rampauth_keeper::{
-    Answer, AttemptId, AttemptRef, Event, EventKind, Keeper, MemoryStore, Operation, OwnerId, Record, Session,
-    SessionId, SessionKey, Store, StoreError, StoreErrorKind, StoredTokens, TokenDigest,
+    Answer, AttemptId, AttemptRef, Event, EventKind, Keeper, MemoryStore, Operation, OwnerId, Record, Resealed,
+    Session, SessionId, SessionKey, Store, StoreError, StoreErrorKind, StoredTokens, TokenDigest,
 };
 use rampauth_test_kit::logs::{CaptureLogs, render_error};
 use rampauth_test_kit::needle::Needle;
@@ -146,22 +146,6 @@ impl Store for Fragile {
     }
 }
 
-fn name(kind: &EventKind) -> &'static str {
-    match kind {
-        EventKind::Refreshed => "refreshed",
-        EventKind::Adopted => "adopted",
-        EventKind::RefreshFailed(_) => "refresh failed",
-        EventKind::Doubtful { .. } => "doubtful",
-        EventKind::Settled => "settled",
-        EventKind::LoginNeeded => "login needed",
-        EventKind::SaveFailed(_) => "save failed",
-        EventKind::Orphaned => "orphaned",
-        EventKind::Unclaimed(_) => "unclaimed",
-        EventKind::Removed => "removed",
-        _ => "another",
-    }
-}
-
 /// Two processes that share a store.
 struct World {
     needles: Needles,
@@ -266,16 +250,16 @@ async fn no_event_no_error_and_no_log_shows_a_token() {
             _ => {}
         }
     }
-    let seen: BTreeSet<_> = all.iter().map(|event| name(&event.kind)).collect();
+    let seen: BTreeSet<_> = all.iter().map(|event| event.kind.as_str()).collect();
     let every = [
         "adopted",
         "doubtful",
-        "login needed",
+        "login_needed",
         "orphaned",
-        "refresh failed",
+        "refresh_failed",
         "refreshed",
         "removed",
-        "save failed",
+        "save_failed",
         "settled",
         "unclaimed",
     ];
@@ -314,6 +298,9 @@ async fn no_public_type_prints_a_token() {
     };
     let put = Operation::Put { session: SessionId::from_random(3), expect: None, tokens: tokens.clone() };
     let commit = Operation::Commit { attempt, tokens: tokens.clone() };
+    let was = TokenDigest::of(tokens.payload.expose_secret());
+    let resealed = Resealed { was, payload: tokens.payload.clone(), sealed_with: None };
+    let reseal = Operation::Reseal { payloads: vec![resealed] };
     let begun = world.store.apply(&key(), begin.clone()).await.expect("an answer");
     for (what, text) in [
         ("Keeper", print(&world.keepers[0])),
@@ -326,7 +313,7 @@ async fn no_public_type_prints_a_token() {
         ("Record", print(&record)),
         ("its text", print(&text)),
         ("StoredTokens", print(&tokens)),
-        ("Operation", format!("{} {} {}", print(&begin), print(&put), print(&commit))),
+        ("Operation", [begin, put, commit, reseal].map(|it| print(&it)).concat()),
         ("Answer", print(&begun)),
         ("SessionKey", format!("{} {}", print(session.key()), session.key())),
     ] {

@@ -13,7 +13,7 @@ use shuttle::thread;
 #[path = "../../../crates/keeper/src/single_flight.rs"]
 mod single_flight;
 
-use single_flight::{Airport, Awaited, Flying, UnderWay};
+use single_flight::{Awaited, Flying, Host, UnderWay};
 
 /// How a flight ends. Its number is its result.
 #[derive(Clone, Copy)]
@@ -43,7 +43,7 @@ struct Session {
     over: AtomicU32,
 }
 
-impl Airport for Session {
+impl Host for Session {
     type Landing = Landing;
 
     fn note(&self, end: impl FnOnce(&mut UnderWay<Landing>)) {
@@ -92,7 +92,7 @@ impl Session {
 }
 
 fn fly(flying: Flying<Session>, number: u32) {
-    let session = Arc::clone(&flying.airport);
+    let session = Arc::clone(&flying.host);
     assert_eq!(session.flying.fetch_add(1, Relaxed), 0, "one flight at a time");
     thread::yield_now();
     session.flying.fetch_sub(1, Relaxed);

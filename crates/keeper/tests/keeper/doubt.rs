@@ -75,7 +75,7 @@ async fn stop_never_presents_again_and_a_login_is_needed_once_the_token_has_died
     let error = world.session.access_token().await.expect_err("dead");
     assert_eq!(error.kind(), ErrorKind::LoginNeeded);
     assert_eq!(world.provider.calls(), 1);
-    assert_eq!(world.happened(), ["doubtful", "login needed"]);
+    assert_eq!(world.happened(), ["doubtful", "login_needed"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,7 +123,7 @@ async fn not_sent_takes_its_own_presentation_back() {
     let record = world.store.record().await;
     assert!(record.state == State::Ready && record.attempt.is_none());
     assert_eq!(record.last_error.expect("noted").kind, "unreachable");
-    assert_eq!(world.happened(), ["refresh failed"]);
+    assert_eq!(world.happened(), ["refresh_failed"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -80,7 +80,7 @@ async fn refreshes_are_counted_by_outcome_and_nothing_else_moves() {
     world.provider.next([Move::Fail(error(ErrorKind::LoginNeeded, Outcome::Refused))]);
     world.session.refresh().await.expect_err("dead");
     let dead = [(&*refreshes("refused"), &[1.0][..]), (LOGIN_NEEDED, &[1.0]), (CALLERS, &[1.0])];
-    recording.assert_moved("login needed", &dead);
+    recording.assert_moved("login_needed", &dead);
 }
 
 #[tokio::test(start_paused = true)]

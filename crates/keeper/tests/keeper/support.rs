@@ -11,8 +11,8 @@ use rampauth_core::{
     WhenUnknown,
 };
 use rampauth_keeper::{
-    Answer, Event, EventKind, Events, Keeper, KeeperBuilder, MemoryStore, Operation, Record, SessionKey, Store,
-    StoreError, StoreErrorKind,
+    Answer, Events, Keeper, KeeperBuilder, MemoryStore, Operation, Record, SessionKey, Store, StoreError,
+    StoreErrorKind,
 };
 use tokio::time::Instant;
 
@@ -356,28 +356,12 @@ impl World {
 
     /// The names of what happened since this was asked last.
     pub(crate) fn happened(&mut self) -> Vec<&'static str> {
-        std::iter::from_fn(|| self.events.try_next()).map(|event| name(&event)).collect()
+        std::iter::from_fn(|| self.events.try_next()).map(|event| event.kind.as_str()).collect()
     }
 }
 
 fn builder(store: Fragile, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> KeeperBuilder {
     Keeper::builder(store).clock(clock)
-}
-
-fn name(event: &Event) -> &'static str {
-    match event.kind {
-        EventKind::Refreshed => "refreshed",
-        EventKind::Adopted => "adopted",
-        EventKind::RefreshFailed(_) => "refresh failed",
-        EventKind::Doubtful { .. } => "doubtful",
-        EventKind::Settled => "settled",
-        EventKind::LoginNeeded => "login needed",
-        EventKind::SaveFailed(_) => "save failed",
-        EventKind::Orphaned => "orphaned",
-        EventKind::Unclaimed(_) => "unclaimed",
-        EventKind::Removed => "removed",
-        _ => "another",
-    }
 }
 
 pub(crate) async fn pass(time: Duration) {

@@ -14,7 +14,7 @@ async fn while_the_token_is_usable_a_failing_refresh_is_invisible() {
     pass(LIFETIME - Duration::from_secs(1)).await;
     assert!(world.provider.calls() > 1);
     assert_eq!(world.token().await, "access-0");
-    assert!(world.happened().iter().all(|event| *event == "refresh failed"));
+    assert!(world.happened().iter().all(|event| *event == "refresh_failed"));
     pass(Duration::from_secs(2)).await;
     assert_eq!(world.session.access_token().await.expect_err("expired").kind(), ErrorKind::Unreachable);
 }
@@ -37,7 +37,7 @@ async fn a_refusal_about_the_token_needs_a_login_and_a_login_heals_it() {
     let mut world = World::new().await;
     world.provider.next([Move::Fail(error(ErrorKind::LoginNeeded, Outcome::Refused))]);
     world.session.refresh().await.expect_err("dead");
-    assert_eq!(world.happened(), ["login needed"]);
+    assert_eq!(world.happened(), ["login_needed"]);
     assert_eq!(world.token().await, "access-0", "it lives until it expires");
     pass(LIFETIME * 2).await;
     assert_eq!(world.session.access_token().await.expect_err("dead").kind(), ErrorKind::LoginNeeded);
@@ -51,13 +51,13 @@ async fn a_failed_save_is_held_served_and_saved_before_anything_else() {
     let mut world = World::new().await;
     world.store.refuse_commits(true);
     world.session.refresh().await.expect_err("not saved");
-    assert_eq!(world.happened(), ["save failed"]);
+    assert_eq!(world.happened(), ["save_failed"]);
     assert_eq!(world.token().await, "access-1", "it is served all the same");
     assert_eq!(world.store.record().await.generation, 1);
     pass(Duration::from_secs(10)).await;
     assert_eq!(world.provider.calls(), 1, "nothing is presented while something is held");
     let tries = world.happened();
-    assert!((3..=20).contains(&tries.len()) && tries.iter().all(|event| *event == "save failed"), "{tries:?}");
+    assert!((3..=20).contains(&tries.len()) && tries.iter().all(|event| *event == "save_failed"), "{tries:?}");
     world.store.refuse_commits(false);
     pass(Duration::from_secs(500)).await;
     assert_eq!(world.happened(), ["refreshed"], "saved unasked");
@@ -66,7 +66,7 @@ async fn a_failed_save_is_held_served_and_saved_before_anything_else() {
     world.store.refuse_commits(true);
     world.session.refresh().await.expect_err("not saved");
     world.store.refuse_commits(false);
-    assert_eq!(world.happened(), ["save failed"]);
+    assert_eq!(world.happened(), ["save_failed"]);
     world.session.refresh().await.expect("saved, and then refreshed");
     assert_eq!(world.happened(), ["refreshed", "refreshed"], "what was held is saved as the answer that it was");
     assert_eq!(world.provider.presented(), ["refresh-0", "refresh-1", "refresh-2"]);

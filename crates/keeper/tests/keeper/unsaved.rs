@@ -15,7 +15,7 @@ async fn unsaved() -> World {
     let mut world = World::new().await;
     world.store.refuse_commits(true);
     world.session.refresh().await.expect_err("not saved");
-    assert_eq!(world.happened(), ["save failed"]);
+    assert_eq!(world.happened(), ["save_failed"]);
     world
 }
 
@@ -55,7 +55,7 @@ async fn what_cannot_be_saved_at_shutdown_is_told_and_stays_readable() {
     world.keeper.shutdown().await;
     assert!(start.elapsed() <= 2 * SAVE, "it does not wait for ever");
     let tries = world.happened();
-    assert!((2..=8).contains(&tries.len()) && tries.iter().all(|event| *event == "save failed"), "{tries:?}");
+    assert!((2..=8).contains(&tries.len()) && tries.iter().all(|event| *event == "save_failed"), "{tries:?}");
     let held = world.session.tokens().expect("tokens");
     assert_eq!(held.refresh_token.as_ref().map(RefreshToken::expose_secret), Some("refresh-1"));
     pass(LIFETIME).await;
@@ -76,7 +76,7 @@ async fn shutdown_does_not_wait_for_ever_for_a_store_that_does_not_answer() {
     let start = Instant::now();
     world.keeper.shutdown().await;
     assert!(start.elapsed() <= 2 * SAVE, "{:?}", start.elapsed());
-    assert_eq!(world.happened(), ["save failed"]);
+    assert_eq!(world.happened(), ["save_failed"]);
 }
 
 #[tokio::test(start_paused = true)]
