@@ -61,6 +61,9 @@ pub enum EventKind {
     Doubtful {
         /// When it may have been presented first.
         since: SystemTime,
+        /// How its answer was lost, as callers are told it. What could be read of an answer is in it: its
+        /// [`salvage`](Error::salvage), and a provider's own [`source`](std::error::Error::source).
+        error: Error,
     },
     /// A doubt has ended with tokens.
     Settled,

@@ -276,6 +276,7 @@ impl Inner {
                         _ if record.state == State::LoginNeeded => EventKind::LoginNeeded,
                         Conclusion::Unknown => EventKind::Doubtful {
                             since: record.attempt.as_ref().map_or(now, |attempt| attempt.first_sent),
+                            error: error.clone(),
                         },
                         _ => EventKind::RefreshFailed(error.clone()),
                     },

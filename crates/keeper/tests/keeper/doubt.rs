@@ -1,9 +1,10 @@
 //! A presentation whose answer is lost: when it is repeated, and how the doubt ends.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use rampauth_core::{ErrorKind, Outcome, WhenUnknown};
-use rampauth_keeper::State;
+use rampauth_keeper::{EventKind, State};
 
 use crate::support::{LIFETIME, Move, World, error, pass};
 
@@ -19,6 +20,23 @@ async fn promptly_presents_the_token_again_soon() {
     assert_eq!(world.provider.presented(), ["refresh-0", "refresh-0"]);
     assert_eq!(world.happened(), ["doubtful", "settled"]);
     assert_eq!((world.token().await.as_str(), world.store.record().await.state), ("access-2", State::Ready));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_doubt_is_told_with_the_error_that_callers_get() {
+    let mut world = World::new().await;
+    let cause = std::io::Error::other("the connection was reset");
+    let lost = error(ErrorKind::Server, Outcome::Unknown).with_source(cause);
+    world.provider.next([Move::Fail(lost.with_provider_code("busy"))]);
+    let since = world.wall.now();
+    let returned = world.session.refresh().await.expect_err("the answer is lost");
+    let event = world.events.try_next().expect("an event");
+    let EventKind::Doubtful { since: told_since, error: told, .. } = event.kind else { panic!("{event:?}") };
+    assert_eq!(told_since, since);
+    for error in [returned, told] {
+        assert_eq!((error.kind(), error.provider_code()), (ErrorKind::Server, Some("busy")));
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the connection was reset"));
+    }
 }
 
 #[tokio::test(start_paused = true)]
