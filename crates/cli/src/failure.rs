@@ -77,7 +77,7 @@ fn seconds(wait: Duration) -> u64 {
 }
 
 /// The error's text and its first cause, which says most (`Connection refused`); what lies between repeats.
-fn message(error: &Error) -> String {
+pub(crate) fn message(error: &Error) -> String {
     let mut text = error.to_string();
     let causes = std::iter::successors(error.source(), |cause| <dyn StdError>::source(*cause));
     if let Some(first) = causes.last().map(ToString::to_string) {

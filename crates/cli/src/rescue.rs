@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use rampauth_core::{Error, SecretString, TokenSet};
+use rampauth_payby::VerifiedAnswer;
 use zeroize::Zeroizing;
 
 use crate::tokens::Tokens;
@@ -25,9 +26,16 @@ pub(crate) fn keep(error: Error, config: &Path, profile: &str, set: &TokenSet) -
     }
 }
 
-/// The same for a whole answer that the provider signed and that could not be read as tokens: they may be in it under names
-/// that were never published.
-pub(crate) fn keep_answer(error: Error, config: &Path, profile: &str, answer: &SecretString) -> Error {
+/// The same for a whole answer that the provider signed and that could not be read as tokens, where the error is about one: they
+/// may be in it under names that were never published.
+pub(crate) fn keep_signed_answer(error: Error, config: &Path, profile: &str) -> Error {
+    match VerifiedAnswer::of(&error).map(|answer| answer.raw_body().clone()) {
+        Some(answer) => keep_answer(error, config, profile, &answer),
+        None => error,
+    }
+}
+
+fn keep_answer(error: Error, config: &Path, profile: &str, answer: &SecretString) -> Error {
     let folder = config.parent().unwrap_or(Path::new(""));
     match write(folder, profile, "answer", answer.expose_secret()) {
         Ok(path) => error.with_help(format!(

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use rampauth_core::{Error, Outcome, Presents};
-use rampauth_payby::VerifiedAnswer;
 
 use crate::config::{Config, Profile};
 use crate::stored::Stored;
@@ -45,13 +44,9 @@ pub(crate) async fn run(path: &Path, profile: &str, source: Source) -> Result<()
     let before = tokens::read(&given, presents)?;
     // Standard output stays empty on failure, and no token may be lost for it.
     let rescue = |error, set: &_| rescue::keep(error, path, &profile.name, set);
-    let after = client.refresh(&before).await.map_err(|error| {
-        let answer = VerifiedAnswer::of(&error).map(|answer| answer.raw_body().clone());
-        match (error.salvage().cloned(), answer) {
-            (Some(set), _) => rescue(error, &set),
-            (None, Some(answer)) => rescue::keep_answer(error, path, &profile.name, &answer),
-            (None, None) => error,
-        }
+    let after = client.refresh(&before).await.map_err(|error| match error.salvage().cloned() {
+        Some(set) => rescue(error, &set),
+        None => rescue::keep_signed_answer(error, path, &profile.name),
     })?;
     let rotated = tokens::rotated(presents, &before, &after);
     tracing::debug!(profile = %profile.name, rotated, "refreshed");

@@ -42,7 +42,7 @@ fn answer(status: u16, body: impl AsRef<[u8]>) -> Script {
 }
 
 /// An answer of PayBy with this code, signed or not.
-fn payby(code: &str, signed: bool) -> Script {
+pub(crate) fn payby(code: &str, signed: bool) -> Script {
     let status = if code == "0" { "SUCCESS" } else { "FAIL" };
     let body = json!({"head": {"applyStatus": status, "code": code, "msg": "x", "traceCode": "t"}}).to_string();
     let key = RsaSigningKey::parse(keys::PROVIDER_PKCS8.pem).expect("a key");

@@ -6,12 +6,14 @@ use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use rampauth_core::{Clock as _, SystemClock};
 use rampauth_sandbox::{Call, Sandbox};
 use rampauth_test_kit::needle::Needle;
 use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
 use serde_json::{Value, json};
 
-use crate::support::{Home, Kit, as_input, profiles, sandbox, start};
+use crate::exit_codes::payby;
+use crate::support::{Home, Kit, SEALED, as_input, profiles, sandbox, start};
 
 /// A keeper that is running; killed with the test that fails.
 struct Keeping {
@@ -156,6 +158,102 @@ fn tokens_that_the_store_never_took_are_in_a_private_file_at_the_end() {
     let rescued = std::fs::read(&file).expect("the tokens");
     home.run(&["import", "card"]).stdin(rescued).done().output();
     assert_eq!(home.run(&["token", "card"]).done().output(), "b\n");
+}
+
+#[test]
+fn every_session_that_the_store_never_took_is_named_with_its_file() {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let config = profiles(&format!("http://{}", listener.local_addr().expect("an address")));
+    let card = config.split("[profile.").find(|section| section.starts_with("card")).expect("a profile");
+    let other = card.replacen("card", "other", 1);
+    let home = Home::new(&format!("{SEALED}store_timeout_seconds = 1\n{config}[profile.{other}"));
+    let dead = r#"{"accessToken":"a","refreshToken":"r","accessTokenExpiresAt":"2020-01-01T00:00:00Z"}"#;
+    for profile in ["card", "other"] {
+        home.run(&["import", profile]).stdin(dead).done().output();
+    }
+    let mut keeping = Keeping::start(&home, &[], "");
+    let mut streams = [(); 2].map(|()| listener.accept().expect("a refresh").0);
+    for stream in &mut streams {
+        assert!(stream.read(&mut [0; 4_096]).expect("a request") > 0);
+    }
+    let writer = home.database();
+    writer.execute_batch("BEGIN IMMEDIATE").expect("a lock");
+    let body = r#"{"success":true,"data":{"accessToken":"b","refreshToken":"s"},"errorCode":0}"#;
+    for mut stream in streams {
+        stream.write_all(&response(200, &[], body.as_bytes())).expect("an answer");
+    }
+    for _ in 0..2 {
+        keeping.until("new tokens could not be saved");
+    }
+    let (code, log) = keeping.stop("-TERM");
+    assert_eq!(code, Some(1), "{log}");
+    for profile in ["card", "other"] {
+        let line = log.lines().find(|line| line.contains(&format!("{profile}.rescued-1.json"))).expect("a line");
+        assert!(line.contains(&format!("profile={profile}")), "{line}");
+        assert!(home.path().join(format!("{profile}.rescued-1.json")).exists());
+    }
+}
+
+#[test]
+fn a_doubt_says_why_since_when_and_what_comes_next() {
+    let server = ScriptedServer::start(Script::Raw(response(502, &[], b"bad gateway")));
+    let home = Home::stored_at(&server.url());
+    let dead = r#"{"accessToken":"a","refreshToken":"r","accessTokenExpiresAt":"2020-01-01T00:00:00Z"}"#;
+    home.run(&["import", "card"]).stdin(dead).done().output();
+    let mut keeping = Keeping::start(&home, &["--log-format", "json"], "");
+    let line: Value = serde_json::from_str(&keeping.until("in doubt")).expect("JSON");
+    let fields = &line["fields"];
+    assert_eq!(
+        [&fields["kind"], &fields["outcome"], &fields["status"]],
+        [&json!("server"), &json!("unknown"), &json!(502)]
+    );
+    assert!(fields["since"].as_str().is_some_and(|since| since.ends_with('Z')), "{line}");
+    assert!(fields["help"].as_str().is_some_and(|help| help.contains("keep the tokens")), "{line}");
+    let message = fields["message"].as_str().expect("a message");
+    assert!(message.contains("presented once more") && !message.contains("rampauth settle"), "{line}");
+    assert_eq!(keeping.stop("-TERM").0, Some(0));
+}
+
+#[test]
+fn a_doubt_that_is_left_to_a_person_says_so_and_keeps_what_was_answered() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let server = ScriptedServer::start(payby("0", true));
+    let home = Home::stored_at(&server.url());
+    let tokens = r#"{"accessToken":"a","refreshToken":"r","accessTokenExpiresAt":"2020-01-01T00:00:00Z"}"#;
+    home.run(&["import", "payby"]).stdin(tokens).done().output();
+    let mut keeping = Keeping::start(&home, &[], "");
+    let line = keeping.until("in doubt");
+    for part in ["rampauth settle payby", "kind=\"protocol\"", "outcome=\"unknown\"", "payby.answer-1.json"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    let file = home.path().join("payby.answer-1.json");
+    assert_eq!(std::fs::metadata(&file).expect("the answer").permissions().mode() & 0o777, 0o600);
+    let kept = std::fs::read_to_string(&file).expect("the answer");
+    assert!(kept.contains(r#""applyStatus":"SUCCESS""#), "{kept}");
+    assert_eq!((keeping.stop("-TERM").0, server.connections()), (Some(0), 1));
+}
+
+#[test]
+fn a_failed_refresh_says_what_failed_and_whether_a_token_is_left() {
+    let server = ScriptedServer::start(Script::Refused);
+    let home = Home::stored_at(&server.url());
+    let tokens = |expiry| format!(r#"{{"accessToken":"a","refreshToken":"r","accessTokenExpiresAt":"{expiry}"}}"#);
+    home.run(&["import", "card"]).stdin(tokens("2020-01-01T00:00:00Z")).done().output();
+    let mut keeping = Keeping::start(&home, &[], "");
+    let line = keeping.until("a refresh failed");
+    assert!(line.contains("Connection refused") && line.contains("help=\"check the address"), "{line}");
+    assert!(line.contains("no access token") && !line.contains("as good as before"), "{line}");
+    assert_eq!(keeping.stop("-TERM").0, Some(0));
+    // Due at once, for a claim is long beside the token's life.
+    let soon = SystemClock.now() + Duration::from_secs(90);
+    let soon = jiff::Timestamp::try_from(soon).expect("in the calendar").as_second();
+    let soon = jiff::Timestamp::from_second(soon).expect("in the calendar").to_string();
+    home.run(&["import", "user"]).stdin(tokens(&soon)).done().output();
+    let mut keeping = Keeping::start(&home, &[], "");
+    let line = keeping.until("as good as before");
+    assert!(line.contains("profile=user"), "{line}");
+    assert_eq!(keeping.stop("-TERM").0, Some(0));
 }
 
 #[test]
