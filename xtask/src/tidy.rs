@@ -25,7 +25,7 @@ struct Rule {
     check: fn(&Tree, &mut Vec<String>) -> usize,
 }
 
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 10] = [
     Rule { subject: "manifest", check: manifests::inherit },
     Rule { subject: "dependency", check: manifests::versions_stand_at_the_root },
     Rule { subject: "shared version", check: manifests::shared_versions },
@@ -34,7 +34,6 @@ const RULES: [Rule; 11] = [
     Rule { subject: "provider file", check: providers::same_files },
     Rule { subject: "vector case", check: origins::stated },
     Rule { subject: "source file", check: text::sources },
-    Rule { subject: "file", check: text::words },
     Rule { subject: "link", check: links::lead_somewhere },
     Rule { subject: "locked package", check: registries::only_one },
 ];

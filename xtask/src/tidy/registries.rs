@@ -1,4 +1,4 @@
-//! Everything comes from crates.io: no other registry, mirror or git repository is named anywhere.
+//! Everything comes from crates.io: no manifest, lock file or configuration of cargo's names another source.
 
 use toml::Value;
 
@@ -8,28 +8,14 @@ use super::tree::Tree;
 /// How a lock file writes crates.io.
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
-/// What names a registry's own hosts, or configures another one. Written in pieces so that this file does not find itself.
-const HOSTS: [&str; 5] = [
-    concat!("sparse", "+http"),
-    concat!("index.", "crates.io"),
-    concat!("static.", "crates.io"),
-    concat!("arti", "factory"),
-    concat!("jf", "rog"),
-];
+/// How cargo's configuration says that it is to look elsewhere.
+const OVERRIDES: [&str; 5] = ["registries", "registry", "source", "patch", "paths"];
 
 pub(super) fn only_one(tree: &Tree, problems: &mut Vec<String>) -> usize {
-    for (path, content) in tree.files() {
-        if let Some(host) = HOSTS.iter().find(|host| content.to_lowercase().contains(**host)) {
-            problems.push(format!(
-                "{path}: names \"{host}\"; how a machine reaches its registry is not the project's to say"
-            ));
-        }
-    }
-    let config = tree.get(".cargo/config.toml").map(|_| tree.toml(".cargo/config.toml", problems)).unwrap_or_default();
-    for table in ["registries", "registry", "source"] {
-        if config.contains_key(table) {
-            problems
-                .push(format!(".cargo/config.toml: drop [{table}]; that belongs into a machine's own configuration"));
+    for (path, _) in tree.files().filter(|(path, _)| is_cargo_config(path)) {
+        let config = tree.toml(path, problems);
+        for table in OVERRIDES.into_iter().filter(|table| config.contains_key(*table)) {
+            problems.push(format!("{path}: drop `{table}`; that belongs into a machine's own configuration"));
         }
     }
     let mut manifests = tree.members(problems);
@@ -51,6 +37,12 @@ pub(super) fn only_one(tree: &Tree, problems: &mut Vec<String>) -> usize {
             .push("Cargo.toml: drop [patch] and [replace]; users of the published crates do not have them".to_owned());
     }
     locked(tree, problems)
+}
+
+/// In any folder, under either of the names that cargo reads.
+fn is_cargo_config(path: &str) -> bool {
+    let mut parts = path.rsplit('/');
+    matches!((parts.next(), parts.next()), (Some("config.toml" | "config"), Some(".cargo")))
 }
 
 /// Every lock file, those of folders that are a workspace of their own included.
@@ -87,7 +79,7 @@ mod tests {
 
     #[test]
     fn crates_io_is_fine_and_any_other_source_is_named() {
-        assert_eq!(problems_of(("README.md", "on crates.io")), [""; 0]);
+        assert_eq!(problems_of((".cargo/config.toml", "[alias]\nx = \"run\"\n")), [""; 0]);
         for (path, content) in [
             ("Cargo.lock", "[[package]]\nname = \"a\"\nsource = \"git+https://example.org/a\"\n"),
             ("tests/b/Cargo.lock", "[[package]]\nname = \"a\"\nsource = \"git+https://example.org/a\"\n"),
@@ -97,7 +89,10 @@ mod tests {
             ),
             ("Cargo.toml", "[workspace]\nmembers = []\n[patch.crates-io]\na = { path = \"a\" }\n"),
             (".cargo/config.toml", "[source.mirror]\nlocal-registry = \"m\"\n"),
-            (".ci/run", concat!("curl https://", "index.", "crates.io/config.json")),
+            ("tests/b/.cargo/config", "[registries.other]\nindex = \"https://example.org/index\"\n"),
+            (".cargo/config.toml", "paths = [\"../a\"]\n"),
+            (".cargo/config.toml", "[patch.crates-io]\na = { path = \"a\" }\n"),
+            (".cargo/config.toml", "[registry]\ndefault = \"other\"\n"),
         ] {
             let problems = problems_of((path, content));
             assert_eq!(problems.len(), 1, "{path} {content}: {problems:#?}");
