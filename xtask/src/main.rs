@@ -38,7 +38,7 @@ const COMMANDS: [(&str, &str, Check); 9] = [
     ("api", "no foreign type in the public API", api::run),
     ("package", "what would be published is complete and builds", package::run),
     ("model", "the full run of the protocol's model; words choose among its setups", model::run),
-    ("bench", "the benchmarks; arguments are handed through", bench::run),
+    ("bench", "the benchmarks; words choose those whose name holds one, as `read/ours` or `refresh`", bench::run),
 ];
 
 fn main() -> ExitCode {

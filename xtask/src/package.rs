@@ -81,7 +81,7 @@ fn unpack(ws: &Workspace, package: &Package, into: &Path) -> Result<(), Failure>
 }
 
 /// Every file below `folder`, relative to it, with `/`.
-fn files(folder: &Path) -> Result<Vec<String>, Failure> {
+pub(crate) fn files(folder: &Path) -> Result<Vec<String>, Failure> {
     let (mut found, mut waiting) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(next) = waiting.pop() {
         let listing = fs::read_dir(&next).map_err(|error| format!("{}: {error}", next.display()))?;

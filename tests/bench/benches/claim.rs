@@ -5,7 +5,7 @@ use std::io::{Seek as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rampauth_bench::figures::{Figures, in_turn, is_wanted, report};
+use rampauth_bench::figures::{Figures, compare, is_wanted, report};
 use rampauth_bench::keeping::{Provider, key, tokens};
 use rampauth_core::{Clock as _, SystemClock};
 use rampauth_keeper::{
@@ -15,6 +15,8 @@ use rampauth_store_sqlite::SqliteStore;
 use rusqlite::{Connection, Statement, Transaction, TransactionBehavior, params};
 
 const CYCLES: u32 = 20;
+const FSYNC: &str = "claim/fsync";
+const CLAIM: [&str; 2] = ["claim/ours", "claim/bare"];
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures")]
 fn now() -> Instant {
@@ -90,12 +92,14 @@ fn bare(connection: &Connection, update: &mut Statement<'_>, record: &str) {
 }
 
 fn main() {
-    if !is_wanted("claim") {
+    if !is_wanted(&[FSYNC, CLAIM[0], CLAIM[1]]) {
         return;
     }
     // Under `target`, which is on a disk; a folder for temporary files may be in memory, where nothing is durable.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-    report("claim/fsync", fsync(folder.path()), "µs");
+    if is_wanted(&[FSYNC]) {
+        report(FSYNC, fsync(folder.path()), "µs");
+    }
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut ours = runtime.block_on(Ours::new(folder.path()));
@@ -115,11 +119,12 @@ fn main() {
     // Another text each time: SQLite writes nothing where nothing changes.
     let mut texts =
         [record.expose_secret().replace('a', "b"), record.expose_secret().replace('a', "c")].into_iter().cycle();
-    let (our, bare) = in_turn(
+    compare(
+        CLAIM,
+        "µs",
         51,
+        Figures::median,
         || time(|| runtime.block_on(ours.cycle())),
         || time(|| (0..2).for_each(|_| bare(&connection, &mut update, &texts.next().expect("it goes round")))),
     );
-    report("claim/ours", our.median(), "µs");
-    report("claim/bare", bare.median(), "µs");
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwapOption;
 use futures_util::FutureExt as _;
 use futures_util::future::Shared;
-use rampauth_bench::figures::{in_turn, is_wanted, report};
+use rampauth_bench::figures::{Figures, compare};
 use rampauth_bench::keeping::{Provider, key, tokens};
 use rampauth_core::{AccessToken, Clock as _, Error, Expiry, Refresh as _, SystemClock, TokenSet};
 use rampauth_keeper::{Keeper, MemoryStore, Session};
@@ -126,19 +126,20 @@ fn by_hand(runtime: &Runtime, callers: usize, grants: Option<&TokenSet>) -> f64 
 }
 
 fn main() {
-    if !is_wanted("herd") {
-        return;
-    }
     let grants = tokens(SystemClock.now() + Duration::from_secs(86_400));
     let current = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let two = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     for (name, runtime) in [("current-thread", &current), ("2-threads", &two)] {
-        let (our, hand) =
-            in_turn(15, || ours(runtime, 100_000, Some(&grants)), || by_hand(runtime, 100_000, Some(&grants)));
-        report(&format!("herd/{name}"), our.median(), "ms");
-        report(&format!("herd/{name}-by-hand"), hand.median(), "ms");
+        let names = [format!("herd/{name}"), format!("herd/{name}-by-hand")];
+        compare(
+            names.each_ref().map(String::as_str),
+            "ms",
+            15,
+            Figures::median,
+            || ours(runtime, 100_000, Some(&grants)),
+            || by_hand(runtime, 100_000, Some(&grants)),
+        );
     }
-    let (our, hand) = in_turn(101, || ours(&current, 200, None), || by_hand(&current, 200, None));
-    report("herd/200-failing", our.median(), "ms");
-    report("herd/200-failing-by-hand", hand.median(), "ms");
+    let names = ["herd/200-failing", "herd/200-failing-by-hand"];
+    compare(names, "ms", 101, Figures::median, || ours(&current, 200, None), || by_hand(&current, 200, None));
 }

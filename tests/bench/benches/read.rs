@@ -2,9 +2,7 @@
 
 #[cfg(target_os = "linux")]
 fn main() {
-    if rampauth_bench::figures::is_wanted("read") {
-        linux::main();
-    }
+    linux::main();
 }
 
 /// The coarse clock is Linux's.
@@ -19,7 +17,7 @@ mod linux {
     use std::time::Duration;
 
     use arc_swap::ArcSwapOption;
-    use rampauth_bench::figures::{Figures, in_turn, report};
+    use rampauth_bench::figures::{Figures, compare};
     use rampauth_bench::keeping::{Provider, key, tokens};
     use rampauth_bench::measure::of_this_thread;
     use rampauth_core::{AccessToken, Clock as _, SystemClock};
@@ -80,13 +78,12 @@ mod linux {
         let token = session.try_access_token().expect("fresh").to_owned();
         let slot = ArcSwapOption::from_pointee(ByHand { token, fresh_until: i64::MAX });
 
-        let (our, hand) = in_turn(101, || time(|| ours(&session)), || time(|| by_hand(black_box(&slot))));
-        report("read/ours", our.least(), "ns");
-        report("read/by-hand", hand.least(), "ns");
+        let names = ["read/ours", "read/by-hand"];
+        compare(names, "ns", 101, Figures::least, || time(|| ours(&session)), || time(|| by_hand(black_box(&slot))));
         for threads in [2, 8, 64] {
-            let (many, one) = in_turn(15, || with_threads(&session, threads), || with_threads(&session, 1));
-            report(&format!("read/{threads}-threads"), many.least(), "ns");
-            report(&format!("read/one-beside-{threads}"), one.least(), "ns");
+            let names = [format!("read/{threads}-threads"), format!("read/one-beside-{threads}")];
+            let many = || with_threads(&session, threads);
+            compare(names.each_ref().map(String::as_str), "ns", 15, Figures::least, many, || with_threads(&session, 1));
         }
     }
 }

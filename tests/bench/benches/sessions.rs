@@ -2,7 +2,7 @@
 
 #[cfg(target_os = "linux")]
 fn main() {
-    if rampauth_bench::figures::is_wanted("sessions") {
+    if rampauth_bench::figures::is_wanted(&linux::FIGURES) {
         linux::main();
     }
 }
@@ -27,6 +27,8 @@ mod linux {
     };
     use tokio::time::Instant;
 
+    /// Of one run, each on what the one before left.
+    pub(super) const FIGURES: [&str; 3] = ["sessions/memory", "sessions/memory-after-login", "sessions/deadlines"];
     const SESSIONS: usize = 1_000_000;
     const DAY: Duration = Duration::from_secs(86_400);
 
@@ -89,17 +91,17 @@ mod linux {
         for number in 0..SESSIONS {
             sessions.push(keeper.session(key(number), Arc::clone(&provider)).await.expect("a session"));
         }
-        report("sessions/memory", (resident() - before) / SESSIONS as f64, "bytes");
+        report(FIGURES[0], (resident() - before) / SESSIONS as f64, "bytes");
 
         // After a login each nothing is due for weeks: the deadlines come all the same, and each is a look at its session.
         for session in &sessions {
             session.put(tokens(start() + 60 * DAY)).await.expect("saved");
         }
-        report("sessions/memory-after-login", (resident() - before) / SESSIONS as f64, "bytes");
+        report(FIGURES[1], (resident() - before) / SESSIONS as f64, "bytes");
         tokio::time::sleep(DAY - Duration::from_secs(60)).await;
         let cpu = of_this_thread();
         tokio::time::sleep(Duration::from_secs(180)).await;
-        report("sessions/deadlines", (of_this_thread() - cpu) as f64 / 1e6, "ms");
+        report(FIGURES[2], (of_this_thread() - cpu) as f64 / 1e6, "ms");
         drop(first);
     }
 

@@ -1,37 +1,39 @@
 //! The table that BENCHMARKS.md holds, a row for each measurement.
 
-use std::env;
-
+use crate::figures::{is_wanted, leave};
 use crate::measure::{Times, in_turns};
 
 /// Prints rows as they are measured, those alone whose name holds what the command line asks for.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Table {
-    wanted: Vec<String>,
+    rows: usize,
     over: usize,
 }
 
 impl Table {
-    /// Prints the head. Arguments that start with a dash are cargo's.
-    pub fn from_arguments() -> Self {
-        println!("| CPU time of | µs | its parts | ratio | bound | with JSON | ratio |\n|---|---|---|---|---|---|---|");
-        Self { wanted: env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect(), over: 0 }
+    /// How many rows there are, and how many of them are over their bound.
+    pub fn rows_and_over(&self) -> (usize, usize) {
+        (self.rows, self.over)
     }
 
-    /// How many rows are over their bound.
-    pub fn over(&self) -> usize {
-        self.over
-    }
-
-    fn wants(&self, name: &str) -> bool {
-        self.wanted.is_empty() || self.wanted.iter().any(|wanted| name.contains(wanted.as_str()))
+    /// Prints the row, the first one under the table's head, and leaves its time, in microseconds.
+    fn print(&mut self, name: &str, time: f64, row: &str) {
+        if self.rows == 0 {
+            println!(
+                "| CPU time of | µs | its parts | ratio | bound | with JSON | ratio |\n|---|---|---|---|---|---|---|"
+            );
+        }
+        println!("{row}");
+        self.rows += 1;
+        leave(name, time);
     }
 
     /// A whole beside its parts; `bound` is on the ratio of the two.
     pub fn compare(&mut self, name: &str, bound: f64, whole: &mut dyn FnMut(), parts: &mut dyn FnMut()) {
-        if self.wants(name) {
+        if is_wanted(&[name]) {
             let [whole, parts] = in_turns([whole, parts]);
-            println!("{} | | |", self.ratio(name, bound, &whole, &parts));
+            let row = self.ratio(name, bound, &whole, &parts);
+            self.print(name, whole.median() / 1e3, &format!("{row} | | |"));
         }
     }
 
@@ -44,19 +46,20 @@ impl Table {
         parts: &mut dyn FnMut(),
         with_json: &mut dyn FnMut(),
     ) {
-        if self.wants(name) {
+        if is_wanted(&[name]) {
             let [whole, parts, with_json] = in_turns([whole, parts, with_json]);
             let row = self.ratio(name, bound, &whole, &parts);
-            println!("{row} | {:.1} | {:.3} |", with_json.median() / 1e3, whole.ratio(&with_json));
+            let with_json = format!("{:.1} | {:.3} |", with_json.median() / 1e3, whole.ratio(&with_json));
+            self.print(name, whole.median() / 1e3, &format!("{row} | {with_json}"));
         }
     }
 
     /// A thing alone; `bound` is on its time, in microseconds.
     pub fn limit(&mut self, name: &str, bound: f64, whole: &mut dyn FnMut()) {
-        if self.wants(name) {
+        if is_wanted(&[name]) {
             let [time] = in_turns([whole]).map(|times| times.median() / 1e3);
             self.over += usize::from(time > bound);
-            println!("| {name} | {time:.2} | | | {bound} µs | | |");
+            self.print(name, time, &format!("| {name} | {time:.2} | | | {bound} µs | | |"));
         }
     }
 

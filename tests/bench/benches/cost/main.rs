@@ -9,11 +9,13 @@ mod refreshes;
 
 #[cfg(unix)]
 fn main() {
-    let mut table = rampauth_bench::table::Table::from_arguments();
+    let mut table = rampauth_bench::table::Table::default();
     builds::measure(&mut table);
     refreshes::measure(&mut table);
     // A benchmark is no test: a busy machine must not turn it red.
-    println!("\n{} over their bound", table.over());
+    if let (rows @ 1.., over) = table.rows_and_over() {
+        println!("\n{over} of {rows} over their bound");
+    }
 }
 
 #[cfg(not(unix))]
