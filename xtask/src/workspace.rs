@@ -7,8 +7,15 @@ use serde_json::Value;
 use crate::command;
 use crate::outcome::Failure;
 
-/// The crates of `crates/` that stand for one provider each, by folder.
-pub(crate) const PROVIDERS: [&str; 4] = ["alix", "onboard", "payby", "transak"];
+/// The crates of `crates/` that stand for no provider, beside the stores: every other one does, so that no rule passes over a new
+/// one.
+const NO_PROVIDERS: [&str; 4] = ["cli", "core", "keeper", "sandbox"];
+
+/// Whether the crate in this folder stands for a provider.
+pub(crate) fn is_provider(folder: &str) -> bool {
+    let name = folder.strip_prefix("crates/");
+    name.is_some_and(|name| !NO_PROVIDERS.contains(&name) && !name.starts_with("store-") && !name.contains('/'))
+}
 
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
@@ -75,7 +82,7 @@ impl Package {
     }
 
     pub(crate) fn is_provider(&self) -> bool {
-        PROVIDERS.iter().any(|provider| self.folder == format!("crates/{provider}"))
+        is_provider(&self.folder)
     }
 }
 
@@ -93,4 +100,20 @@ pub(crate) fn list(value: &Value) -> impl Iterator<Item = &Value> {
 /// A JSON string; empty where it is something else.
 pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_provider;
+
+    #[test]
+    fn every_crate_is_a_provider_but_those_that_are_known_not_to_be() {
+        for folder in ["crates/alix", "crates/transak", "crates/foo"] {
+            assert!(is_provider(folder), "{folder}");
+        }
+        for folder in ["crates/core", "crates/cli", "crates/store-sqlite", "crates/store-foo", "tests/kit", "xtask", ""]
+        {
+            assert!(!is_provider(folder), "{folder}");
+        }
+    }
 }

@@ -4,7 +4,8 @@ use super::Closures;
 use crate::dependency_tree::Closure;
 use crate::workspace::Package;
 
-/// By folder in `crates/`: the crates of ours it may be built with. The command line may use them all.
+/// By folder in `crates/`: the crates of ours it may be built with. The command line may use them all, a crate elsewhere has no
+/// rule.
 fn allowed(package: &Package) -> Option<&'static [&'static str]> {
     match package.folder.strip_prefix("crates/")? {
         // The sandbox shares no code with what it tests, so that a bug cannot cancel itself out.
@@ -25,8 +26,10 @@ pub(super) fn directions(published: &[&Package], problems: &mut Vec<String>) -> 
         let manifest = format!("{}/Cargo.toml", package.folder);
         let allowed = allowed(package);
         if allowed.is_none() && package.folder != COMMAND_LINE {
-            problems
-                .push(format!("{manifest}: a crate without a rule; say in xtask/src/closure/rules.rs what it may use"));
+            problems.push(format!(
+                "{manifest}: a published crate outside of `crates/`; move it there, where `allowed` in \
+                 xtask/src/closure/rules.rs says what it may use"
+            ));
         }
         for dependency in package.dependencies.iter().filter(|name| name.starts_with("rampauth")) {
             if !published.iter().any(|other| other.name == *dependency) {
@@ -35,7 +38,8 @@ pub(super) fn directions(published: &[&Package], problems: &mut Vec<String>) -> 
                 ));
             } else if allowed.is_some_and(|allowed| !allowed.contains(&dependency.as_str())) {
                 problems.push(format!(
-                    "{manifest}: may not depend on `{dependency}`; see ARCHITECTURE.md for the directions"
+                    "{manifest}: may not depend on `{dependency}`; ARCHITECTURE.md has the directions, `allowed` in \
+                     xtask/src/closure/rules.rs the rule of each crate"
                 ));
             }
         }
@@ -145,7 +149,9 @@ mod tests {
             ("crates/store-redis", "rampauth-keeper", true),
             ("crates/store-redis", "rampauth-alix", false),
             ("crates/cli", "rampauth-alix", true),
-            ("crates/new", "rampauth-core", false),
+            ("crates/foo", "rampauth-core", true),
+            ("crates/foo", "rampauth-alix", false),
+            ("tests/foo", "rampauth-core", false),
         ] {
             let tested = package(folder, "rampauth-tested", &[dependency]);
             let (keeper, alix) =

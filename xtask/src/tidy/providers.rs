@@ -1,24 +1,27 @@
 //! Every provider crate has the same files: who knows one knows all.
 
 use super::tree::Tree;
-use crate::workspace::PROVIDERS;
+use crate::workspace::is_provider;
 
 const ALWAYS: [&str; 6] = ["client", "config", "error", "lib", "token", "wire"];
 
 /// Where the provider has them.
 const SOMETIMES: [&str; 2] = ["sign", "webhook"];
 
+/// What else may be wrong.
+const OR_NONE: &str = " (a crate that is no provider is named in xtask/src/workspace.rs)";
+
 /// A larger job may be a folder of the same name, with or without a file beside it.
 pub(super) fn same_files(tree: &Tree, problems: &mut Vec<String>) -> usize {
     let mut looked_at = 0;
-    for provider in PROVIDERS {
-        let folder = format!("crates/{provider}/src");
+    for provider in tree.folders("crates").into_iter().filter(|folder| is_provider(folder)) {
+        let folder = format!("{provider}/src");
         let entries = tree.entries(&folder);
         looked_at += entries.len();
         let jobs: Vec<_> = entries.iter().map(|entry| entry.strip_suffix(".rs").unwrap_or(entry)).collect();
         for job in ALWAYS {
             if !jobs.contains(&job) {
-                problems.push(format!("{folder}/{job}.rs: missing; every provider has it"));
+                problems.push(format!("{folder}/{job}.rs: missing; every provider has it{OR_NONE}"));
             }
         }
         for (entry, job) in entries.iter().zip(&jobs) {
@@ -40,7 +43,9 @@ mod tests {
     use super::*;
 
     fn tree(change: impl Fn(&str) -> Option<String>) -> Tree {
-        let paths = PROVIDERS.iter().flat_map(|it| ALWAYS.map(|job| format!("crates/{it}/src/{job}.rs")));
+        let paths = ["alix", "onboard", "payby", "transak"]
+            .iter()
+            .flat_map(|it| ALWAYS.map(|job| format!("crates/{it}/src/{job}.rs")));
         let paths: Vec<_> = paths.filter_map(|path| change(&path)).collect();
         Tree::of(&paths.iter().map(|path| (path.as_str(), "")).collect::<Vec<_>>())
     }
@@ -68,5 +73,12 @@ mod tests {
             problems.len() == 2 && problems[1].starts_with("crates/transak/src/util.rs: no provider"),
             "{problems:#?}"
         );
+    }
+
+    #[test]
+    fn a_new_crate_is_a_provider_whose_every_file_is_missing() {
+        let problems = problems_of(&Tree::of(&[("crates/foo/src/lib.rs", ""), ("crates/store-foo/src/lib.rs", "")]));
+        assert_eq!(problems.len(), ALWAYS.len() - 1, "{problems:#?}");
+        assert!(problems.iter().all(|problem| problem.starts_with("crates/foo/src/")), "{problems:#?}");
     }
 }

@@ -3,7 +3,7 @@
 use toml::Value;
 
 use super::tree::Tree;
-use crate::workspace::PROVIDERS;
+use crate::workspace::is_provider;
 
 const LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 
@@ -38,8 +38,7 @@ pub(super) fn complete(tree: &Tree, problems: &mut Vec<String>) -> usize {
                 problems.push(format!("{folder}/Cargo.toml: `include` does not name \"{needed}\""));
             }
         }
-        let is_provider = PROVIDERS.iter().any(|provider| *folder == format!("crates/{provider}"));
-        if is_provider && !tree.files().any(|(path, _)| is_example(path, folder)) {
+        if is_provider(folder) && !tree.files().any(|(path, _)| is_example(path, folder)) {
             problems.push(format!("{folder}/examples: missing; every provider shows how it is used"));
         }
     }
@@ -59,14 +58,14 @@ mod tests {
         ("LICENSE-APACHE", "apache"),
         ("LICENSE-MIT", "mit"),
         (
-            "crates/alix/Cargo.toml",
+            "crates/foo/Cargo.toml",
             "[package]\ndescription = \"d\"\ninclude = [\"src/**\", \"README.md\", \"CHANGELOG.md\", \"LICENSE-*\"]\n",
         ),
-        ("crates/alix/README.md", "read"),
-        ("crates/alix/CHANGELOG.md", "changes"),
-        ("crates/alix/LICENSE-APACHE", "apache"),
-        ("crates/alix/LICENSE-MIT", "mit"),
-        ("crates/alix/examples/refresh.rs", "fn main() {}"),
+        ("crates/foo/README.md", "read"),
+        ("crates/foo/CHANGELOG.md", "changes"),
+        ("crates/foo/LICENSE-APACHE", "apache"),
+        ("crates/foo/LICENSE-MIT", "mit"),
+        ("crates/foo/examples/refresh.rs", "fn main() {}"),
     ];
 
     fn problems_of(files: &[(&str, &str)]) -> Vec<String> {
