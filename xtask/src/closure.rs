@@ -5,7 +5,7 @@
 mod readme;
 mod rules;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use crate::dependency_tree::{Closure, Features};
@@ -30,7 +30,7 @@ pub(crate) fn run(ws: &Workspace, args: &[String]) -> Outcome {
     };
     fs::create_dir_all(ws.root.join(FOLDER)).map_err(|error| format!("{FOLDER}: {error}"))?;
     let published = ws.published()?;
-    let (mut problems, mut lists) = (Vec::new(), BTreeSet::new());
+    let (mut problems, mut lists, mut counted) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
     let mut checks = rules::directions(&published, &mut problems);
     for package in &published {
         let closures = Closures {
@@ -51,7 +51,11 @@ pub(crate) fn run(ws: &Workspace, args: &[String]) -> Outcome {
         }
         checks += rules::hold(package, &closures, &mut problems);
         checks += readme::count_is_right(ws, package, &closures, &mut problems);
+        counted.insert(package.name.as_str(), closures.none.0.len());
     }
+    let is_needed = |package: &&&Package| package.is_provider() || package.is_named(&["rampauth-core"]);
+    let needed: Vec<_> = published.iter().filter(is_needed).map(|package| package.name.as_str()).collect();
+    checks += readme::root_is_right(ws, &counted, &needed, &mut problems);
     problems.extend(strays(ws, &lists)?);
     let verb = if bless { "written" } else { "compared" };
     settle(problems, format!("{} {verb}, {} held", count(lists.len(), "list"), count(checks, "rule")))

@@ -62,7 +62,7 @@ pub(crate) fn table(text: &str) -> Result<Vec<Row>, String> {
 }
 
 /// The cells of a table line without their code marks; none where the line is no table line. `\|` is no separator.
-fn cells(line: &str) -> Vec<String> {
+pub(crate) fn cells(line: &str) -> Vec<String> {
     let inner = line.trim().strip_prefix('|').and_then(|line| line.strip_suffix('|'));
     let split = |inner: &str| {
         let escaped = inner.replace("\\|", "\0");
