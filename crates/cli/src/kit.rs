@@ -71,6 +71,7 @@ pub(crate) fn issued(tokens: IssuedTokens) -> Result<TokenSet, Error> {
 }
 
 /// 32 random bytes in base64.
+#[expect(clippy::disallowed_methods, reason = "a key is drawn")]
 fn sealing_key() -> Result<Zeroizing<String>, Error> {
     let mut key = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *key).map_err(|_| {

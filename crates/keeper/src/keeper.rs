@@ -256,6 +256,7 @@ fn shared(provider: impl Refresh + 'static) -> Arc<dyn Refresh> {
 }
 
 /// 128 random bits.
+#[expect(clippy::disallowed_methods, reason = "the one source of ids that no two processes share")]
 pub(crate) fn random() -> Result<u128, Error> {
     let mut bits = [0; 16];
     match getrandom::fill(&mut bits) {

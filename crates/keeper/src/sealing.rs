@@ -198,6 +198,7 @@ impl Seal<'_> {
             return;
         };
         let (binding, text) = (self.binding(tokens), text.expose_secret().as_bytes());
+        #[expect(clippy::disallowed_methods, reason = "a nonce is drawn for each text")]
         let nonce = sealing.nonce(|nonce| getrandom::fill(nonce).is_ok(), &binding, text);
         tokens.payload = sealing.seal(&nonce, &binding, text);
         tokens.sealed_with = Some(sealing.id().to_owned());

@@ -17,6 +17,7 @@ pub(crate) struct Mint {
 }
 
 impl Mint {
+    #[expect(clippy::disallowed_methods, reason = "drawn once, for all tokens of a sandbox")]
     pub(crate) fn new() -> Result<Self, Unspecified> {
         let mut seed = [0; 32];
         rand::fill(&mut seed)?;

@@ -62,6 +62,7 @@ async fn forget<'a>(store: &SqliteStore, profile: &'a Profile) -> Result<Forgott
     Ok(Forgotten { key: key.as_str(), forgotten: set_aside, set_aside })
 }
 
+#[expect(clippy::disallowed_methods, reason = "an id that no other process uses")]
 fn random() -> Result<u128, Error> {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits)

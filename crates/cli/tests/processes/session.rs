@@ -207,7 +207,10 @@ impl Random {
 pub(crate) struct Seed(pub(crate) u64);
 
 impl Seed {
-    #[expect(clippy::disallowed_methods, reason = "whoever repeats a failure says so in the environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "chance is drawn, unless whoever repeats a failure gives it in the environment"
+    )]
     pub(crate) fn draw() -> Self {
         let given = std::env::var("RAMPAUTH_SEED").ok().and_then(|seed| seed.parse().ok());
         Self(given.unwrap_or_else(|| {

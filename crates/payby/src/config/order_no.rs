@@ -71,6 +71,7 @@ pub struct UniqueOrderNumbers;
 
 impl OrderNumbers for UniqueOrderNumbers {
     fn next(&self, now: SystemTime) -> Result<MerchantOrderNo, Error> {
+        #[expect(clippy::disallowed_methods, reason = "drawn once for a process, to tell it from others")]
         static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);

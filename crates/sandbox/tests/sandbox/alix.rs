@@ -6,6 +6,7 @@ use crate::support::{Client, Reply, jwt, seconds, verifies};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use rampauth_sandbox::{AlixCredentials, Call, IssuedTokens, Sandbox, Verdict};
+#[expect(clippy::disallowed_types, reason = "a PSS signature has a salt")]
 use rand_core::OsRng;
 use rsa::pkcs1v15::Pkcs1v15Sign;
 use rsa::pss::Pss;
