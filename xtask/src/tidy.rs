@@ -3,6 +3,7 @@
 //! A rule looks at the files in memory and says what is wrong; it also says how many things it looked at, because a rule
 //! that finds nothing to look at has lost its subject and must fail.
 
+mod architecture;
 mod links;
 mod manifests;
 mod origins;
@@ -25,7 +26,7 @@ struct Rule {
     check: fn(&Tree, &mut Vec<String>) -> usize,
 }
 
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 11] = [
     Rule { subject: "manifest", check: manifests::inherit },
     Rule { subject: "dependency", check: manifests::versions_stand_at_the_root },
     Rule { subject: "shared version", check: manifests::shared_versions },
@@ -34,6 +35,7 @@ const RULES: [Rule; 10] = [
     Rule { subject: "provider file", check: providers::same_files },
     Rule { subject: "vector case", check: origins::stated },
     Rule { subject: "source file", check: text::sources },
+    Rule { subject: "tabled file", check: architecture::tables_name_each_file },
     Rule { subject: "link", check: links::lead_somewhere },
     Rule { subject: "locked package", check: registries::only_one },
 ];
