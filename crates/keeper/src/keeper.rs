@@ -1,6 +1,7 @@
 //! The keeper: one per process, owner of every refresh that its sessions need.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -14,13 +15,14 @@ use tokio_util::task::TaskTracker;
 use crate::event::{Event, EventKind, Events};
 use crate::key::SessionKey;
 use crate::metrics;
-use crate::record::OwnerId;
+use crate::protocol::{Answer, Operation};
+use crate::record::{OwnerId, Record};
 use crate::registry::Registry;
 use crate::schedule::Schedule;
 use crate::sealing::SealingKeys;
 use crate::session::{Inner, Session};
 use crate::steady::Steady;
-use crate::store::Store;
+use crate::store::{Store, StoreError, StoreErrorKind};
 use crate::wall::WallClock;
 
 /// Keeps sessions fresh: refreshes ahead of need, once for all who wait, and journals each presentation before it leaves.
@@ -162,8 +164,9 @@ impl KeeperBuilder {
         self
     }
 
-    /// How long one step in the store may take. Default 5 s. A claim lasts for a presentation and two such steps: claiming
-    /// and saving.
+    /// How long one step in the store may take. Default 5 s, which is longer than `rampauth-store-sqlite` waits for a locked file
+    /// (4 s): a store's own error tells more when it is the first to end. A claim lasts for a presentation and two such steps:
+    /// claiming and saving.
     pub fn save_deadline(mut self, deadline: Duration) -> Self {
         self.save = deadline;
         self
@@ -232,6 +235,35 @@ impl Shared {
         metrics::happened(key, &kind);
         // Nobody has to listen.
         drop(self.events.send(Event { key: key.clone(), generation, kind }));
+    }
+
+    pub(crate) async fn load(&self, key: &SessionKey) -> Result<Option<Record>, Error> {
+        self.in_time(key, self.store.load(key)).await
+    }
+
+    pub(crate) async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, Error> {
+        self.in_time(key, self.store.apply(key, operation)).await
+    }
+
+    async fn in_time<T>(
+        &self,
+        key: &SessionKey,
+        step: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, Error> {
+        let failed = |reason: Cow<'static, str>, error: StoreError| {
+            Error::new(ErrorKind::Internal, Outcome::NotSent, "use the store", reason).with_source(error)
+        };
+        let limit = self.options.save;
+        match tokio::time::timeout(limit, step).await {
+            Ok(answer) => answer.map_err(|error| failed("the store failed".into(), error)),
+            Err(_) => {
+                // A store that says itself why it takes so long has named the session; this one has not.
+                let error = format!("failed to use {key}: the store did not answer within {limit:?}");
+                let reason = format!("the store did not answer for {key} within {limit:?}");
+                Err(failed(reason.into(), StoreError::new(StoreErrorKind::Unavailable, error))
+                    .with_help("see what keeps the store; the step may have been carried out, and can be repeated"))
+            }
+        }
     }
 
     /// Says once, before tokens go unsealed to where others may read them, that they do.

@@ -17,7 +17,6 @@ use crate::record::{Record, SessionId, State, StoredTokens, TokenDigest};
 use crate::schedule::{Timed, Timer};
 use crate::sealing::Seal;
 use crate::snapshot::{Slot, Snapshot, TokenRef};
-use crate::store::StoreError;
 use crate::{decision, payload};
 
 const READ: &str = "give an access token";
@@ -261,19 +260,11 @@ impl Inner {
     }
 
     pub(crate) async fn load(&self) -> Result<Option<Record>, Error> {
-        self.in_time(self.keeper.store.load(&self.key)).await
+        self.keeper.load(&self.key).await
     }
 
     pub(crate) async fn apply(&self, operation: Operation) -> Result<Answer, Error> {
-        self.in_time(self.keeper.store.apply(&self.key, operation)).await
-    }
-
-    async fn in_time<T>(&self, step: impl Future<Output = Result<T, StoreError>>) -> Result<T, Error> {
-        let failed = |reason: &'static str| Error::new(ErrorKind::Internal, Outcome::NotSent, "use the store", reason);
-        match tokio::time::timeout(self.keeper.options.save, step).await {
-            Ok(answer) => answer.map_err(|error| failed("the store failed").with_source(error)),
-            Err(_) => Err(failed("the store did not answer in time")),
-        }
+        self.keeper.apply(&self.key, operation).await
     }
 }
 

@@ -22,6 +22,10 @@ use crate::clock::StoreClock;
 use crate::steps::Steps;
 use crate::worker::Worker;
 
+/// A second less than the keeper allows a step by default: the store's error names the file and says what is wrong with it, where
+/// the keeper's own could only say that nothing came.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
+
 /// Keeps sessions in one SQLite file. Clones share its connection; other processes of the machine open the same file.
 ///
 /// One thread of its own does the work, so that no runtime is blocked and none is needed. A step whose caller is dropped has
@@ -35,7 +39,7 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens the file, or creates it for its owner alone; its folder must exist. An empty file is a fresh store.
     ///
-    /// Blocks for as long as the disk takes, and up to five seconds while another process has the file locked.
+    /// Blocks for as long as the disk takes, and up to four seconds while another process has the file locked.
     ///
     /// # Errors
     ///
@@ -50,7 +54,7 @@ impl SqliteStore {
 
     /// Changes how a store is opened.
     pub fn builder() -> SqliteStoreBuilder {
-        SqliteStoreBuilder { busy_timeout: Duration::from_secs(5), clock: clock::machine() }
+        SqliteStoreBuilder { busy_timeout: BUSY_TIMEOUT, clock: clock::machine() }
     }
 
     /// Sets a damaged record aside, so that its session can begin anew: its bytes go, as they are, into the table `damaged` of
@@ -152,8 +156,9 @@ pub struct SqliteStoreBuilder {
 
 impl SqliteStoreBuilder {
     /// How long a step waits while another process writes, before it fails as
-    /// [`Unavailable`](rampauth_keeper::StoreErrorKind::Unavailable). Five seconds unless set here, which is what a claim leaves
-    /// for the save.
+    /// [`Unavailable`](rampauth_keeper::StoreErrorKind::Unavailable). Four seconds unless set here: a second less
+    /// than the keeper's own limit for a step, [`save_deadline`](rampauth_keeper::KeeperBuilder::save_deadline). Keep it below that,
+    /// whichever of them is changed: this error names the file and says why, where the keeper can only say that nothing came.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self

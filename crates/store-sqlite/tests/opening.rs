@@ -4,7 +4,7 @@ mod support;
 
 use std::fs;
 
-use rampauth_keeper::{Store, StoreErrorKind};
+use rampauth_keeper::{Keeper, MemoryStore, Store, StoreErrorKind};
 use rampauth_store_sqlite::SqliteStore;
 use support::{contents, folder, key, login, payload, raw, wait_until_closed};
 
@@ -157,8 +157,13 @@ async fn a_newer_version_that_takes_the_file_over_ends_the_work_of_this_one() {
 #[test]
 fn a_store_shows_its_path_and_no_more() {
     let (_folder, path) = folder();
-    let builder = SqliteStore::builder();
-    assert_eq!(format!("{builder:?}"), "SqliteStoreBuilder { busy_timeout: 5s, .. }");
-    let store = builder.open(&path).expect("a store");
+    let store = SqliteStore::open(&path).expect("a store");
     assert_eq!(format!("{store:?}"), format!("SqliteStore {{ path: {path:?}, .. }}"));
+}
+
+#[test]
+fn by_default_the_store_ends_its_wait_for_a_lock_before_the_keeper_does() {
+    let keeper = format!("{:?}", Keeper::builder(MemoryStore::new()));
+    assert!(keeper.contains("save: 5s"), "{keeper}");
+    assert_eq!(format!("{:?}", SqliteStore::builder()), "SqliteStoreBuilder { busy_timeout: 4s, .. }");
 }

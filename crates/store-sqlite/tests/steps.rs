@@ -2,12 +2,15 @@
 
 mod support;
 
+use std::error::Error as _;
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rampauth_keeper::{Answer, BootTime, Operation, SessionId, State, Store, StoreErrorKind, StoreTime};
+use async_trait::async_trait;
+use rampauth_core::{Error, Expiry, Presents, Refresh, RefreshPolicy, RefreshToken, TokenSet};
+use rampauth_keeper::{Answer, BootTime, Keeper, Operation, SessionId, State, Store, StoreErrorKind, StoreTime};
 use rampauth_store_sqlite::SqliteStore;
 use rusqlite::{Connection, TransactionBehavior};
 use support::{begin, commit, contents, folder, key, login, payload, put, raw, time};
@@ -133,6 +136,37 @@ async fn a_file_that_stays_locked_is_unavailable_for_writing_and_can_be_read() {
     drop(lock);
     store.apply(&key("a"), commit(&record, 1, "second")).await.expect("the lock is free");
     assert_eq!(payload(&store, &key("a")).await, "second");
+}
+
+/// A provider that nobody is to ask.
+struct Unasked(RefreshPolicy);
+
+#[async_trait]
+impl Refresh for Unasked {
+    fn policy(&self) -> &RefreshPolicy {
+        &self.0
+    }
+
+    async fn refresh(&self, _: &TokenSet) -> Result<TokenSet, Error> {
+        panic!("nothing is presented that could not be journalled");
+    }
+}
+
+#[tokio::test]
+async fn through_a_keeper_the_error_of_a_locked_file_names_the_file_and_the_session() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::builder().busy_timeout(Duration::from_millis(30)).open(&path).expect("a store");
+    let keeper = Keeper::builder(store).accept_unsealed().on_demand().spawn().expect("a keeper");
+    let provider = Unasked(RefreshPolicy::new(Presents::RefreshToken));
+    let session = keeper.session(key("a"), provider).await.expect("a session");
+    let token = RefreshToken::new("refresh-0").expect("a token");
+    session.put(TokenSet::new().with_refresh_token(token, Expiry::Unknown)).await.expect("saved");
+    let lock = locked(&path);
+    let error = session.refresh().await.expect_err("a locked file");
+    let cause = error.source().expect("the store's own words").to_string();
+    let why = "was locked by another process for too long";
+    assert_eq!(cause, format!("failed to claim {}: {} {why}", key("a"), path.display()));
+    drop(lock);
 }
 
 #[tokio::test]

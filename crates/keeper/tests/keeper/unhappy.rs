@@ -1,11 +1,12 @@
 //! Refusals and broken stores: nothing granted is lost, and nothing gets worse than doing nothing.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use rampauth_core::{AccessToken, Error, ErrorKind, Expiry, Outcome, RefreshToken, TokenSet, WhenUnknown};
-use rampauth_keeper::State;
+use rampauth_keeper::{State, StoreError, StoreErrorKind};
 
-use crate::support::{LIFETIME, Move, World, error, pass, tokens};
+use crate::support::{LIFETIME, Move, Step, World, error, pass, tokens};
 
 #[tokio::test(start_paused = true)]
 async fn while_the_token_is_usable_a_failing_refresh_is_invisible() {
@@ -83,6 +84,18 @@ async fn a_store_that_cannot_be_reached_never_blocks_a_usable_token() {
     pass(LIFETIME).await;
     let error = world.session.access_token().await.expect_err("expired");
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Internal, Outcome::NotSent));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_answer_is_said_with_the_session_and_the_limit() {
+    let world = World::new().await;
+    world.store.delay_the_next(Step::Load, Duration::from_secs(3_600));
+    let error = world.session.refresh().await.expect_err("no answer");
+    let said = "the store did not answer for fake/test/account within 5s";
+    assert_eq!(error.to_string(), format!("failed to use the store: {said}"));
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<StoreError>()).expect("as a store says it");
+    assert_eq!(cause.kind(), StoreErrorKind::Unavailable);
+    assert_eq!(cause.to_string(), "failed to use fake/test/account: the store did not answer within 5s");
 }
 
 #[tokio::test(start_paused = true)]
