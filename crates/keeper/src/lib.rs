@@ -8,6 +8,7 @@ mod event;
 mod flight;
 mod keeper;
 mod key;
+mod login;
 mod memory;
 pub mod metrics;
 mod moment;

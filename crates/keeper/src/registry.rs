@@ -23,13 +23,8 @@ impl Registry {
     /// The open session of this key; where there is none, a new one that is open from now on.
     pub(crate) fn open(&self, key: SessionKey, new: impl FnOnce(SessionKey) -> Arc<Inner>) -> Arc<Inner> {
         let hash = self.hash(&key);
-        let mut found = None;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.find(hash, |session| {
-            found = session.upgrade().filter(|session| session.key == key);
-            found.is_some()
-        });
-        found.unwrap_or_else(|| {
+        find_in(&open, hash, &key).unwrap_or_else(|| {
             if open.len() == open.capacity() {
                 open.retain(|session| session.strong_count() > 0);
             }
@@ -39,6 +34,11 @@ impl Registry {
             open.insert_unique(hash, Arc::downgrade(&session), hash_of);
             session
         })
+    }
+
+    /// The session of this key, if it is open.
+    pub(crate) fn find(&self, key: &SessionKey) -> Option<Arc<Inner>> {
+        find_in(&self.open.lock().unwrap_or_else(PoisonError::into_inner), self.hash(key), key)
     }
 
     /// The last handle is gone.
@@ -75,6 +75,15 @@ impl Registry {
     fn hash(&self, key: &SessionKey) -> u64 {
         self.hasher.hash_one(key.as_str())
     }
+}
+
+fn find_in(open: &HashTable<Weak<Inner>>, hash: u64, key: &SessionKey) -> Option<Arc<Inner>> {
+    let mut found = None;
+    open.find(hash, |session| {
+        found = session.upgrade().filter(|session| session.key == *key);
+        found.is_some()
+    });
+    found
 }
 
 #[cfg(test)]

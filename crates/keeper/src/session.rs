@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 
 use rampauth_core::{AccessToken, Error, ErrorKind, Outcome, Refresh, TokenSet};
 
-use crate::event::EventKind;
 use crate::flight::Flight;
 use crate::keeper::{Shared, random};
 use crate::key::SessionKey;
@@ -17,7 +16,7 @@ use crate::record::{Record, SessionId, State, StoredTokens, TokenDigest};
 use crate::schedule::{Timed, Timer};
 use crate::sealing::Seal;
 use crate::snapshot::{Slot, Snapshot, TokenRef};
-use crate::{decision, payload};
+use crate::{decision, login, payload};
 
 const READ: &str = "give an access token";
 
@@ -149,7 +148,8 @@ impl Session {
     /// # Errors
     ///
     /// [`ErrorKind::Input`] when they lack what the provider's refresh presents, or when another login or a logout came first
-    /// (asking again replaces that one); [`ErrorKind::Internal`] when the store does not take them.
+    /// (asking again replaces that one); [`ErrorKind::Internal`] when the store does not take them. It is asked twice, and looked
+    /// into after that, so that an answer that is lost is no error; where all of that fails, asking again finds out whether they are stored.
     pub async fn put(&self, tokens: TokenSet) -> Result<(), Error> {
         let inner = &self.inner;
         let now = inner.keeper.clock.wall();
@@ -160,26 +160,29 @@ impl Session {
         })?;
         let session = SessionId::from_random(random()?);
         let expect = expect.map(|snapshot| snapshot.session);
-        match inner.apply(Operation::Put { session, expect, tokens: stored }).await? {
-            Answer::Saved(record) => {
+        let put = Operation::Put { session, expect, tokens: stored.clone() };
+        match inner.keeper.begin_anew(&inner.key, session, put, "store the tokens").await? {
+            Some(record) if record.session == session || login::is_stored(&stored, &record) => {
                 inner.forget_failures();
                 inner.adopt(&record)?;
                 inner.plan(None);
                 Ok(())
             }
-            Answer::Moved(Some(record)) => {
+            Some(record) => {
                 inner.adopt(&record)?;
                 Err(Error::input("store the tokens", "another login or a logout came first; ask again to replace it"))
             }
-            _ => Err(out_of_protocol("store the tokens")),
+            None => Err(out_of_protocol("store the tokens")),
         }
     }
 
-    /// Ends the session: a logout. Whatever still arrives for it is told as [`EventKind::Unclaimed`] and not stored.
+    /// Ends the session: a logout. Whatever still arrives for it is told as [`EventKind::Unclaimed`](crate::EventKind::Unclaimed) and
+    /// not stored.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Input`] when another login came first; [`ErrorKind::Internal`] when the store does not take it.
+    /// [`ErrorKind::Input`] when another login came first; [`ErrorKind::Internal`] when the store does not take it, however often it
+    /// is asked, as with [`put`](Self::put).
     pub async fn remove(&self) -> Result<(), Error> {
         let inner = &self.inner;
         // Without a login of this process's knowledge: whatever is there.
@@ -188,19 +191,7 @@ impl Session {
             None => inner.load().await?.map(|record| record.session),
         };
         let Some(expect) = expect else { return Ok(()) };
-        let session = SessionId::from_random(random()?);
-        match inner.apply(Operation::Remove { session, expect }).await? {
-            Answer::Done(record) => {
-                inner.keeper.tell(&inner.key, record.generation, EventKind::Removed);
-                inner.adopt(&record)
-            }
-            Answer::Moved(None) => Ok(()),
-            Answer::Moved(Some(record)) => {
-                inner.adopt(&record)?;
-                Err(Error::input("remove the session", "another login came first; ask again to remove that one"))
-            }
-            _ => Err(out_of_protocol("remove the session")),
-        }
+        inner.keeper.remove(&inner.key, expect).await
     }
 
     /// Says that the provider rejected this access token. If it is the current one, it is not handed out any more and a refresh

@@ -185,6 +185,7 @@ pub(crate) struct Fragile {
     out_of_order: Arc<AtomicBool>,
     refuses_commits: Arc<AtomicBool>,
     loses_begin: Arc<AtomicBool>,
+    loses_logins: Arc<AtomicUsize>,
     delays: Arc<Mutex<Vec<(Step, Duration)>>>,
     after_begin: Arc<Mutex<Option<Meanwhile>>>,
     steps: Arc<AtomicUsize>,
@@ -197,6 +198,7 @@ impl Fragile {
             out_of_order: Arc::default(),
             refuses_commits: Arc::default(),
             loses_begin: Arc::default(),
+            loses_logins: Arc::default(),
             delays: Arc::default(),
             after_begin: Arc::default(),
             steps: Arc::default(),
@@ -214,6 +216,11 @@ impl Fragile {
     /// Carries out the next begin, and its answer is lost.
     pub(crate) fn lose_the_next_answer_to_begin(&self) {
         self.loses_begin.store(true, Ordering::SeqCst);
+    }
+
+    /// Carries out this many puts and removes, and their answers are lost.
+    pub(crate) fn lose_answers_to_logins(&self, number: usize) {
+        self.loses_logins.store(number, Ordering::SeqCst);
     }
 
     /// Carries out the next one of these after this long; what is loaded was read before.
@@ -283,6 +290,7 @@ impl Store for Fragile {
     async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, StoreError> {
         self.check(matches!(operation, Operation::Commit { .. }))?;
         let begin = matches!(operation, Operation::Begin { .. });
+        let login = matches!(operation, Operation::Put { .. } | Operation::Remove { .. });
         match operation {
             Operation::Begin { .. } => self.delay(Step::Begin).await,
             Operation::Commit { .. } => self.delay(Step::Commit).await,
@@ -293,7 +301,10 @@ impl Store for Fragile {
         for operation in meanwhile.map(|operations| operations()).unwrap_or_default() {
             self.store().apply(key, operation).await?;
         }
-        if begin && self.loses_begin.swap(false, Ordering::SeqCst) {
+        let one_less = |number: usize| number.checked_sub(1);
+        if begin && self.loses_begin.swap(false, Ordering::SeqCst)
+            || login && self.loses_logins.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok()
+        {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "failed to use the store: its answer is lost"));
         }
         answer
