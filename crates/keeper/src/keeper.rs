@@ -104,9 +104,43 @@ impl Keeper {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`] when the store cannot be read, or holds something damaged under this key.
+    /// [`ErrorKind::Internal`] when the store cannot be read, or holds something damaged under this key; [`ErrorKind::Config`] when
+    /// its tokens are sealed with a key that was not given. Where that key is lost, [`remove`](Self::remove) makes room for a login.
     pub async fn session(&self, key: SessionKey, provider: impl Refresh + 'static) -> Result<Session, Error> {
         Session::open(Arc::clone(&self.shared), key, shared(provider)).await
+    }
+
+    /// Ends the session of this key, whichever login is stored: as [`Session::remove`], and without a look at the tokens. So it
+    /// works where [`session`](Self::session) does not, because the key that sealed them is lost or what was sealed is damaged;
+    /// after it the session can be opened, for a login. Where nothing is stored nothing is done.
+    ///
+    /// ```
+    /// use rampauth_core::{Error, Refresh, TokenSet};
+    /// use rampauth_keeper::{Keeper, Session, SessionKey};
+    ///
+    /// /// Replaces a session whose sealing key is lost for good.
+    /// async fn replace(
+    ///     keeper: &Keeper,
+    ///     key: SessionKey,
+    ///     client: impl Refresh + 'static,
+    ///     login: TokenSet,
+    /// ) -> Result<Session, Error> {
+    ///     keeper.remove(&key).await?;
+    ///     let session = keeper.session(key, client).await?;
+    ///     session.put(login).await?;
+    ///     Ok(session)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::remove`]. A record that the store itself cannot read stays as it is: a store that can set one aside has a
+    /// method of its own for that, such as `SqliteStore::set_aside`.
+    pub async fn remove(&self, key: &SessionKey) -> Result<(), Error> {
+        match self.shared.load(key).await? {
+            Some(record) => self.shared.remove(key, record.session).await,
+            None => Ok(()),
+        }
     }
 
     /// What happens to all sessions from now on; what happened before is not told again. Read them all along: a reader that

@@ -164,20 +164,25 @@ pub(crate) enum Unreadable {
     UnknownKey { key: String, any: bool },
 }
 
+/// What helps where nobody can read the tokens any more. Neither way needs to.
+const ANEW: &str = "remove the session (`Keeper::remove`, or `rampauth forget PROFILE`) and log in again";
+
 impl Unreadable {
     /// What a caller is told; nothing was sent.
     pub(crate) fn into_error(self, action: &'static str, session: &SessionKey) -> Error {
-        let internal = |reason: String| Error::new(ErrorKind::Internal, Outcome::NotSent, action, reason);
+        let internal = |reason: String| {
+            let help = format!("put the record back from a copy, or {ANEW}");
+            Error::new(ErrorKind::Internal, Outcome::NotSent, action, reason).with_help(help)
+        };
         match self {
             Self::Damaged => internal(format!("what the store holds of {session} is damaged")),
             Self::Altered { key } => internal(format!(
                 "the tokens of {session} do not open with key {key}, which sealed them: they were changed, or belong elsewhere"
-            ))
-            .with_help("put the record back from a copy, or remove the session and log in again"),
+            )),
             Self::UnknownKey { key, any } => {
                 let given = if any { "which is not among the keys given" } else { "and no key is given" };
                 Error::config(action, format!("the tokens of {session} are sealed with key {key}, {given}"))
-                    .with_help("give the key of this id as well; if it is lost, remove the session and log in again")
+                    .with_help(format!("give the key of this id as well; if it is lost, {ANEW}"))
             }
         }
     }

@@ -178,6 +178,11 @@ fn an_error_says_which_session_and_which_key() {
         let error = unreadable.into_error("read the session", &session);
         assert_eq!(error.to_string(), format!("failed to read the session: {reason}"));
         assert_eq!((error.kind(), error.outcome()), (kind, Outcome::NotSent));
+        assert!(
+            error
+                .help()
+                .ends_with("remove the session (`Keeper::remove`, or `rampauth forget PROFILE`) and log in again")
+        );
     }
 }
 

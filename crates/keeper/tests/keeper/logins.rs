@@ -1,9 +1,9 @@
-//! Logins and logouts: safe to ask for again when the store's answer is lost.
+//! Logins and logouts: safe to ask for again when the store's answer is lost, and possible when nobody can read what is stored.
 
-use rampauth_core::{ErrorKind, Expiry, Outcome};
+use rampauth_core::{AccessToken, ErrorKind, Expiry, Outcome};
 use rampauth_keeper::State;
 
-use crate::support::{LIFETIME, Move, Step, World, error, tokens};
+use crate::support::{LIFETIME, Move, Step, World, error, key, tokens};
 
 #[tokio::test(start_paused = true)]
 async fn a_login_whose_answer_is_lost_is_recognised_when_it_is_asked_for_again() {
@@ -89,4 +89,22 @@ async fn another_login_that_comes_before_the_repetition_is_not_taken_for_ones_ow
     world.store.lose_answers_to_logins(2);
     world.session.put(tokens(8, Expiry::Unknown)).await.expect("it takes the other's place");
     assert_eq!(world.token().await, "access-8");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_keeper_ends_a_session_that_is_open_or_not() {
+    let mut world = World::new().await;
+    let (elsewhere, _other) = world.another_process().await;
+    world.keeper.remove(&key()).await.expect("removed");
+    assert_eq!((world.happened(), world.store.record().await.state), (vec!["removed"], State::Tombstone));
+    assert!(world.session.tokens().is_none(), "whoever has it open sees it at once");
+    let error = world.session.access_token().await.expect_err("removed");
+    assert_eq!(error.kind(), ErrorKind::LoginNeeded);
+    let nobody = rampauth_keeper::SessionKey::parse("fake/test/nobody").expect("a key");
+    world.keeper.remove(&nobody).await.expect("nothing to do");
+    world.session.put(tokens(7, Expiry::Unknown)).await.expect("saved");
+    world.session.reject(&AccessToken::new("access-0").expect("a token")).await.expect("nothing to do");
+    assert_eq!(world.token().await, "access-7");
+    elsewhere.remove(&key()).await.expect("removed, whichever login it is");
+    assert_eq!(world.store.record().await.state, State::Tombstone);
 }

@@ -114,6 +114,21 @@ async fn another_key_is_an_error_that_names_the_right_one_and_changes_nothing() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn once_the_key_is_lost_a_logout_makes_room_for_a_login() {
+    let shared = Shared::new();
+    shared.logged_in(Some(keys(1))).await;
+    let keeper = shared.process(Some(keys(2)));
+    let error = keeper.session(key(), shared.provider.clone()).await.expect_err("sealed with another key");
+    assert!(error.help().contains("`Keeper::remove`"), "{}", error.help());
+    keeper.remove(&key()).await.expect("removed");
+    let session = keeper.session(key(), shared.provider.clone()).await.expect("nothing is sealed any more");
+    assert_eq!(session.access_token().await.expect_err("no login yet").kind(), ErrorKind::LoginNeeded);
+    session.put(tokens(7, Expiry::At((shared.clock)() + LIFETIME))).await.expect("saved");
+    assert_eq!(access(&session).await, "access-7");
+    assert_eq!((shared.sealed_with().await.as_deref(), shared.provider.calls()), (Some(sealing_key(2).id()), 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_that_is_sealed_anew_with_a_strange_key_goes_on_as_long_as_its_token() {
     let shared = Shared::new();
     let keeper = shared.process(Some(keys(1)));
