@@ -29,6 +29,9 @@ use crate::wall::WallClock;
 ///
 /// Cheap to clone. Refreshes run on the runtime that the keeper was built on and belong to it: a caller that is dropped, times
 /// out or panics changes nothing about them.
+///
+/// It ends with the last handle on it and on its sessions; what is in flight then is saved first. [`shutdown`](Self::shutdown)
+/// waits for that.
 #[derive(Clone)]
 pub struct Keeper {
     pub(crate) shared: Arc<Shared>,
@@ -46,9 +49,9 @@ pub(crate) struct Shared {
     pub(crate) owner: OwnerId,
     pub(crate) runtime: Handle,
     pub(crate) tasks: TaskTracker,
-    /// Cancelled at shutdown: nothing new is presented from then on.
+    /// Cancelled at shutdown, and when nobody holds the keeper any more: nothing new is presented from then on.
     pub(crate) closing: CancellationToken,
-    pub(crate) schedule: Schedule<Inner>,
+    pub(crate) schedule: Arc<Schedule<Inner>>,
     pub(crate) sessions: Registry,
     events: broadcast::Sender<Event>,
 }
@@ -144,7 +147,8 @@ impl Keeper {
     }
 
     /// What happens to all sessions from now on; what happened before is not told again. Read them all along: a reader that
-    /// falls behind by more than 1,024 loses the oldest, and with an [`EventKind::Unclaimed`] the tokens in it.
+    /// falls behind by more than 1,024 loses the oldest, and with an [`EventKind::Unclaimed`] the tokens in it. They end with the
+    /// keeper.
     pub fn events(&self) -> Events {
         Events(self.shared.events.subscribe())
     }
@@ -214,7 +218,8 @@ impl KeeperBuilder {
     }
 
     /// Refreshes only when a caller asks for it, never because it is time: for a program that ends after one question. Tokens
-    /// that could not be saved are saved with the next refresh that is asked for, or at [`Keeper::shutdown`].
+    /// that could not be saved are saved with the next refresh that is asked for, or at [`Keeper::shutdown`]: shut it down before it
+    /// is let go of.
     pub fn on_demand(mut self) -> Self {
         self.on_demand = true;
         self
@@ -243,24 +248,36 @@ impl KeeperBuilder {
             runtime,
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
-            schedule: Schedule::new(!self.on_demand),
+            schedule: Arc::new(Schedule::new(!self.on_demand)),
             sessions: Registry::default(),
             events: broadcast::channel(1_024).0,
         });
         if self.on_demand {
             return Ok(Keeper { shared });
         }
-        let worker = Arc::clone(&shared);
+        let (schedule, closing) = (Arc::clone(&shared.schedule), shared.closing.clone());
+        // Who keeps the keeper are those who hold it or a session, a refresh in flight, and tokens that are not saved yet.
+        let keeper = Arc::downgrade(&shared);
+        let now = move || {
+            keeper.upgrade().map(|keeper| {
+                keeper.clock.beat();
+                keeper.clock.now()
+            })
+        };
         shared.runtime.spawn(async move {
             tokio::select! {
-                () = worker.schedule.run(|| {
-                    worker.clock.beat();
-                    worker.clock.now()
-                }) => {}
-                () = worker.closing.cancelled() => {}
+                () = schedule.run(now) => {}
+                () = closing.cancelled() => {}
             }
         });
         Ok(Keeper { shared })
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Whoever wakes sessions need not wait for the next heartbeat.
+        self.closing.cancel();
     }
 }
 

@@ -81,14 +81,14 @@ impl<T: Timed> Schedule<T> {
         }
     }
 
-    /// Wakes sessions for ever.
-    pub(crate) async fn run(&self, now: impl Fn() -> SystemTime) {
-        loop {
-            let mut time = now();
+    /// Wakes sessions for as long as there is a time.
+    pub(crate) async fn run(&self, now: impl Fn() -> Option<SystemTime>) {
+        while let Some(mut time) = now() {
             while let Some(due) = self.take(last_tick(time)) {
                 due.into_iter().for_each(|session| session.wake(time));
                 tokio::task::yield_now().await;
-                time = now();
+                let Some(later) = now() else { return };
+                time = later;
             }
             self.tidy();
             let first = self.slots().first_key_value().map(|(slot, _)| *slot);

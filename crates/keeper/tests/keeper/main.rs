@@ -3,6 +3,7 @@
 mod clocks;
 mod doubt;
 mod late;
+mod letting_go;
 mod logins;
 mod metrics;
 mod pauses;
