@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::{Error, ErrorKind, Outcome, Presents, Refresh as _, TokenSet};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use crate::decision;
 use crate::event::EventKind;
@@ -18,17 +18,11 @@ use crate::record::{AttemptId, LastError, Record, State};
 use crate::saving::Presented;
 use crate::sealing::Unreadable;
 use crate::session::{Inner, out_of_protocol};
+use crate::steady::Mark;
 
 const ACTION: &str = "refresh the tokens";
 /// How often a record that moves under one's feet is looked at anew before the caller is told.
 const LOOKS: u32 = 200;
-
-/// When the claim was asked for, by both clocks.
-#[derive(Clone, Copy)]
-struct Asked {
-    at: Instant,
-    wall: SystemTime,
-}
 
 /// A presentation that is this process's to make.
 #[derive(Clone, Copy)]
@@ -77,7 +71,7 @@ impl Inner {
                 }
                 Plan::Present { settle } => {
                     // The claim's age counts from before the question.
-                    let asked = Asked { at: Instant::now(), wall: self.keeper.clock.wall() };
+                    let asked = self.keeper.clock.mark();
                     let attempt = AttemptId::from_random(random()?);
                     let answer = self.apply(self.begin(&record, attempt, settle)).await;
                     match process::opened(answer.as_ref().ok()) {
@@ -139,7 +133,7 @@ impl Inner {
         self: &Arc<Self>,
         record: &Record,
         attempt: AttemptId,
-        asked: Asked,
+        asked: Mark,
         doubtful: bool,
     ) -> Result<(), Error> {
         let options = self.keeper.options;
@@ -167,9 +161,7 @@ impl Inner {
                 return current.map_or(Ok(()), |current| self.adopt_newer(&current));
             }
         }
-        // The monotonic clock stands still while the machine sleeps; the wall clock does not.
-        let slept = self.keeper.clock.wall().duration_since(asked.wall).unwrap_or_default();
-        let age = asked.at.elapsed().max(slept);
+        let age = self.keeper.clock.mark().since(&asked);
         let in_time = process::may_send(age, options.request + options.save, options.lease);
         if !in_time {
             metrics::claim_lost(&self.key);

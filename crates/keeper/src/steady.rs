@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use crate::wall::WallClock;
+use crate::wall::{WallClock, since_boot};
 
 /// What the clocks may differ by in one heartbeat: a clock that is slewed is being made right.
 const SLEWED: Duration = Duration::from_secs(1);
@@ -24,6 +24,25 @@ pub(crate) struct Steady {
     behind: AtomicU32,
     /// Both clocks at the last heartbeat.
     seen: Mutex<Option<(Instant, SystemTime)>>,
+}
+
+/// A moment, by every clock that the machine has.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark {
+    monotonic: Instant,
+    wall: SystemTime,
+    since_boot: Option<Duration>,
+}
+
+impl Mark {
+    /// How long ago `earlier` was, by the clock that says the longest. The monotonic one may stand still while the machine sleeps,
+    /// and the wall clock may be set back; the boot-time clock knows better, where there is one.
+    pub(crate) fn since(&self, earlier: &Self) -> Duration {
+        let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
+        let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
+        let boot = self.since_boot.zip(earlier.since_boot).map(|(now, then)| now.saturating_sub(then));
+        monotonic.max(wall).max(boot.unwrap_or_default())
+    }
 }
 
 impl Steady {
@@ -53,6 +72,11 @@ impl Steady {
         self.behind.load(Ordering::Relaxed)
     }
 
+    /// This moment, for an age that nothing makes smaller.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { monotonic: Instant::now(), wall: self.wall(), since_boot: since_boot() }
+    }
+
     /// Compares the clocks.
     pub(crate) fn beat(&self) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,5 +87,47 @@ impl Steady {
             let lost = u32::try_from(lost.as_secs() + u64::from(lost.subsec_nanos() > 0)).unwrap_or(u32::MAX);
             self.behind.store(self.behind().saturating_add(lost), Ordering::Relaxed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A moment this many seconds after another, by the three clocks.
+    fn later(mark: &Mark, monotonic: u64, wall: i64, boot: Option<u64>) -> Mark {
+        let by = Duration::from_secs(wall.unsigned_abs());
+        let since_boot = boot.map(|seconds| mark.since_boot.unwrap_or_default() + Duration::from_secs(seconds));
+        Mark {
+            monotonic: mark.monotonic + Duration::from_secs(monotonic),
+            wall: if wall < 0 { mark.wall - by } else { mark.wall + by },
+            since_boot,
+        }
+    }
+
+    #[test]
+    fn no_clock_that_stands_still_or_is_set_back_makes_an_age_smaller() {
+        let steady = Steady::new(WallClock::Machine);
+        let mark = Mark { since_boot: Some(Duration::from_secs(1_000)), ..steady.mark() };
+        for (case, monotonic, wall, boot, age) in [
+            ("awake", 7, 7, Some(7), 7),
+            ("asleep", 1, 60, Some(60), 60),
+            ("set back", 7, -3_600, Some(7), 7),
+            ("asleep, and set back", 1, -3_600, Some(60), 60),
+            ("set forward: nothing tells that from sleep elsewhere", 1, 60, Some(1), 60),
+            ("no boot-time clock", 1, 60, None, 60),
+        ] {
+            let age_then = later(&mark, monotonic, wall, boot).since(&mark);
+            assert_eq!(age_then, Duration::from_secs(age), "{case}");
+        }
+        assert_eq!(mark.since(&later(&mark, 7, 7, Some(7))), Duration::ZERO);
+    }
+
+    #[test]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn where_there_is_a_boot_time_clock_it_is_asked() {
+        let steady = Steady::new(WallClock::Given(std::sync::Arc::new(|| SystemTime::UNIX_EPOCH)));
+        let (first, second) = (steady.mark().since_boot, steady.mark().since_boot);
+        assert!(first.is_some_and(|first| first > Duration::ZERO) && first <= second);
     }
 }

@@ -1,7 +1,7 @@
-//! The wall clock that the keeper goes by.
+//! The wall clock that the keeper goes by, and the machine's boot-time clock beside it.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rampauth_core::Clock;
 
@@ -30,6 +30,11 @@ impl WallClock {
     }
 }
 
+/// By the boot-time clock, which nobody sets and which counts time asleep; `None` where there is none.
+pub(crate) fn since_boot() -> Option<Duration> {
+    machine::since_boot()
+}
+
 /// Since 1970; a time before that, or more than 292 years after it, becomes the first, or the last, of these.
 pub(crate) fn nanoseconds(time: SystemTime) -> i64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -51,11 +56,16 @@ mod machine {
         let time = clock_gettime(ClockId::RealtimeCoarse);
         time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec).max(0)
     }
+
+    pub(super) fn since_boot() -> Option<Duration> {
+        let time = clock_gettime(ClockId::Boottime);
+        Some(Duration::new(time.tv_sec.try_into().ok()?, time.tv_nsec.try_into().ok()?))
+    }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod machine {
-    use std::time::SystemTime;
+    use std::time::{Duration, SystemTime};
 
     use rampauth_core::{Clock as _, SystemClock};
 
@@ -66,12 +76,14 @@ mod machine {
     pub(super) fn nanoseconds() -> i64 {
         super::nanoseconds(now())
     }
+
+    pub(super) fn since_boot() -> Option<Duration> {
+        None
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use rampauth_core::SystemClock;
 
     use super::*;
