@@ -120,7 +120,7 @@ impl Stored {
         let keeper = keeper(config, &store, profile.timeout)?.on_demand().spawn()?;
         let events = keeper.events();
         let session = keeper.session(profile.key.clone(), Arc::<dyn Refresh>::from(client)).await;
-        let session = session.map_err(|error| said_by_the_store(error, Outcome::NotSent))?;
+        let session = session.map_err(said_by_the_store)?;
         Ok(Self { session, store, keeper, events })
     }
 
@@ -142,20 +142,18 @@ impl Stored {
         profile: &Profile,
     ) -> Result<T, Error> {
         self.keeper.shutdown().await;
-        // A step in the store that failed came before the request, unless it was to save or to look who has the session now.
-        let (mut unsaved, mut outcome) = (None, Outcome::NotSent);
+        let mut unsaved = None;
         while let Some(event) = self.events.try_next() {
             tracing::debug!(key = %event.key, generation = event.generation, event = ?event.kind, "the keeper says");
             match event.kind {
-                EventKind::SaveFailed(error) => (unsaved, outcome) = (Some(error), Outcome::Unknown),
-                EventKind::Unclaimed(_) => outcome = Outcome::Unknown,
+                EventKind::SaveFailed(error) => unsaved = Some(error),
                 kind if is_saved(&kind) => unsaved = None,
                 _ => {}
             }
         }
         match unsaved {
             Some(error) => Err(self::unsaved(error, &self.session, config, profile)),
-            None => result.map_err(|error| said_by_the_store(error, outcome)),
+            None => result.map_err(said_by_the_store),
         }
     }
 }
@@ -168,20 +166,19 @@ pub(crate) fn is_saved(kind: &EventKind) -> bool {
 
 /// Writes tokens that the store did not take to a file, and says so.
 pub(crate) fn unsaved(error: Error, session: &Session, config: &Path, profile: &Profile) -> Error {
-    let error = said_by_the_store(error, Outcome::Unknown);
+    let error = said_by_the_store(error);
     match session.tokens() {
         Some(tokens) => rescue::keep(error, config, &profile.name, &tokens),
         None => error,
     }
 }
 
-/// An error of the keeper in the store's own words, where it is the store that failed. `outcome` says how far a refresh may
-/// have got by then.
-pub(crate) fn said_by_the_store(error: Error, outcome: Outcome) -> Error {
+/// An error of the keeper in the store's own words, where it is the store that failed.
+pub(crate) fn said_by_the_store(error: Error) -> Error {
     use std::error::Error as _;
     let Some(cause) = error.source().and_then(|cause| cause.downcast_ref::<StoreError>()) else { return error };
-    match outcome {
+    match error.outcome() {
         Outcome::NotSent => unusable(cause),
-        _ => failed(ErrorKind::Internal, outcome, cause),
+        outcome => failed(ErrorKind::Internal, outcome, cause),
     }
 }

@@ -289,20 +289,22 @@ impl Shared {
     }
 
     pub(crate) async fn load(&self, key: &SessionKey) -> Result<Option<Record>, Error> {
-        self.in_time(key, self.store.load(key)).await
+        self.in_time(Outcome::NotSent, key, self.store.load(key)).await
     }
 
     pub(crate) async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, Error> {
-        self.in_time(key, self.store.apply(key, operation)).await
+        self.in_time(Outcome::NotSent, key, self.store.apply(key, operation)).await
     }
 
-    async fn in_time<T>(
+    /// A step in the store; `outcome` says how far the provider's call has got when it fails.
+    pub(crate) async fn in_time<T>(
         &self,
+        outcome: Outcome,
         key: &SessionKey,
         step: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, Error> {
         let failed = |reason: Cow<'static, str>, error: StoreError| {
-            Error::new(ErrorKind::Internal, Outcome::NotSent, "use the store", reason).with_source(error)
+            Error::new(ErrorKind::Internal, outcome, "use the store", reason).with_source(error)
         };
         let limit = self.options.save;
         match tokio::time::timeout(limit, step).await {

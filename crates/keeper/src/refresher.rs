@@ -32,6 +32,8 @@ struct Claim {
     doubtful: bool,
     /// When the refresh was due.
     due: Option<SystemTime>,
+    /// When the token may have been presented first.
+    since: SystemTime,
 }
 
 impl Inner {
@@ -138,7 +140,8 @@ impl Inner {
     ) -> Result<(), Error> {
         let options = self.keeper.options;
         let attempt = AttemptRef { id: attempt, session: record.session, generation: record.generation };
-        let claim = Claim { attempt, doubtful, due: record.next_due };
+        let since = record.attempt.as_ref().map_or_else(|| self.keeper.clock.wall(), |attempt| attempt.first_sent);
+        let claim = Claim { attempt, doubtful, due: record.next_due, since };
         let span = tracing::Span::current();
         span.record("attempt", tracing::field::debug(attempt.id)).record("generation", attempt.generation);
         let opened = record.tokens.as_ref().map(|tokens| payload::open(tokens, self.seal()));
@@ -184,7 +187,8 @@ impl Inner {
                 let renews_itself = self.provider.policy().presents == Presents::AccessToken;
                 let salvage = error.salvage().filter(|tokens| renews_itself || tokens.refresh_token.is_some());
                 if let Some(unsaved) = salvage.and_then(|tokens| self.held(attempt, tokens, &presented)) {
-                    self.save(unsaved, doubtful).await?;
+                    // What the provider said is told to callers, and a failed save to whoever listens.
+                    drop(self.save(unsaved, doubtful).await);
                     return Err(error);
                 }
                 self.fail(&claim, error).await
@@ -255,37 +259,39 @@ impl Inner {
             due => due,
         };
         let conclude = Operation::Conclude { attempt, conclusion, next_due, error: Some(noted) };
-        let Ok(answer) = self.apply(conclude).await else {
-            // The journal stays as it is: a doubt, once the claim has lapsed.
-            return Err(error);
-        };
+        let answer = self.apply(conclude).await;
         let tell = |generation, kind| self.keeper.tell(&self.key, generation, kind);
-        match answer {
-            Answer::Done(record) => {
-                tell(
-                    record.generation,
-                    match conclusion {
-                        _ if record.state == State::LoginNeeded => EventKind::LoginNeeded,
-                        Conclusion::Unknown => EventKind::Doubtful {
-                            since: record.attempt.as_ref().map_or(now, |attempt| attempt.first_sent),
-                            error: error.clone(),
-                        },
-                        _ => EventKind::RefreshFailed(error.clone()),
-                    },
-                );
-                self.adopt(&record)?;
+        let failed = || match conclusion {
+            Conclusion::Unknown => EventKind::Doubtful { since: claim.since, error: error.clone() },
+            _ => EventKind::RefreshFailed(error.clone()),
+        };
+        // The provider's word stands, whether or not the record can be read now.
+        let shown = match answer {
+            Ok(Answer::Done(record)) => {
+                let dead = record.state == State::LoginNeeded;
+                tell(record.generation, if dead { EventKind::LoginNeeded } else { failed() });
+                self.adopt(&record)
             }
-            Answer::Adopted(record) => {
+            Ok(Answer::Adopted(record)) => {
                 tell(record.generation, EventKind::Adopted);
-                return self.adopt(&record);
-            }
-            Answer::Moved(Some(record)) => {
-                self.adopt_newer(&record)?;
-                if record.generation > attempt.generation {
-                    return Ok(());
+                match self.adopt(&record) {
+                    Ok(()) => return Ok(()),
+                    unreadable => unreadable,
                 }
             }
-            _ => {}
+            Ok(Answer::Moved(Some(record))) => match self.adopt_newer(&record) {
+                Ok(()) if record.generation > attempt.generation => return Ok(()),
+                shown => shown,
+            },
+            Ok(_) => Ok(()),
+            // The journal stays as it is: a doubt, once the claim has lapsed.
+            Err(_) => {
+                tell(attempt.generation, failed());
+                Ok(())
+            }
+        };
+        if let Err(unreadable) = shown {
+            tell(attempt.generation, EventKind::RefreshFailed(unreadable));
         }
         Err(error)
     }

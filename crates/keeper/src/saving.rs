@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rampauth_core::{Error, Presents, TokenSet};
+use rampauth_core::{Error, ErrorKind, Outcome, Presents, TokenSet};
 use tokio::time::{Instant, sleep};
 
 use crate::event::{EventKind, UnclaimedTokens};
@@ -12,9 +12,11 @@ use crate::keeper::random;
 use crate::process::Shown;
 use crate::protocol::{Answer, AttemptRef, Operation};
 use crate::record::{AttemptId, Record};
-use crate::session::{Inner, out_of_protocol};
+use crate::session::Inner;
 use crate::snapshot::Snapshot;
 use crate::{decision, payload};
+
+const ACTION: &str = "save the tokens";
 
 /// A presentation under way: what is known of the tokens that it is made with.
 pub(crate) struct Presented<'a> {
@@ -76,11 +78,13 @@ impl Inner {
         }
     }
 
-    /// Save first, publish second. Where the store does not take them they are shown all the same, and held.
+    /// Save first, publish second. Where the store does not take them they are shown all the same, and held. Something was
+    /// presented for them, which every error says.
     pub(crate) async fn save(self: &Arc<Self>, unsaved: Unsaved, doubtful: bool) -> Result<(), Error> {
         let Unsaved { attempt, tokens } = unsaved;
-        let answer = self.apply(Operation::Commit { attempt, tokens: tokens.clone() }).await;
-        let answer = match answer {
+        let store = &self.keeper.store;
+        let commit = Operation::Commit { attempt, tokens: tokens.clone() };
+        let answer = match self.keeper.in_time(Outcome::Unknown, &self.key, store.apply(&self.key, commit)).await {
             Ok(answer) => answer,
             Err(error) => {
                 self.keeper.sessions.hold(self);
@@ -97,22 +101,25 @@ impl Inner {
         match answer {
             Answer::Saved(record) => {
                 tell(record.generation, if doubtful { EventKind::Settled } else { EventKind::Refreshed });
-                self.adopt(&record)
+                self.adopt(&record).map_err(unreadable)
             }
             Answer::Superseded(record) => {
                 tell(record.generation, EventKind::Orphaned);
-                self.adopt_newer(&record)
+                self.adopt_newer(&record).map_err(unreadable)
             }
             Answer::Stale | Answer::Gone => {
                 if let Ok(tokens) = payload::open(&tokens, self.seal()) {
                     tell(attempt.generation, EventKind::Unclaimed(UnclaimedTokens(tokens)));
                 }
-                match self.load().await? {
-                    Some(record) => self.adopt_newer(&record),
+                match self.keeper.in_time(Outcome::Unknown, &self.key, store.load(&self.key)).await? {
+                    Some(record) => self.adopt_newer(&record).map_err(unreadable),
                     None => Ok(()),
                 }
             }
-            _ => Err(out_of_protocol("save the tokens")),
+            _ => {
+                let reason = "the store gave an answer that does not belong to the question";
+                Err(Error::new(ErrorKind::Internal, Outcome::Unknown, ACTION, reason))
+            }
         }
     }
 
@@ -128,4 +135,11 @@ impl Inner {
         self.apply(Operation::Commit { attempt, tokens }).await?;
         Ok(true)
     }
+}
+
+/// What stands in the way of readers once tokens were granted and seen to.
+fn unreadable(error: Error) -> Error {
+    let reason = "they were granted, and what the store holds of the session now cannot be read";
+    let help = error.help().to_owned();
+    Error::new(ErrorKind::Internal, Outcome::Unknown, ACTION, reason).with_help(help).with_source(error)
 }

@@ -241,7 +241,7 @@ async fn no_event_no_error_and_no_log_shows_a_token() {
         writeln!(printed, "{}", print(event)).expect("text in memory");
         match &event.kind {
             EventKind::RefreshFailed(error) | EventKind::SaveFailed(error) | EventKind::Doubtful { error, .. } => {
-                printed.push_str(&render_error(error))
+                printed.push_str(&render_error(error));
             }
             EventKind::Unclaimed(unclaimed) => {
                 let token = unclaimed.tokens().refresh_token.as_ref().expect("a refresh token");

@@ -28,7 +28,7 @@ pub(crate) async fn run(path: &Path, profile: &str, json: bool) -> Result<(), Er
     })?;
     let tokens = tokens::read(&given, presents)?;
     let stored = Stored::open(&config, stored::create(&config)?, profile).await?;
-    stored.session.put(tokens).await.map_err(|error| stored::said_by_the_store(error, Outcome::NotSent))?;
+    stored.session.put(tokens).await.map_err(stored::said_by_the_store)?;
     if fresh {
         stored::warn_unsealed(&config)?;
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rampauth_core::{Error, Outcome, Refresh};
+use rampauth_core::{Error, Refresh};
 use rampauth_keeper::{Keeper, Session, SessionId, State};
 use rampauth_store_sqlite::SqliteStore;
 
@@ -104,7 +104,7 @@ impl Kept<'_> {
                     _ => tracing::info!(profile = %name, %key, generation, "keeping the session"),
                 }
             }
-            Err(error) => self.cannot_be_read(&stored::said_by_the_store(error, Outcome::NotSent)),
+            Err(error) => self.cannot_be_read(&stored::said_by_the_store(error)),
         }
     }
 

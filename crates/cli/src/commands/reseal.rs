@@ -43,7 +43,7 @@ pub(crate) async fn run(path: &Path, json: bool) -> Result<(), Error> {
 
 async fn reseal(store: &SqliteStore, keys: &SealingKeys) -> Result<ResealReport, Error> {
     let report = rampauth_keeper::reseal(store, keys).await;
-    let report = report.map_err(|error| stored::said_by_the_store(error, Outcome::NotSent))?;
+    let report = report.map_err(stored::said_by_the_store)?;
     // What was sealed with an older key, or not at all, is not to be found in the log either.
     if !store.empty_log().await.map_err(|error| stored::unusable(&error))? {
         tracing::warn!(
@@ -62,7 +62,7 @@ fn left_over(failed: Vec<(SessionKey, Error)>, done: usize) -> Option<Error> {
     let mut reasons = Vec::with_capacity(failed.len());
     let mut first = None;
     for (key, error) in failed {
-        let error = stored::said_by_the_store(error, Outcome::NotSent);
+        let error = stored::said_by_the_store(error);
         let text = error.to_string();
         // "failed to seal the tokens anew: the tokens of x are …"
         let reason = text.split_once(": ").map_or(text.as_str(), |(_, reason)| reason);

@@ -64,10 +64,10 @@ pub(super) async fn refresh_all(
         let client = Arc::<dyn Refresh>::from(profile.client()?);
         let login = tokens::read(&issued(stage.folder.path(), name)?, client.policy().presents)?;
         let session = stage.keeper.session(profile.key.clone(), client).await;
-        let session = session.map_err(|error| stored::said_by_the_store(error, Outcome::NotSent))?;
-        session.put(login).await.map_err(said)?;
+        let session = session.map_err(stored::said_by_the_store)?;
+        session.put(login).await.map_err(stored::said_by_the_store)?;
         let before = record(stage, profile).await?;
-        session.refresh().await.map_err(said)?;
+        session.refresh().await.map_err(stored::said_by_the_store)?;
         let after = record(stage, profile).await?;
         let (Some(before), Some(after)) = (before.tokens, after.tokens) else {
             return Err(super::broken("read the tokens back", "the store holds none"));
@@ -89,10 +89,6 @@ pub(super) fn take(sessions: &mut Sessions, (profile, _): (&str, Call)) -> Resul
 pub(super) async fn record(stage: &Stage, profile: &Profile) -> Result<Record, Error> {
     let record = stored::record(&stage.store, profile).await?;
     record.ok_or_else(|| stored::no_session(profile, None))
-}
-
-pub(super) fn said(error: Error) -> Error {
-    stored::said_by_the_store(error, Outcome::Unknown)
 }
 
 fn issued(folder: &Path, profile: &str) -> Result<zeroize::Zeroizing<Vec<u8>>, Error> {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::calls::{name, record, said, time};
+use super::calls::{name, record, time};
 use super::{Stage, broken};
 use crate::commands::status::Row;
 use crate::config::Config;
@@ -116,7 +116,7 @@ pub(super) async fn settle(stage: &Stage, session: Session, killed: Killed) -> R
         |_| Error::new(ErrorKind::Timeout, Outcome::Unknown, ACTION, "the dead process's claim never lapsed");
     let status = status.map_err(too_long)??;
     let doubt_after_millis = millis(started.elapsed());
-    session.settle().await.map_err(said)?;
+    session.settle().await.map_err(stored::said_by_the_store)?;
     let settled_after_millis = millis(started.elapsed());
     let record = record(stage, profile).await?;
     let events = stage.sandbox.events();

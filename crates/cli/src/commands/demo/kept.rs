@@ -9,9 +9,9 @@ use rampauth_sandbox::Call;
 use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::calls::{name, record, said};
+use super::calls::{name, record};
 use super::{Stage, broken};
-use crate::kit;
+use crate::{kit, stored};
 
 const ACTION: &str = "keep a token fresh";
 /// The provider that tells expiries to the millisecond.
@@ -52,7 +52,10 @@ pub(super) async fn watch(stage: &Stage, session: Session) -> Result<Kept, Error
     let (profile, provider) = (stage.config.profile(PROFILE.0)?, PROFILE.1);
     let mut events = stage.keeper.events();
     let seen = stage.sandbox.events().len();
-    session.put(kit::issued(stage.sandbox.issue_living(provider, LIFETIME))?).await.map_err(said)?;
+    session
+        .put(kit::issued(stage.sandbox.issue_living(provider, LIFETIME))?)
+        .await
+        .map_err(stored::said_by_the_store)?;
     let first = record(stage, profile).await?.generation;
     let done = Cell::new(false);
     let read = || read(stage, &session, provider, &done);
@@ -83,7 +86,9 @@ async fn rotations(events: &mut Events, session: &Session, done: &Cell<bool>) ->
             Some(event) if event.key != *session.key() => {}
             Some(event) => match event.kind {
                 EventKind::Refreshed => rotations += 1,
-                EventKind::RefreshFailed(error) | EventKind::SaveFailed(error) => return Err(said(error)),
+                EventKind::RefreshFailed(error) | EventKind::SaveFailed(error) => {
+                    return Err(stored::said_by_the_store(error));
+                }
                 _ => {}
             },
             None => return Err(broken(ACTION, "the keeper ended")),
@@ -111,7 +116,7 @@ async fn read(stage: &Stage, session: &Session, provider: Call, done: &Cell<bool
             Some(token) => token.to_owned(),
             None => {
                 reads.waited += 1;
-                session.access_token().await.map_err(said)?
+                session.access_token().await.map_err(stored::said_by_the_store)?
             }
         };
         reads.slowest = reads.slowest.max(asked.elapsed());

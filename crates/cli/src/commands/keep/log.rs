@@ -81,7 +81,7 @@ impl<'a> Log<'a> {
             EventKind::Settled => say!(info, at, "the doubt is settled with new tokens"),
             EventKind::LoginNeeded => say!(error, at, "the token is dead: log in, then rampauth import {name}"),
             EventKind::SaveFailed(error) => {
-                let error = stored::said_by_the_store(error.clone(), Outcome::Unknown);
+                let error = stored::said_by_the_store(error.clone());
                 self.unsaved.insert(key.to_string());
                 say!(
                     error,
