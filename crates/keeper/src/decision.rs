@@ -115,6 +115,14 @@ fn spread(key: &SessionKey, generation: u64) -> f64 {
     f64::from(u32::from_be_bytes([a, b, c, d])) / f64::from(u32::MAX)
 }
 
+/// Whether an access token with this expiry is no better than the record's own, which may be handed out at `now`: it dies with it
+/// or before. Where an expiry is unknown nobody can say so.
+pub(crate) fn lives_no_longer(granted: Expiry, record: &Record, now: SystemTime) -> bool {
+    let held = record.tokens.as_ref().and_then(|tokens| tokens.access_expiry.time());
+    let no_longer = granted.time().zip(held).is_some_and(|(granted, held)| granted <= held);
+    no_longer && is_usable(record, now)
+}
+
 /// What an error of a refresh means for the record.
 ///
 /// Where a provider publishes how it refuses a dead token, that alone condemns one. Where none is published, a refusal that is

@@ -30,6 +30,10 @@ pub(crate) struct Flight {
     rejected: Option<TokenDigest>,
     /// When a refresh that found nothing to do yet wants to look again.
     look_again: Option<SystemTime>,
+    /// When the pause after a refresh that brings nothing better ends at the latest.
+    pause_ends: Option<SystemTime>,
+    /// The shortest lifetime that was asked for and not granted, and the longest that was granted then.
+    in_vain: Option<(Duration, Duration)>,
 }
 
 pub(crate) type Landing = Result<(), Error>;
@@ -124,7 +128,7 @@ impl Inner {
         let now = self.keeper.clock.now();
         let mut guard = self.flight();
         let flight = guard.get();
-        let look_again = flight.look_again.take();
+        let (look_again, pause_ends) = (flight.look_again.take(), flight.pause_ends.take());
         let shown = self.slot.load();
         let death = shown.as_ref().and_then(|it| it.presented_expiry(self.provider.policy().presents));
         let left = death.map(|time| time.duration_since(now).unwrap_or_default());
@@ -137,6 +141,8 @@ impl Inner {
             Err(error) => {
                 let wait = self.pause(flight.failures).max(error.retry_after().unwrap_or_default());
                 let wait = wait.min(self.keeper.options.floor.1);
+                let left = pause_ends.map(|end| end.duration_since(now).unwrap_or_default());
+                let wait = left.map_or(wait, |left| wait.min(left));
                 // Another process may log in at any time, and looking costs nothing but a look.
                 let hopeless = error.kind() == ErrorKind::LoginNeeded;
                 flight.failures = flight.failures.saturating_add(1);
@@ -185,7 +191,8 @@ impl Host for Inner {
         let flight = guard.get();
         end(&mut flight.under_way);
         // What is not needed until the next refresh is freed.
-        if flight.failures == 0 && flight.unsaved.is_none() && flight.rejected.is_none() {
+        let needed = flight.unsaved.is_some() || flight.rejected.is_some() || flight.in_vain.is_some();
+        if flight.failures == 0 && !needed {
             *guard.0 = None;
         }
     }
@@ -212,5 +219,22 @@ impl FlightGuard<'_> {
 
     pub(crate) fn look_again_at(&mut self, time: SystemTime) {
         self.get().look_again = Some(time);
+    }
+
+    pub(crate) fn pause_until_at_most(&mut self, time: Option<SystemTime>) {
+        self.get().pause_ends = time;
+    }
+
+    /// Nothing that lives this long was granted when it was asked for, but something that lives for `granted`.
+    pub(crate) fn note_in_vain(&mut self, lifetime: Duration, granted: Option<Duration>) {
+        let flight = self.get();
+        let (asked, most) = flight.in_vain.unwrap_or((lifetime, Duration::ZERO));
+        flight.in_vain = granted.map(|granted| (asked.min(lifetime), most.max(granted)));
+    }
+
+    /// Whether a token that lives this long was asked for in vain, and nothing better was granted since.
+    pub(crate) fn was_in_vain(&self, lifetime: Duration, granted: Option<Duration>) -> bool {
+        let in_vain = self.0.as_ref().and_then(|flight| flight.in_vain);
+        in_vain.zip(granted).is_some_and(|((asked, most), granted)| lifetime >= asked && granted <= most)
     }
 }

@@ -14,7 +14,7 @@ use crate::metrics;
 use crate::payload;
 use crate::process::{self, Need, Opened, Plan};
 use crate::protocol::{Answer, AttemptRef, Conclusion, Operation};
-use crate::record::{AttemptId, LastError, Record, State};
+use crate::record::{AttemptId, LastError, Record, State, TokenDigest};
 use crate::saving::Presented;
 use crate::sealing::Unreadable;
 use crate::session::{Inner, out_of_protocol};
@@ -78,7 +78,7 @@ impl Inner {
                     let answer = self.apply(self.begin(&record, attempt, settle)).await;
                     match process::opened(answer.as_ref().ok()) {
                         Opened::Claimed { record, doubtful } => {
-                            return self.present(record, attempt, asked, doubtful).await;
+                            return self.present(record, attempt, asked, doubtful, need).await;
                         }
                         Opened::Wait => {}
                         Opened::LookAgain => continue,
@@ -137,6 +137,7 @@ impl Inner {
         attempt: AttemptId,
         asked: Mark,
         doubtful: bool,
+        need: Need,
     ) -> Result<(), Error> {
         let options = self.keeper.options;
         let attempt = AttemptRef { id: attempt, session: record.session, generation: record.generation };
@@ -182,13 +183,14 @@ impl Inner {
         let answer = self.call(tokens.clone()).await;
         metrics::refreshed(&self.key, answer.as_ref().map_or_else(|it| it.outcome().as_str(), |_| metrics::GRANTED));
         match answer {
-            Ok(granted) => self.grant(&claim, &granted, &presented).await,
+            Ok(granted) => self.grant(&claim, &granted, &presented, need).await,
             Err(error) => {
                 let renews_itself = self.provider.policy().presents == Presents::AccessToken;
                 let salvage = error.salvage().filter(|tokens| renews_itself || tokens.refresh_token.is_some());
                 if let Some(unsaved) = salvage.and_then(|tokens| self.held(attempt, tokens, &presented)) {
                     // What the provider said is told to callers, and a failed save to whoever listens.
                     drop(self.save(unsaved, doubtful).await);
+                    self.keeper.tell(&self.key, attempt.generation + 1, EventKind::RefreshFailed(error.clone()));
                     return Err(error);
                 }
                 self.fail(&claim, error).await
@@ -219,6 +221,7 @@ impl Inner {
         claim: &Claim,
         granted: &TokenSet,
         presented: &Presented<'_>,
+        need: Need,
     ) -> Result<(), Error> {
         let Some(unsaved) = self.held(claim.attempt, granted, presented) else {
             let reason = "the answer lacks the token that the next refresh presents";
@@ -227,14 +230,31 @@ impl Inner {
         };
         self.save(unsaved, claim.doubtful).await?;
         // What came is saved, and asking again at once would bring nothing better.
+        let now = self.keeper.clock.wall();
+        // While nothing is due, who asked has a wish of their own.
+        let due = match need {
+            Need::Ahead => true,
+            Need::UsableAt(_) => !decision::is_fresh(presented.record, now),
+            Need::ByHand | Need::Certainty => false,
+        };
         let reason = match &granted.access_token {
             None => "the provider granted no access token",
-            Some(_) if granted.access_expiry.is_known_past(self.keeper.clock.wall()) => {
+            Some(_) if granted.access_expiry.is_known_past(now) => {
                 "the provider granted a token that has expired already"
+            }
+            Some(access) if self.shows_rejected(TokenDigest::of(access.expose_secret())) => {
+                "the provider granted the very access token that it had rejected"
+            }
+            Some(_) if due && decision::lives_no_longer(granted.access_expiry, presented.record, now) => {
+                // Some providers grant another one only when it has died.
+                self.flight().pause_until_at_most(granted.access_expiry.time());
+                "the provider granted no access token that lives longer than the one in use"
             }
             Some(_) => return Ok(()),
         };
-        Err(Error::new(ErrorKind::Protocol, Outcome::Unknown, ACTION, reason))
+        let error = Error::new(ErrorKind::Protocol, Outcome::Unknown, ACTION, reason);
+        self.keeper.tell(&self.key, claim.attempt.generation + 1, EventKind::RefreshFailed(error.clone()));
+        Err(error)
     }
 
     /// Concludes an attempt that brought nothing. Its error is what callers are told, unless somebody else did better.

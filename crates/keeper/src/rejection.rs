@@ -21,6 +21,11 @@ impl Inner {
         self.slot.publish(&Arc::new(snapshot));
     }
 
+    /// Whether readers would see this access token, had the provider not rejected it.
+    pub(crate) fn shows_rejected(&self, access: TokenDigest) -> bool {
+        self.slot.load().is_some_and(|shown| shown.is_rejected() && shown.holds(access))
+    }
+
     /// Looks whether the record's own access token is this one, and writes the rejection into it if so.
     pub(crate) async fn note_rejection(&self, access: TokenDigest) -> Result<(), Error> {
         let Some(record) = self.load().await? else { return Ok(()) };

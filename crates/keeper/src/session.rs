@@ -88,7 +88,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// As [`access_token`](Self::access_token).
+    /// As [`access_token`](Self::access_token), and [`ErrorKind::Internal`] when the provider grants none that lives that long.
+    /// Once that has shown, it is said without a refresh as long as the token is fresh and no longer-lived one was granted.
     pub async fn access_token_for(&self, lifetime: Duration) -> Result<AccessToken, Error> {
         let inner = &self.inner;
         let needed = |now: SystemTime| now.checked_add(lifetime).unwrap_or(now);
@@ -97,6 +98,12 @@ impl Session {
         let token = inner.slot.peek().as_ref().and_then(fresh);
         if let Some(token) = token {
             return Ok(token);
+        }
+        // What did not help the last time is not asked for again.
+        let granted = || inner.slot.peek().as_ref().and_then(|snapshot| snapshot.lifetime());
+        let fresh = inner.slot.peek().as_ref().is_some_and(|snapshot| snapshot.is_fresh_at(now));
+        if fresh && inner.flight().was_in_vain(lifetime, granted()) {
+            return Err(no_token(inner.slot.load().as_deref()));
         }
         // A refresh that was under way for another reason may land without what this caller needs.
         for _ in 0..3 {
@@ -111,6 +118,7 @@ impl Session {
             landed?;
             if inner.slot.peek().as_ref().is_some_and(|snapshot| snapshot.granted_at >= asked) {
                 // What was granted for this caller does not live that long, and another grant would not either.
+                inner.flight().note_in_vain(lifetime, granted());
                 break;
             }
         }
@@ -206,7 +214,7 @@ impl Session {
         let access = TokenDigest::of(token.expose_secret());
         inner.refuse(access);
         let noted = inner.note_rejection(access).await;
-        if inner.slot.load().is_some_and(|shown| shown.is_rejected() && shown.holds(access)) {
+        if inner.shows_rejected(access) {
             inner.plan(Some(inner.keeper.clock.now()));
         }
         noted

@@ -177,6 +177,11 @@ impl Snapshot {
         if lives { self.access_token() } else { None }
     }
 
+    /// How long the access token lives in all, if anybody knows.
+    pub(crate) fn lifetime(&self) -> Option<Duration> {
+        self.access_expiry.time()?.duration_since(self.granted_at.time()?).ok()
+    }
+
     /// Whether nobody needs to wait for a better access token at `now`.
     pub(crate) fn is_fresh_at(&self, now: SystemTime) -> bool {
         nanoseconds(now) < self.fresh_until

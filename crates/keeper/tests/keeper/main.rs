@@ -6,6 +6,7 @@ mod late;
 mod letting_go;
 mod logins;
 mod metrics;
+mod no_better;
 mod outcomes;
 mod pauses;
 mod refreshing;

@@ -100,7 +100,7 @@ async fn a_store_that_does_not_answer_is_said_with_the_session_and_the_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn a_contract_breaking_answer_that_brings_a_refresh_token_is_saved_too() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     let token = RefreshToken::new("rescued").expect("a token");
     let salvage = TokenSet::new().with_refresh_token(token, Expiry::Unknown);
     let broken = Error::new(ErrorKind::Protocol, Outcome::Unknown, "refresh", "no access token");
@@ -109,6 +109,7 @@ async fn a_contract_breaking_answer_that_brings_a_refresh_token_is_saved_too() {
     let record = world.store.record().await;
     assert_eq!((record.state, record.generation), (State::Ready, 2));
     assert!(record.tokens.expect("tokens").payload.expose_secret().contains("rescued"));
+    assert_eq!(world.happened(), ["refreshed", "refresh_failed"]);
     world.session.refresh().await.expect("refreshed");
     assert_eq!(world.token().await, "access-2");
     assert_eq!(world.provider.presented(), ["refresh-0", "rescued"]);
@@ -191,11 +192,12 @@ async fn an_answer_that_brings_nothing_leaves_a_doubt() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_has_expired_already_is_saved_and_starts_the_floor() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     world.provider.next([Move::GrantUntil(Duration::ZERO)]);
     let error = world.session.refresh().await.expect_err("expired already");
     assert_eq!(error.kind(), ErrorKind::Protocol);
     assert_eq!(world.store.record().await.generation, 2, "its refresh token is the live one");
+    assert_eq!(world.happened(), ["refreshed", "refresh_failed"]);
     world.session.access_token().await.expect_err("the floor");
     assert_eq!(world.provider.calls(), 1);
     pass(Duration::from_secs(5)).await;
