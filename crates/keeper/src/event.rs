@@ -73,9 +73,8 @@ pub enum EventKind {
     SaveFailed(Error),
     /// Granted tokens came after newer ones and wait in the store in case those are refused.
     Orphaned,
-    /// Granted tokens belong to nothing any more: they came after a logout or another login, or are older than what the
-    /// session's tokens came from, or present once more what was refused. Nobody will use them: revoke them if the provider can.
-    /// They are in this event and nowhere else, so that who did not subscribe before, or lags, never sees them.
+    /// Granted tokens belong to nothing any more: they came after a logout or another login. Nobody will use them: revoke them if
+    /// the provider can. They are in this event and nowhere else, so that who did not subscribe before, or lags, never sees them.
     Unclaimed(UnclaimedTokens),
     /// The session was removed.
     Removed,

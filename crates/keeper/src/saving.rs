@@ -108,7 +108,10 @@ impl Inner {
                 self.adopt_newer(&record).map_err(unreadable)
             }
             Answer::Stale | Answer::Gone => {
-                if let Ok(tokens) = payload::open(&tokens, self.seal()) {
+                // What is older than the session's tokens came before these of the same login: a provider that revokes whole
+                // families would end the live ones with it.
+                let tokens = matches!(answer, Answer::Gone).then(|| payload::open(&tokens, self.seal()));
+                if let Some(Ok(tokens)) = tokens {
                     tell(attempt.generation, EventKind::Unclaimed(UnclaimedTokens(tokens)));
                 }
                 match self.keeper.in_time(Outcome::Unknown, &self.key, store.load(&self.key)).await? {

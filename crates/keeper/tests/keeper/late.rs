@@ -42,6 +42,23 @@ async fn an_orphan_stands_in_for_tokens_that_are_refused_and_callers_get_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_live_tokens_came_from_is_not_offered_for_revocation() {
+    let within = Duration::from_secs(3_600);
+    let mut world = World::with(|provider| provider.when_unknown(WhenUnknown::Promptly { within })).await;
+    let (_keeper, other) = world.another_process().await;
+    world.store.refuse_commits(true);
+    world.session.refresh().await.expect_err("not saved");
+    pass(Duration::from_secs(50)).await;
+    world.store.refuse_commits(false);
+    other.settle().await.expect("settled");
+    other.refresh().await.expect("refreshed");
+    world.happened();
+    world.session.settle().await.expect("there are newer tokens");
+    assert_eq!(world.happened(), ["adopted"]);
+    assert_eq!(world.session.try_access_token().expect("fresh").expose_secret(), "access-3");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_orphan_stands_in_for_a_doubt_that_may_not_be_settled() {
     let mut world = World::with(|provider| provider.when_unknown(WhenUnknown::Stop)).await;
     let (_keeper, _other) = orphaned(&mut world).await;
