@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::{Error, ErrorKind, Outcome, Presents, Refresh as _, TokenSet};
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use crate::decision;
@@ -21,6 +22,8 @@ use crate::session::{Inner, out_of_protocol};
 use crate::steady::Mark;
 
 const ACTION: &str = "refresh the tokens";
+/// How long a call that was stopped may take to end: as long as reading an answer takes.
+const STOPPING: Duration = Duration::from_millis(250);
 /// How often a record that moves under one's feet is looked at anew before the caller is told.
 const LOOKS: u32 = 200;
 
@@ -202,18 +205,21 @@ impl Inner {
     async fn call(&self, tokens: TokenSet) -> Result<TokenSet, Error> {
         let provider = Arc::clone(&self.provider);
         let mut call = self.keeper.runtime.spawn(async move { provider.refresh(&tokens).await });
-        match timeout(self.keeper.options.request, &mut call).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => {
-                let reason = "the provider's client panicked";
-                Err(Error::new(ErrorKind::Internal, Outcome::Unknown, ACTION, reason))
-            }
+        let ended = match timeout(self.keeper.options.request, &mut call).await {
+            Ok(ended) => Some(ended),
             Err(_) => {
+                // What has arrived with the deadline is still read, and a call that is at it ends before it is stopped.
+                yield_now().await;
                 call.abort();
-                let reason = "no answer came before the request's deadline";
-                Err(Error::new(ErrorKind::Timeout, Outcome::Unknown, ACTION, reason))
+                timeout(STOPPING, call).await.ok()
             }
-        }
+        };
+        let (kind, reason) = match ended {
+            Some(Ok(answer)) => return answer,
+            Some(Err(end)) if end.is_panic() => (ErrorKind::Internal, "the provider's client panicked"),
+            _ => (ErrorKind::Timeout, "no answer came before the request's deadline"),
+        };
+        Err(Error::new(kind, Outcome::Unknown, ACTION, reason))
     }
 
     async fn grant(

@@ -39,6 +39,16 @@ async fn a_grant_that_cannot_be_saved_may_have_happened() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_with_the_deadline_is_taken() {
+    let mut world = World::new().await;
+    world.provider.next([Move::GrantAfter(seconds(35))]);
+    let start = tokio::time::Instant::now();
+    world.session.refresh().await.expect("refreshed");
+    assert!(start.elapsed() >= seconds(35), "it is the keeper's own deadline: {:?}", start.elapsed());
+    assert_eq!((world.token().await.as_str(), world.happened()), ("access-1", vec!["refreshed"]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_grant_after_a_logout_may_have_happened_whatever_the_store_says_then() {
     let world = World::new().await;
     world.provider.next([Move::GrantAfter(seconds(5))]);
