@@ -108,6 +108,16 @@ pub fn due(
     Some(expiry.checked_sub(ahead.min(lifetime)).unwrap_or(granted_at).max(granted_at))
 }
 
+/// The same for tokens without an access token, with which nothing can be called: at once, unless the refresh token has died or
+/// the provider is not to be called unasked while an expiry is unknown.
+pub(crate) fn due_without_access_token(
+    refresh_expiry: Expiry,
+    granted_at: SystemTime,
+    policy: &RefreshPolicy,
+) -> Option<SystemTime> {
+    (policy.with_unknown_expiry && !refresh_expiry.is_known_past(granted_at)).then_some(granted_at)
+}
+
 /// A number from 0 to 1 that is the same in every process.
 fn spread(key: &SessionKey, generation: u64) -> f64 {
     let digest = TokenDigest::of(&format!("{key}#{generation}"));

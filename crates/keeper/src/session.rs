@@ -173,7 +173,8 @@ impl Session {
             Some(record) if record.session == session || login::is_stored(&stored, &record) => {
                 inner.forget_failures();
                 inner.adopt(&record)?;
-                inner.plan(None);
+                // What is due already is due now.
+                inner.plan(Some(inner.keeper.clock.now()));
                 Ok(())
             }
             Some(record) => {
@@ -226,7 +227,10 @@ impl Inner {
     pub(crate) fn stored(&self, tokens: &TokenSet, generation: u64, granted_at: SystemTime) -> Option<StoredTokens> {
         let policy = self.provider.policy();
         let lease = self.keeper.options.lease;
-        let due = decision::due(&self.key, generation, tokens.access_expiry, granted_at, policy, lease);
+        let due = match tokens.access_token {
+            Some(_) => decision::due(&self.key, generation, tokens.access_expiry, granted_at, policy, lease),
+            None => decision::due_without_access_token(tokens.refresh_expiry, granted_at, policy),
+        };
         self.keeper.warn_of_unsealed_tokens();
         payload::stored(tokens, policy, granted_at, due, self.seal())
     }

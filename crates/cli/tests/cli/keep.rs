@@ -100,6 +100,19 @@ fn a_short_lived_token_is_rotated_until_it_is_stopped() {
 }
 
 #[test]
+fn a_refresh_token_alone_is_refreshed_at_once() {
+    let sandbox = sandbox();
+    let kit = Kit::of(&sandbox);
+    let alone = json!({"refreshToken": sandbox.issue(Call::AlixCard).refresh_token}).to_string();
+    kit.home.run(&["import", "card"]).stdin(alone).done().output();
+    let mut keeping = Keeping::start(&kit.home, &[], "");
+    assert!(keeping.until("refreshed").contains("generation=2"));
+    let (code, log) = keeping.stop("-TERM");
+    assert_eq!((code, refused(&sandbox), sandbox.events().len()), (Some(0), 0, 1), "{log}");
+    assert!(!kit.home.run(&["token", "card"]).done().output().is_empty());
+}
+
+#[test]
 fn sessions_that_come_go_and_begin_anew_are_seen() {
     let sandbox = sandbox();
     let kit = Kit::of(&sandbox);

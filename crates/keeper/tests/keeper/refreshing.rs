@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use rampauth_core::{AccessToken, Expiry};
+use rampauth_core::{AccessToken, ErrorKind, Expiry, Outcome, RefreshToken, TokenSet};
 use rampauth_keeper::{Keeper, State};
 
-use crate::support::{LIFETIME, Move, Step, World, key, pass, tokens};
+use crate::support::{LIFETIME, Move, Step, World, error, key, pass, tokens};
 
 #[tokio::test(start_paused = true)]
 async fn a_fresh_token_is_read_without_waiting_and_without_a_call() {
@@ -59,6 +59,43 @@ async fn a_token_must_outlive_the_callers_operation() {
     let error = world.session.access_token_for(LIFETIME * 2).await.expect_err("no token lives that long");
     assert!(error.to_string().ends_with("no token lives as long as was asked for"), "{error}");
     assert_eq!(world.provider.calls(), 2, "what was granted for this caller shows that another grant would not either");
+}
+
+fn refresh_token_alone(expiry: Expiry) -> TokenSet {
+    TokenSet::new().with_refresh_token(RefreshToken::new("alone").expect("a token"), expiry)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_without_an_access_token_is_refreshed_at_once() {
+    let world = World::new().await;
+    world.session.put(refresh_token_alone(Expiry::Unknown)).await.expect("saved");
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(world.session.try_access_token().expect("fresh").expose_secret(), "access-1");
+    // One that a process finds, too; and where the provider is down it is tried again.
+    world.keeper.shutdown().await;
+    world.session.put(refresh_token_alone(Expiry::Unknown)).await.expect("saved");
+    world.provider.next([Move::Fail(error(ErrorKind::Unreachable, Outcome::NotSent))]);
+    let (_keeper, other) = world.another_process().await;
+    pass(Duration::from_secs(10)).await;
+    assert_eq!(other.try_access_token().expect("fresh").expose_secret(), "access-3");
+    assert_eq!(world.provider.presented(), ["alone", "alone", "alone"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_access_token_nothing_is_presented_that_may_not_be_or_cannot() {
+    let world = World::with(|mut provider| {
+        provider.policy = provider.policy.with_unknown_expiry(false);
+        provider
+    })
+    .await;
+    world.session.put(refresh_token_alone(Expiry::Unknown)).await.expect("saved");
+    pass(LIFETIME).await;
+    assert_eq!(world.provider.calls(), 0, "not unasked");
+    let world = World::new().await;
+    let dead = Expiry::At(world.wall.now() - Duration::from_secs(1));
+    world.session.put(refresh_token_alone(dead)).await.expect("saved");
+    pass(LIFETIME).await;
+    assert_eq!(world.provider.calls(), 0, "it is dead");
 }
 
 #[tokio::test(start_paused = true)]
