@@ -27,14 +27,14 @@ impl Inner {
     }
 
     /// Looks whether the record's own access token is this one, and writes the rejection into it if so.
-    pub(crate) async fn note_rejection(&self, access: TokenDigest) -> Result<(), Error> {
+    pub(crate) async fn note_rejection(self: &Arc<Self>, access: TokenDigest) -> Result<(), Error> {
         let Some(record) = self.load().await? else { return Ok(()) };
-        self.adopt(&record)?;
+        self.adopt_newer(&record)?;
         self.reject_in(record, access).await.map(drop)
     }
 
     /// The record once it knows of a rejection of which only this process knew.
-    pub(crate) async fn with_rejection(&self, record: Record) -> Result<Record, Error> {
+    pub(crate) async fn with_rejection(self: &Arc<Self>, record: Record) -> Result<Record, Error> {
         let rejected = self.flight().rejected();
         match rejected {
             Some(access) => self.reject_in(record, access).await,
@@ -42,7 +42,7 @@ impl Inner {
         }
     }
 
-    async fn reject_in(&self, record: Record, access: TokenDigest) -> Result<Record, Error> {
+    async fn reject_in(self: &Arc<Self>, record: Record, access: TokenDigest) -> Result<Record, Error> {
         let own = record.tokens.as_ref().is_some_and(|tokens| tokens.access == Some(access));
         if !own || record.rejected == Some(access) {
             return Ok(record);
@@ -50,7 +50,7 @@ impl Inner {
         let Record { session, generation, .. } = record;
         match self.apply(Operation::Reject { session, generation, access }).await? {
             Answer::Done(record) | Answer::Moved(Some(record)) => {
-                self.adopt(&record)?;
+                self.adopt_newer(&record)?;
                 Ok(record)
             }
             _ => Ok(record),

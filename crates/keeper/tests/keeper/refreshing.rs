@@ -135,7 +135,7 @@ async fn a_rejection_starts_a_refresh_unasked_and_one_that_another_process_made_
     world.session.reject(&current).await.expect("noted");
     pass(Duration::from_secs(1)).await;
     assert_eq!(world.session.try_access_token().expect("fresh").expose_secret(), "access-2");
-    assert_eq!(world.happened(), ["refreshed"]);
+    assert_eq!(world.happened(), ["adopted", "refreshed"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -53,7 +53,7 @@ async fn a_look_at_the_record_does_not_bring_a_rejected_token_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rejection_while_the_store_is_down_yields_to_what_another_process_brought() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     let (_keeper, other) = world.another_process().await;
     let token = world.session.access_token().await.expect("a token");
     other.refresh().await.expect("refreshed");
@@ -63,6 +63,7 @@ async fn a_rejection_while_the_store_is_down_yields_to_what_another_process_brou
     pass(Duration::from_secs(60)).await;
     assert_eq!(world.session.try_access_token().expect("fresh").expose_secret(), "access-1");
     assert_eq!(world.provider.calls(), 1, "the newer token was adopted, and not rejected");
+    assert_eq!(world.happened(), ["adopted"]);
     assert!(world.store.record().await.rejected.is_none());
 }
 
