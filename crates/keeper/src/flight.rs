@@ -1,13 +1,16 @@
 //! The one refresh of a session that is under way, shared by all who wait for it, and the pause after one that failed.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt as _;
 use rampauth_core::{Error, ErrorKind, Outcome};
 use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
+use crate::event::EventKind;
 use crate::keeper::random;
 use crate::metrics;
 use crate::process::Need;
@@ -102,7 +105,9 @@ impl Inner {
             outcome = Empty
         );
         let refresh = async move {
-            let landed = flying.host.refresh(need).await;
+            // A panic of the caller's own store or policy is a failure like any other: told, and tried again after the pause.
+            let landed = AssertUnwindSafe(flying.host.refresh(need)).catch_unwind().await;
+            let landed = landed.unwrap_or_else(|_| Err(flying.host.panicked()));
             Span::current()
                 .record("outcome", landed.as_ref().map_or_else(|error| error.outcome().as_str(), |()| "done"));
             flying.host.land(&landed);
@@ -110,6 +115,17 @@ impl Inner {
         };
         self.keeper.tasks.spawn_on(refresh.instrument(span), &self.keeper.runtime);
         Ok(landing)
+    }
+
+    fn panicked(self: &Arc<Self>) -> Error {
+        if self.flight().unsaved().is_some() {
+            self.keeper.sessions.hold(self);
+        }
+        let reason = "the store panicked, or what the provider says of its policy";
+        let error = Error::new(ErrorKind::Internal, Outcome::Unknown, "refresh the tokens", reason);
+        let generation = self.slot.load().map_or(0, |shown| shown.generation);
+        self.keeper.tell(&self.key, generation, EventKind::RefreshFailed(error.clone()));
+        error
     }
 
     fn may_start(&self, need: Need, floor: Option<&(Instant, Error)>) -> Result<(), Error> {
@@ -130,7 +146,9 @@ impl Inner {
         let flight = guard.get();
         let (look_again, pause_ends) = (flight.look_again.take(), flight.pause_ends.take());
         let shown = self.slot.load();
-        let death = shown.as_ref().and_then(|it| it.presented_expiry(self.provider.policy().presents));
+        // Nothing may keep a flight from landing.
+        let presents = catch_unwind(AssertUnwindSafe(|| self.provider.policy().presents));
+        let death = shown.as_ref().zip(presents.ok()).and_then(|(it, presents)| it.presented_expiry(presents));
         let left = death.map(|time| time.duration_since(now).unwrap_or_default());
         metrics::landed(&self.key, flight.callers, left);
         match landed {

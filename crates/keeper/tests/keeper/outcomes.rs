@@ -83,6 +83,40 @@ async fn a_failure_that_the_store_does_not_take_is_told_all_the_same() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_panic_outside_the_providers_call_is_told_and_tried_again_unasked() {
+    for policy in [false, true] {
+        let mut world = World::new().await;
+        match policy {
+            true => world.provider.panic_when_asked_for_the_policy(true),
+            false => world.store.panic_next(),
+        }
+        let event = tokio::time::timeout(LIFETIME, world.events.next()).await.expect("in time").expect("an event");
+        let EventKind::RefreshFailed(error) = &event.kind else { panic!("{event:?}") };
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Internal, Outcome::Unknown), "{error}");
+        assert_eq!(world.token().await, "access-0");
+        world.provider.panic_when_asked_for_the_policy(false);
+        pass(seconds(10)).await;
+        assert_eq!((world.token().await.as_str(), world.happened().last()), ("access-1", Some(&"refreshed")));
+        world.store.panic_next();
+        let error = world.session.refresh().await.expect_err("it panicked");
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Internal, Outcome::Unknown), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_granted_outlives_a_panic_of_the_store_and_the_handles() {
+    let World { store, session, provider, keeper: _keeper, .. } = World::new().await;
+    provider.next([Move::GrantAfter(seconds(5))]);
+    let refresh = tokio::spawn(async move { session.refresh().await });
+    pass(seconds(1)).await;
+    store.panic_next();
+    refresh.await.expect("no panic of ours").expect_err("the save panicked");
+    pass(seconds(10)).await;
+    assert_eq!(store.record().await.generation, 2, "saved unasked");
+    assert_eq!(provider.presented(), ["refresh-0"]);
+}
+
 /// A session of a process that has one sealing key, in a store where all can be sealed with another one.
 struct Sealed {
     world: World,

@@ -75,6 +75,7 @@ pub(crate) struct Provider {
     moves: Arc<Mutex<VecDeque<Move>>>,
     presented: Arc<Mutex<Vec<String>>>,
     at_once: Arc<AtomicUsize>,
+    policy_panics: Arc<AtomicBool>,
     clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
 }
 
@@ -85,6 +86,7 @@ impl Provider {
             moves: Arc::default(),
             presented: Arc::default(),
             at_once: Arc::default(),
+            policy_panics: Arc::default(),
             clock: Arc::new(clock),
         }
     }
@@ -92,6 +94,10 @@ impl Provider {
     pub(crate) fn when_unknown(mut self, when_unknown: WhenUnknown) -> Self {
         self.policy = self.policy.with_when_unknown(when_unknown);
         self
+    }
+
+    pub(crate) fn panic_when_asked_for_the_policy(&self, panics: bool) {
+        self.policy_panics.store(panics, Ordering::SeqCst);
     }
 
     pub(crate) fn next(&self, moves: impl IntoIterator<Item = Move>) {
@@ -123,6 +129,7 @@ pub(crate) fn tokens(number: usize, expiry: Expiry) -> TokenSet {
 #[async_trait]
 impl Refresh for Provider {
     fn policy(&self) -> &RefreshPolicy {
+        assert!(!self.policy_panics.load(Ordering::SeqCst), "a policy that panics");
         &self.policy
     }
 
@@ -184,6 +191,7 @@ pub(crate) struct Fragile {
     pub(crate) store: Arc<Mutex<MemoryStore>>,
     out_of_order: Arc<AtomicBool>,
     refuses_commits: Arc<AtomicBool>,
+    panics: Arc<AtomicBool>,
     loses_begin: Arc<AtomicBool>,
     loses_logins: Arc<AtomicUsize>,
     delays: Arc<Mutex<Vec<(Step, Duration)>>>,
@@ -197,6 +205,7 @@ impl Fragile {
             store: Arc::new(Mutex::new(MemoryStore::new().with_clock(clock))),
             out_of_order: Arc::default(),
             refuses_commits: Arc::default(),
+            panics: Arc::default(),
             loses_begin: Arc::default(),
             loses_logins: Arc::default(),
             delays: Arc::default(),
@@ -211,6 +220,11 @@ impl Fragile {
 
     pub(crate) fn refuse_commits(&self, refuses: bool) {
         self.refuses_commits.store(refuses, Ordering::SeqCst);
+    }
+
+    /// Panics when it is asked next.
+    pub(crate) fn panic_next(&self) {
+        self.panics.store(true, Ordering::SeqCst);
     }
 
     /// Carries out the next begin, and its answer is lost.
@@ -250,6 +264,7 @@ impl Fragile {
 
     fn check(&self, commit: bool) -> Result<(), StoreError> {
         self.steps.fetch_add(1, Ordering::SeqCst);
+        assert!(!self.panics.swap(false, Ordering::SeqCst), "a store that panics");
         if self.out_of_order.load(Ordering::SeqCst) || commit && self.refuses_commits.load(Ordering::SeqCst) {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "failed to use the store: it was told to fail"));
         }
