@@ -110,7 +110,8 @@ impl Kept<'_> {
 
     fn cannot_be_read(&mut self, error: &Error) {
         if std::mem::replace(&mut self.readable, false) {
-            tracing::error!(profile = %printable(&self.profile.name), %error, "the session cannot be read");
+            let (profile, error, help) = (printable(&self.profile.name), crate::failure::message(error), error.help());
+            tracing::error!(%profile, error, help, "the session cannot be read");
         }
     }
 }

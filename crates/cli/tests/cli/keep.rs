@@ -310,6 +310,7 @@ fn a_session_with_a_strange_key_is_named_and_the_others_are_kept() {
     let mut keeping = Keeping::start(&kit.home, &[], "");
     let line = keeping.until("the session cannot be read");
     assert!(line.contains("profile=card") && line.contains("are sealed with key 7519570fd162df1d"), "{line}");
+    assert!(line.contains("help=\"give the key of this id as well"), "{line}");
     assert!(keeping.until("keeping the session").contains("profile=user"));
     let (code, log) = keeping.stop("-TERM");
     assert_eq!((code, log.matches("the session cannot be read").count()), (Some(0), 1), "{log}");
