@@ -12,9 +12,7 @@ use crate::tokens::Tokens;
 
 /// Writes the tokens beside the configuration file, readable by the user alone, and says so in the error's advice.
 pub(crate) fn keep(error: Error, config: &Path, profile: &str, set: &TokenSet) -> Error {
-    let json = serde_json::to_string(&Tokens::new(set)).expect("texts have a JSON form");
-    let folder = config.parent().unwrap_or(Path::new(""));
-    match write(folder, profile, "rescued", &Zeroizing::new(json + "\n")) {
+    match write_tokens(config, profile, set) {
         Ok(path) => error.with_help(format!(
             "the presented token is probably spent; the new tokens are in {}: import them or refresh with them next, and delete the file",
             path.display()
@@ -22,6 +20,20 @@ pub(crate) fn keep(error: Error, config: &Path, profile: &str, set: &TokenSet) -
         Err(_) => error.with_help(
             "the presented token is probably spent, and the new ones could be written neither to standard output nor beside \
              the configuration: present the old one once more, and if that is refused have the person log in again",
+        ),
+    }
+}
+
+/// The same for tokens that belong to no session any more.
+pub(crate) fn keep_unclaimed(error: Error, config: &Path, profile: &str, set: &TokenSet) -> Error {
+    match write_tokens(config, profile, set) {
+        Ok(path) => error.with_help(format!(
+            "the tokens that came are in {}: revoke them, or import them to take the session up again, and delete the file; \
+             otherwise have the person log in",
+            path.display()
+        )),
+        Err(_) => error.with_help(
+            "the tokens that came could not be written beside the configuration and are lost: have the person log in",
         ),
     }
 }
@@ -48,6 +60,12 @@ fn keep_answer(error: Error, config: &Path, profile: &str, answer: &SecretString
              old one once more, and if that is refused have the person log in again",
         ),
     }
+}
+
+fn write_tokens(config: &Path, profile: &str, set: &TokenSet) -> io::Result<PathBuf> {
+    let json = serde_json::to_string(&Tokens::new(set)).expect("texts have a JSON form");
+    let folder = config.parent().unwrap_or(Path::new(""));
+    write(folder, profile, "rescued", &Zeroizing::new(json + "\n"))
 }
 
 /// Under a name that nothing has yet: an earlier rescue is worth as much.

@@ -1,5 +1,7 @@
 //! Sessions in the store: opened with the keeper that refreshes them, and what is said when the store fails.
 
+mod end;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use rampauth_store_sqlite::SqliteStore;
 
 use crate::config::{Config, Profile, printable};
 use crate::rescue;
+pub(crate) use end::Failed;
 
 const ACTION: &str = "open the store";
 /// The most that the keeper's own limit on a request is longer than the client's, which says more when it is the first to end.
@@ -68,12 +71,27 @@ pub(crate) async fn record(store: &SqliteStore, profile: &Profile) -> Result<Opt
 
 /// That there is nothing to work with: exit code 4, for a login is what helps.
 pub(crate) fn no_session(profile: &Profile, record: Option<&Record>) -> Error {
+    match record {
+        Some(_) => removed(profile, Outcome::NotSent),
+        None => no_login(profile, Outcome::NotSent, "there is no session", "in the store yet"),
+    }
+}
+
+/// That the session is not there any more. `outcome` says how far a refresh of it may have got.
+pub(crate) fn removed(profile: &Profile, outcome: Outcome) -> Error {
+    no_login(profile, outcome, "the session", "was removed")
+}
+
+/// That the session's token is known to be dead, and nothing was sent.
+pub(crate) fn dead(action: &'static str, profile: &Profile) -> Error {
     let name = printable(&profile.name);
-    let reason = match record {
-        Some(_) => format!("the session of `{name}` was removed"),
-        None => format!("there is no session of `{name}` in the store yet"),
-    };
-    Error::new(ErrorKind::LoginNeeded, Outcome::NotSent, "find the session", reason)
+    Error::new(ErrorKind::LoginNeeded, Outcome::NotSent, action, "the session's token is dead, so nothing was sent")
+        .with_help(format!("have the person log in again, then: rampauth import {name} < tokens.json"))
+}
+
+fn no_login(profile: &Profile, outcome: Outcome, what: &str, why: &str) -> Error {
+    let name = printable(&profile.name);
+    Error::new(ErrorKind::LoginNeeded, outcome, "find the session", format!("{what} of `{name}` {why}"))
         .with_help(format!("log in, then store the tokens: rampauth import {name} < tokens.json"))
 }
 
@@ -124,44 +142,20 @@ impl Stored {
         Ok(Self { session, store, keeper, events })
     }
 
-    /// The same for a session that has to be there.
-    pub(crate) async fn expect(config: &Config, profile: &Profile) -> Result<Self, Error> {
+    /// The same for a session that has to be there, and what the store held of it before.
+    pub(crate) async fn expect(config: &Config, profile: &Profile) -> Result<(Self, Record), Error> {
         let Some(store) = find(config)? else { return Err(no_session(profile, None)) };
         match record(&store, profile).await? {
-            Some(record) if record.state != State::Tombstone => Self::open(config, store, profile).await,
+            Some(record) if record.state != State::Tombstone => Ok((Self::open(config, store, profile).await?, record)),
             record => Err(no_session(profile, record.as_ref())),
-        }
-    }
-
-    /// Ends what is under way, and sees that nothing granted is lost with the process: tokens that the store did not take go
-    /// into a file beside the configuration.
-    pub(crate) async fn finish<T>(
-        mut self,
-        result: Result<T, Error>,
-        config: &Path,
-        profile: &Profile,
-    ) -> Result<T, Error> {
-        self.keeper.shutdown().await;
-        let mut unsaved = None;
-        while let Some(event) = self.events.try_next() {
-            tracing::debug!(key = %event.key, generation = event.generation, event = ?event.kind, "the keeper says");
-            match event.kind {
-                EventKind::SaveFailed(error) => unsaved = Some(error),
-                kind if is_saved(&kind) => unsaved = None,
-                _ => {}
-            }
-        }
-        match unsaved {
-            Some(error) => Err(self::unsaved(error, &self.session, config, profile)),
-            None => result.map_err(said_by_the_store),
         }
     }
 }
 
 /// Whether there is nothing unsaved of a session any more once this has happened.
 pub(crate) fn is_saved(kind: &EventKind) -> bool {
-    use EventKind::{Adopted, Orphaned, Refreshed, Removed, Settled};
-    matches!(kind, Refreshed | Settled | Adopted | Orphaned | Removed)
+    use EventKind::{Adopted, Orphaned, Refreshed, Removed, Settled, Unclaimed};
+    matches!(kind, Refreshed | Settled | Adopted | Orphaned | Removed | Unclaimed(_))
 }
 
 /// Writes tokens that the store did not take to a file, and says so.

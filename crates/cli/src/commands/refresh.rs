@@ -55,15 +55,15 @@ pub(crate) async fn run(path: &Path, profile: &str, source: Source) -> Result<()
 
 /// The session in the store; its new tokens are there before they are printed.
 async fn stored(config: &Config, path: &Path, profile: &Profile) -> Result<(), Error> {
-    let stored = Stored::expect(config, profile).await?;
+    let (stored, record) = Stored::expect(config, profile).await?;
     let before = stored.session.tokens().unwrap_or_default();
     let refreshed = stored.session.refresh().await;
-    let after = stored.session.tokens().unwrap_or_default();
-    stored.finish(refreshed, path, profile).await?;
+    let end = stored.finish(refreshed, &record, path, profile).await?;
+    let Some(after) = &end.newer else { return Err(end.nothing_newer("refresh the tokens", profile)) };
     // A provider that takes an access token back hands out no refresh token.
     let presents = if before.refresh_token.is_some() { Presents::RefreshToken } else { Presents::AccessToken };
-    let rotated = tokens::rotated(presents, &before, &after);
+    let rotated = tokens::rotated(presents, &before, after);
     tracing::debug!(profile = %profile.name, rotated, "refreshed");
-    output::json(&Tokens::refreshed(&after, rotated), Outcome::Unknown)
+    output::json(&Tokens::refreshed(after, rotated), Outcome::Unknown)
         .map_err(|error| error.with_help("the new tokens are in the store: see where standard output goes"))
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rampauth_core::{Error, Outcome};
+use rampauth_core::{Error, ErrorKind, Outcome};
 use serde::Serialize;
 
 use crate::config::Config;
@@ -20,10 +20,19 @@ struct Token<'a> {
 pub(crate) async fn run(path: &Path, profile: &str, json: bool) -> Result<(), Error> {
     let config = Config::load(path)?;
     let profile = config.profile(profile)?;
-    let stored = Stored::expect(&config, profile).await?;
-    let given = stored.session.access_token().await;
+    let (stored, before) = Stored::expect(&config, profile).await?;
+    let (given, result) = match stored.session.access_token().await {
+        Ok(token) => (Some(token), Ok(())),
+        Err(error) => (None, Err(error)),
+    };
     let expiry = stored.session.tokens().and_then(|tokens| told(tokens.access_expiry));
-    let token = stored.finish(given, path, profile).await?;
+    stored.finish(result, &before, path, profile).await?;
+    let token = given.ok_or_else(|| {
+        // The refresh succeeded in the end, and yet the session has no token that could be handed out.
+        let reason = "the provider granted none that can be used";
+        Error::new(ErrorKind::Protocol, Outcome::Unknown, "give an access token", reason)
+            .with_help("what was granted is in the store: see `rampauth status`")
+    })?;
     // Whatever was refreshed is in the store: it can be asked for again.
     if json {
         let token = Token { access_token: token.expose_secret(), access_token_expires_at: expiry };

@@ -10,6 +10,9 @@ mod help;
 mod init;
 mod keep;
 mod logs;
+#[cfg(unix)]
+mod provider;
+mod races;
 mod redaction;
 mod refresh;
 mod sandbox;

@@ -163,9 +163,33 @@ fn a_doubt_that_the_provider_refuses_needs_a_login() {
     let row = session(&home);
     assert_eq!((&row["state"], &row["lastError"]["code"]), (&json!("login_needed"), &json!("32")));
     assert_eq!(row["advice"], "have the person log in, then `rampauth import card`");
+    // Its journal stays, and there is nothing more to settle.
+    assert!(row["attempt"].is_object(), "{row}");
+    for _ in 0..2 {
+        let done = home.run(&["settle", "card", "--json"]).done();
+        let error = done.error();
+        assert_eq!((done.code, &error["kind"], &error["outcome"]), (4, &json!("login_needed"), &json!("not_sent")));
+        assert_eq!(error["help"], "have the person log in again, then: rampauth import card < tokens.json");
+    }
+    assert_eq!(server.connections(), 2);
     // A login heals it.
     home.run(&["import", "card"]).stdin(TOKENS).done().output();
     assert_eq!(session(&home)["state"], "ready");
+}
+
+#[test]
+fn a_token_that_is_known_to_be_dead_has_no_doubt_to_settle() {
+    let server = ScriptedServer::start(Script::Raw(response(401, &[], b"{}")));
+    let home = Home::stored_at(&server.url());
+    home.run(&["import", "onboard"]).stdin(TOKENS).done().output();
+    assert_eq!(home.run(&["refresh", "onboard"]).done().code, 4);
+    let row = session(&home);
+    assert_eq!((&row["state"], &row["attempt"]), (&json!("login_needed"), &Value::Null));
+    let done = home.run(&["settle", "onboard", "--json"]).done();
+    let error = done.error();
+    assert_eq!((done.code, &error["kind"], &error["outcome"]), (4, &json!("login_needed"), &json!("not_sent")));
+    assert_eq!(error["help"], "have the person log in again, then: rampauth import onboard < tokens.json");
+    assert_eq!(server.connections(), 1);
 }
 
 #[test]

@@ -1,11 +1,16 @@
 //! `import`, `token` and `refresh` with the stored session.
 
+#[cfg(unix)]
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rampauth_sandbox::{Call, Sandbox};
-use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
+use rampauth_test_kit::scripted::{Script, ScriptedServer};
 use serde_json::{Value, json};
 
+use crate::exit_codes::payby;
+#[cfg(unix)]
+use crate::provider::Provider;
 use crate::support::{Home, Kit, as_input, sandbox};
 
 fn granted(sandbox: &Sandbox) -> usize {
@@ -96,36 +101,56 @@ fn four_who_find_it_expired_make_one_refresh() {
 #[cfg(unix)]
 #[test]
 fn tokens_that_the_store_does_not_take_are_kept_in_a_file() {
-    use std::io::{Read as _, Write as _};
-    for command in ["refresh", "token"] {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let home = Home::stored_at(&format!("http://{}", listener.local_addr().expect("an address")));
+    // It is gone, or it can still be read.
+    for gone in [true, false] {
+        for command in ["refresh", "token", "settle"] {
+            let provider = Provider::start();
+            let home = Home::hastily_stored_at(&provider.url());
+            provider.log_in(&home, command);
+            let other = Mutex::new(home.database());
+            // The token is spent by then.
+            let done = provider.answer(home.run(&[command, "card", "--json"]), || {
+                if gone {
+                    for file in ["rampauth.db", "rampauth.db-wal", "rampauth.db-shm"] {
+                        std::fs::remove_file(home.path().join(file)).expect("the store");
+                    }
+                } else {
+                    other.lock().expect("no panic").execute_batch("BEGIN IMMEDIATE").expect("a lock");
+                }
+            });
+            drop(other);
+            let error = done.error();
+            assert_eq!(
+                (done.code, &error["kind"], &error["outcome"]),
+                (1, &json!("internal"), &json!("unknown")),
+                "{command}: {error}"
+            );
+            assert!(error["message"].as_str().expect("a text").contains("rampauth.db"), "{error}");
+            assert!(error["help"].as_str().expect("a text").contains("card.rescued-1.json"), "{command}: {error}");
+            let rescued = std::fs::read(home.path().join("card.rescued-1.json")).expect("the tokens");
+            home.run(&["import", "card"]).stdin(rescued).done().output();
+            assert_eq!(home.run(&["token", "card"]).done().output(), "b\n", "{command}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_payby_signed_and_that_cannot_be_read_is_kept_wherever_the_session_is_stored() {
+    for command in ["refresh", "token", "settle"] {
+        let answers = [Script::CloseAfterRequest, payby("0", true)];
+        let server = ScriptedServer::start(Script::Then(answers[usize::from(command != "settle")..].to_vec()));
+        let home = Home::stored_at(&server.url());
         let tokens = r#"{"accessToken":"a","refreshToken":"r","accessTokenExpiresAt":"2020-01-01T00:00:00Z"}"#;
-        home.run(&["import", "card"]).stdin(tokens).done().output();
-        let folder = home.path().to_owned();
-        let provider = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().expect("a connection");
-            assert!(stream.read(&mut [0; 4_096]).expect("a request") > 0);
-            // The token is spent, and the store is gone.
-            for file in ["rampauth.db", "rampauth.db-wal", "rampauth.db-shm"] {
-                std::fs::remove_file(folder.join(file)).expect("the store");
-            }
-            let body = r#"{"success":true,"data":{"accessToken":"b","refreshToken":"s"},"errorCode":0}"#;
-            stream.write_all(&response(200, &[], body.as_bytes())).expect("an answer");
-        });
-        let done = home.run(&[command, "card", "--json"]).done();
-        provider.join().expect("no panic");
+        home.run(&["import", "payby"]).stdin(tokens).done().output();
+        if command == "settle" {
+            assert_eq!(home.run(&["refresh", "payby"]).done().code, 5);
+        }
+        let done = home.run(&[command, "payby", "--json"]).done();
         let error = done.error();
-        assert_eq!(
-            (done.code, &error["kind"], &error["outcome"]),
-            (1, &json!("internal"), &json!("unknown")),
-            "{error}"
-        );
-        assert!(error["message"].as_str().expect("a text").contains("rampauth.db"), "{error}");
-        assert!(error["help"].as_str().expect("a text").contains("card.rescued-1.json"), "{error}");
-        let rescued = std::fs::read(home.path().join("card.rescued-1.json")).expect("the tokens");
-        home.run(&["import", "card"]).stdin(rescued).done().output();
-        assert_eq!(home.run(&["token", "card"]).done().output(), "b\n", "{command}");
+        assert_eq!((done.code, &error["kind"], &error["outcome"]), (5, &json!("protocol"), &json!("unknown")));
+        assert!(error["help"].as_str().expect("a text").contains("payby.answer-1.json"), "{error}");
+        let kept = std::fs::read_to_string(home.path().join("payby.answer-1.json")).expect("the answer");
+        assert!(kept.contains(r#""applyStatus":"SUCCESS""#), "{kept}");
     }
 }
 
