@@ -11,6 +11,9 @@ const ACTION: &str = "read the tokens";
 
 /// Reads `{"accessToken","refreshToken","accessTokenExpiresAt","refreshTokenExpiresAt"}`; other members are ignored.
 ///
+/// Without a time an access token that is a JWT is believed what it says of itself, which decides when to refresh it. A refresh
+/// token is not: that would call it dead on nobody's word.
+///
 /// # Errors
 ///
 /// When the text is no such object, a member stands there twice or is of another type, or the token that the provider is
@@ -22,10 +25,11 @@ pub(crate) fn read(text: &[u8], presents: Presents) -> Result<TokenSet, Error> {
     let access_token = token(members, "accessToken", AccessToken::from_secret)?;
     let access_expiry = expiry(members, "accessTokenExpiresAt")?;
     let refresh_token = token(members, "refreshToken", RefreshToken::from_secret)?;
-    let refresh_expiry = expiry(members, "refreshTokenExpiresAt")?;
+    let refresh_expiry = expiry(members, "refreshTokenExpiresAt")?.unwrap_or_default();
     let mut set = TokenSet::new();
     if let Some(token) = access_token {
-        set = set.with_access_token(token, access_expiry);
+        let expiry = access_expiry.unwrap_or_else(|| Expiry::of_jwt(token.expose_secret()));
+        set = set.with_access_token(token, expiry);
     }
     // A session that has no refresh token keeps none, whatever stands there.
     if let (Some(token), true) = (refresh_token, presents != Presents::AccessToken) {
@@ -64,14 +68,15 @@ fn reading(name: &str) -> &'static str {
     if name == "accessToken" { "read `accessToken`" } else { "read `refreshToken`" }
 }
 
-fn expiry(members: &JsonObject<'_>, name: &str) -> Result<Expiry, Error> {
+fn expiry(members: &JsonObject<'_>, name: &str) -> Result<Option<Expiry>, Error> {
     let time = match members.get(name) {
-        Ok(None) => return Ok(Expiry::Unknown),
+        Ok(None) => return Ok(None),
         Ok(Some(Json::Text(text))) => parse_rfc3339(text.expose_secret()),
         Ok(Some(_)) => None,
         Err(problem) => return Err(refuse(wrong(name, problem))),
     };
-    time.map(Expiry::At).ok_or_else(|| refuse(format!("`{name}` is not a time such as 2026-11-20T09:30:00Z")))
+    time.map(|time| Some(Expiry::At(time)))
+        .ok_or_else(|| refuse(format!("`{name}` is not a time such as 2026-11-20T09:30:00Z")))
 }
 
 fn wrong(name: &str, problem: MemberProblem) -> String {
@@ -146,6 +151,28 @@ mod tests {
         for text in ["{}", r#"{"refreshToken":null}"#, r#"{"accessToken":"a"}"#] {
             assert_eq!(refusal(text, Presents::RefreshToken), missing);
         }
+    }
+
+    /// `{"exp":1795167000}`, 2026-11-20T09:30:00Z.
+    const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3OTUxNjcwMDB9.c2ln";
+
+    #[test]
+    fn an_access_token_without_a_time_is_believed_its_own_and_a_refresh_token_is_not() {
+        let own = Expiry::At(parse_rfc3339("2026-11-20T09:30:00Z").expect("a time"));
+        let told = Expiry::At(parse_rfc3339("2026-11-20T11:00:00Z").expect("a time"));
+        for (time, expected) in [
+            ("", own),
+            (r#","accessTokenExpiresAt":null"#, own),
+            (r#","accessTokenExpiresAt":"2026-11-20T11:00:00Z""#, told),
+        ] {
+            let text = format!(r#"{{"accessToken":"{JWT}","refreshToken":"{JWT}"{time}}}"#);
+            for presents in [Presents::RefreshToken, Presents::AccessToken] {
+                let set = read(text.as_bytes(), presents).expect("tokens");
+                assert_eq!((set.access_expiry, set.refresh_expiry), (expected, Expiry::Unknown), "{text}");
+            }
+        }
+        let opaque = read(br#"{"accessToken":"a","refreshToken":"r"}"#, Presents::RefreshToken).expect("tokens");
+        assert_eq!(opaque.access_expiry, Expiry::Unknown);
     }
 
     #[test]

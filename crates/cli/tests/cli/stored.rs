@@ -154,6 +154,30 @@ fn an_answer_that_payby_signed_and_that_cannot_be_read_is_kept_wherever_the_sess
     }
 }
 
+/// `{"exp":1600000000}`: long past.
+const DEAD: &str = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE2MDAwMDAwMDB9.c2ln";
+
+#[test]
+fn a_login_without_times_is_refreshed_by_what_its_access_token_says() {
+    let sandbox = sandbox();
+    let kit = Kit::of(&sandbox);
+    let issued = sandbox.issue(Call::AlixCard);
+    for (profile, tokens) in [
+        ("card", json!({"accessToken": DEAD, "refreshToken": issued.refresh_token})),
+        ("user", json!({"accessToken": DEAD})),
+    ] {
+        kit.home.run(&["import", profile]).stdin(tokens.to_string()).done().output();
+    }
+    let token = kit.home.run(&["token", "card"]).done().output();
+    assert!(sandbox.number(token.trim_end()).is_some(), "a new one: {token}");
+    assert_eq!(sandbox.events().len(), 1);
+    // What would be presented there is dead itself.
+    let done = kit.home.run(&["token", "user", "--json"]).done();
+    let error = done.error();
+    assert_eq!((done.code, &error["kind"], &error["outcome"]), (4, &json!("login_needed"), &json!("not_sent")));
+    assert_eq!(sandbox.events().len(), 1);
+}
+
 #[test]
 fn without_a_session_a_login_is_what_helps() {
     let server = ScriptedServer::start(Script::Stalled);
