@@ -4,7 +4,10 @@ mod alix;
 mod payby;
 
 use rampauth_alix::{CardClient, OnOffRampClient};
-use rampauth_core::{Error, Refresh, ReqwestClient, RsaSigningKey, RsaVerifyingKey, SecretString, Signer};
+use rampauth_core::{
+    Error, Presents, Refresh, RefreshPolicy, RefreshTime, ReqwestClient, RsaSigningKey, RsaVerifyingKey, SecretString,
+    Signer, WhenUnknown,
+};
 use rampauth_transak::{ApiKey, UserClient};
 
 use crate::config::{Profile, Provider, SecretRef};
@@ -25,6 +28,21 @@ pub(crate) struct Signed {
 }
 
 impl Profile {
+    /// The provider's rules, as its [`client`](Self::client) has them, and without a client's secrets.
+    pub(crate) fn policy(&self) -> RefreshPolicy {
+        match self.provider {
+            Provider::AlixCard(_) | Provider::AlixOnOffRamp { .. } => RefreshPolicy::new(Presents::RefreshToken),
+            Provider::TransakUser { .. } => {
+                RefreshPolicy::new(Presents::AccessToken).with_time(RefreshTime::BeforeExpiry).with_named_dead_tokens()
+            }
+            Provider::PayBy(_) => RefreshPolicy::new(Presents::RefreshToken)
+                .with_time(RefreshTime::BeforeExpiry)
+                .with_unknown_expiry(false)
+                .with_when_unknown(WhenUnknown::Stop),
+            Provider::Onboard(_) => RefreshPolicy::new(Presents::RefreshToken).with_named_dead_tokens(),
+        }
+    }
+
     /// The client of the profile's provider, with its secrets fetched and its keys loaded.
     ///
     /// # Errors
@@ -113,4 +131,34 @@ fn signing_key(secret: &SecretRef) -> Result<RsaSigningKey, Error> {
 
 fn verifying_key(secret: &SecretRef) -> Result<RsaVerifyingKey, Error> {
     RsaVerifyingKey::parse(&*secret.bytes()?).map_err(|error| secret.place().refuse_with(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    #[test]
+    fn the_rules_without_a_client_are_the_clients() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
+        write("partner.pem", rampauth_test_kit::keys::PARTNER_PKCS8.pem);
+        write("public.pem", rampauth_test_kit::keys::PROVIDER_SPKI.pem);
+        write("secret.txt", "secret");
+        let alix =
+            "partner_code = \"p\"\nsecret_key = { file = \"secret.txt\" }\nsigning_key = { file = \"partner.pem\" }";
+        let payby = "partner_id = \"200001200101\"\nsigning_key = { file = \"partner.pem\" }\n\
+                     provider_public_key = { file = \"public.pem\" }";
+        let ramp = format!("{alix}\nemail = \"jane@example.com\"");
+        let providers =
+            [("alix-card", alix), ("alix-on-off-ramp", &ramp), ("transak-user", ""), ("payby", payby), ("onboard", "")];
+        let section = |(provider, keys): &(&str, &str)| {
+            format!("[profile.{provider}]\nprovider = \"{provider}\"\nbase_url = \"http://127.0.0.1:9\"\n{keys}\n")
+        };
+        write("rampauth.toml", &providers.iter().map(section).collect::<String>());
+        let config = Config::load(&folder.path().join("rampauth.toml")).expect("a configuration");
+        assert_eq!(config.profiles().count(), providers.len());
+        for profile in config.profiles() {
+            assert_eq!(profile.policy(), *profile.client().expect("a client").policy(), "{}", profile.name);
+        }
+    }
 }

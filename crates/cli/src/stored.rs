@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rampauth_core::{Error, ErrorKind, Outcome, Refresh};
 use rampauth_keeper::{
-    EventKind, Events, Keeper, KeeperBuilder, Record, Session, State, Store as _, StoreError, StoreErrorKind,
+    EventKind, Events, Keeper, KeeperBuilder, OwnerId, Record, Session, State, Store as _, StoreError, StoreErrorKind,
 };
 use rampauth_store_sqlite::SqliteStore;
 
@@ -44,14 +44,28 @@ pub(crate) fn find(config: &Config) -> Result<Option<SqliteStore>, Error> {
 /// A keeper on this store with the configuration's limits, which seals tokens as the configuration says. A claim lasts for a
 /// request and two steps in the store, so that the limits are what a session waits for after a crash.
 pub(crate) fn keeper(config: &Config, store: &SqliteStore, timeout: Duration) -> Result<KeeperBuilder, Error> {
-    let builder = Keeper::builder(store.clone())
-        .request_deadline(timeout + timeout.min(SLACK))
-        .save_deadline(config.store_timeout);
+    let builder =
+        Keeper::builder(store.clone()).request_deadline(request_deadline(timeout)).save_deadline(config.store_timeout);
     Ok(match config.sealing()? {
         Some(keys) => builder.sealing(keys),
         // Said where it begins, by `warn_unsealed`, and not by every command.
         None => builder.accept_unsealed(),
     })
+}
+
+fn request_deadline(timeout: Duration) -> Duration {
+    timeout + timeout.min(SLACK)
+}
+
+/// How long a claim of `keep` lasts, which takes all profiles for the slowest of them.
+pub(crate) fn longest_claim(config: &Config) -> Duration {
+    let timeout = config.profiles().map(|profile| profile.timeout).max().unwrap_or_default();
+    request_deadline(timeout) + 2 * config.store_timeout
+}
+
+/// The id that a process drew when it started, as `status` and the log of `keep` have it.
+pub(crate) fn owner(id: OwnerId) -> String {
+    format!("{:032x}", id.get())
 }
 
 /// Says that tokens are not sealed, if they are not.
@@ -136,6 +150,7 @@ impl Stored {
     pub(crate) async fn open(config: &Config, store: SqliteStore, profile: &Profile) -> Result<Self, Error> {
         let client = profile.client()?;
         let keeper = keeper(config, &store, profile.timeout)?.on_demand().spawn()?;
+        tracing::debug!(owner = owner(keeper.owner()), pid = std::process::id(), "opened the store");
         let events = keeper.events();
         let session = keeper.session(profile.key.clone(), Arc::<dyn Refresh>::from(client)).await;
         let session = session.map_err(said_by_the_store)?;

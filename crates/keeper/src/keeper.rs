@@ -146,6 +146,11 @@ impl Keeper {
         }
     }
 
+    /// Whose presentations this keeper's are: drawn when it started, and in the record of every session that it claims.
+    pub fn owner(&self) -> OwnerId {
+        self.shared.owner
+    }
+
     /// What happens to all sessions from now on; what happened before is not told again. Read them all along: a reader that
     /// falls behind by more than 1,024 loses the oldest, and with an [`EventKind::Unclaimed`] the tokens in it. They end with the
     /// keeper.

@@ -42,6 +42,8 @@ pub(crate) async fn run(path: &Path) -> Result<(), Error> {
     let store = stored::create(&config)?;
     let keeper = stored::keeper(&config, &store, longest)?.spawn()?;
     stored::warn_unsealed(&config)?;
+    let (owner, pid) = (stored::owner(keeper.owner()), std::process::id());
+    tracing::info!(owner, pid, "keeping; `status` tells a claim by its owner");
     let mut log = Log::new(keeper.events(), path, &kept);
     for kept in &mut kept {
         kept.look(&keeper, &store).await;

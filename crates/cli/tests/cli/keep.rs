@@ -288,6 +288,22 @@ fn a_damaged_session_stops_no_other_and_is_kept_again_once_it_began_anew() {
 }
 
 #[test]
+fn the_process_that_holds_a_claim_can_be_found() {
+    use std::io::Read as _;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let home = Home::stored_at(&format!("http://{}", listener.local_addr().expect("an address")));
+    let dead = r#"{"accessToken":"a","refreshToken":"r","accessTokenExpiresAt":"2020-01-01T00:00:00Z"}"#;
+    home.run(&["import", "card"]).stdin(dead).done().output();
+    let mut keeping = Keeping::start(&home, &["--log-format", "json"], "");
+    let line: Value = serde_json::from_str(&keeping.until("owner")).expect("JSON");
+    assert_eq!(line["fields"]["pid"], keeping.child.id());
+    let (mut stream, _) = listener.accept().expect("a refresh");
+    assert!(stream.read(&mut [0; 4_096]).expect("a request") > 0);
+    let row = home.run(&["status", "--json"]).done().json()["sessions"][0].take();
+    assert_eq!((&row["state"], &row["claimedBy"]), (&json!("refreshing"), &line["fields"]["owner"]));
+}
+
+#[test]
 fn what_is_stored_unsealed_is_said_once_at_the_start() {
     let home = Home::new(&format!("store = \"sqlite:rampauth.db\"\n{}", profiles("http://127.0.0.1:9")));
     let mut keeping = Keeping::start(&home, &[], "");

@@ -70,7 +70,8 @@ fn events(row: &Row, now: SystemTime) -> String {
         lines.push(format!("presented {times} time{plural} without an answer, first {}", when(attempt.time)));
     }
     if let Some(until) = row.times.claim {
-        lines.push(format!("claimed by one process, lapses {}", when(until)));
+        let by = row.claimed_by.as_deref().unwrap_or_default();
+        lines.push(format!("claimed by process {}, lapses {}", &by[..8.min(by.len())], when(until)));
     }
     if let Some(error) = &row.last_error {
         let status = error.status.map_or_else(String::new, |status| format!(", HTTP {status}"));

@@ -1,13 +1,16 @@
 //! What is told of one session: facts of its record, with times that do not move while nothing happens.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rampauth_core::Expiry;
-use rampauth_keeper::{Record, SessionKey, State, StoreError, StoreErrorKind};
+use rampauth_keeper::{Record, SessionKey, State, StoreError, StoreErrorKind, StoredTokens};
 use serde::Serialize;
 
 use crate::config::{Profile, printable};
+use crate::stored;
 use crate::time::{rfc3339, told};
+
+use super::advice;
 
 /// One session. Times are UTC, without a fraction; null where nothing is known.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -26,7 +29,9 @@ pub(crate) struct Row {
     pub(crate) last_error: Option<LastError>,
     /// The journal: a token that was presented, and has no answer.
     pub(crate) attempt: Option<Attempt>,
-    /// Until when one process alone may refresh it; null when the claim is free.
+    /// Which process may refresh it alone, by the id that it drew when it started; null when the claim is free.
+    pub(crate) claimed_by: Option<String>,
+    /// Until when.
     claimed_until: Option<String>,
     pub(crate) advice: String,
     #[serde(skip)]
@@ -40,6 +45,26 @@ pub(crate) struct Times {
     pub(crate) refresh: Option<Expiry>,
     pub(crate) next: Option<SystemTime>,
     pub(crate) claim: Option<SystemTime>,
+}
+
+impl Times {
+    fn of(record: &Record, now: SystemTime) -> Self {
+        let tokens = record.tokens.as_ref();
+        let lease = record.attempt.as_ref().and_then(|attempt| attempt.lease);
+        Self {
+            access: tokens.map(|tokens| tokens.access_expiry),
+            // What is presented is the access token there.
+            refresh: tokens.filter(|tokens| !renews_itself(tokens)).map(|tokens| tokens.presented_expiry),
+            next: record.next_due,
+            // The store's own clock decides about a claim; on one machine the wall clock says the same.
+            claim: lease.map(|lease| lease.until).filter(|until| now < *until),
+        }
+    }
+}
+
+/// Whether the access token is what a refresh presents.
+pub(super) fn renews_itself(tokens: &StoredTokens) -> bool {
+    tokens.access == Some(tokens.presents)
 }
 
 /// How the last refresh failed.
@@ -63,27 +88,23 @@ pub(crate) struct Attempt {
 }
 
 impl Row {
-    pub(crate) fn new(key: &SessionKey, profile: Option<&Profile>, record: &Record, now: SystemTime) -> Self {
-        let attempt = record.attempt.as_ref();
-        // The store's own clock decides about a claim; on one machine the wall clock says the same.
-        let claim = attempt.and_then(|attempt| attempt.lease).map(|lease| lease.until).filter(|until| now < *until);
+    /// `lease` is how long a claim lasts that `rampauth keep` makes.
+    pub(crate) fn new(
+        key: &SessionKey,
+        profile: Option<&Profile>,
+        record: &Record,
+        lease: Duration,
+        now: SystemTime,
+    ) -> Self {
+        let (attempt, times) = (record.attempt.as_ref(), Times::of(record, now));
         let state = match record.state {
             State::Tombstone => "removed",
             State::LoginNeeded => "login_needed",
-            _ if claim.is_some() => "refreshing",
+            _ if times.claim.is_some() => "refreshing",
             _ if attempt.is_some() => "in_doubt",
             _ => "ready",
         };
-        let tokens = record.tokens.as_ref();
-        let times = Times {
-            access: tokens.map(|tokens| tokens.access_expiry),
-            // What is presented is the access token there.
-            refresh: tokens
-                .filter(|tokens| tokens.access != Some(tokens.presents))
-                .map(|tokens| tokens.presented_expiry),
-            next: record.next_due,
-            claim,
-        };
+        let claim = attempt.zip(times.claim);
         Self {
             key: key.to_string(),
             profile: profile.map(|profile| profile.name.clone()),
@@ -105,8 +126,9 @@ impl Row {
                 presentations: attempt.presented_by.len() as u64 + u64::from(attempt.more),
                 time: attempt.first_sent,
             }),
-            claimed_until: claim.and_then(rfc3339),
-            advice: advice(state, key, profile, record, &times, now),
+            claimed_by: claim.map(|(attempt, _)| stored::owner(attempt.owner)),
+            claimed_until: claim.and_then(|(_, until)| rfc3339(until)),
+            advice: advice::of(state, profile, record, lease, now),
             times,
         }
     }
@@ -122,6 +144,7 @@ impl Row {
             next_refresh_at: None,
             last_error: None,
             attempt: None,
+            claimed_by: None,
             claimed_until: None,
             advice: match (error.kind(), profile) {
                 (StoreErrorKind::Damaged, Some(profile)) => {
@@ -132,45 +155,5 @@ impl Row {
             },
             times: Times::default(),
         }
-    }
-}
-
-/// One sentence for whoever is on call.
-fn advice(
-    state: &str,
-    key: &SessionKey,
-    profile: Option<&Profile>,
-    record: &Record,
-    times: &Times,
-    now: SystemTime,
-) -> String {
-    let Some(profile) = profile else {
-        return "no profile of this configuration has this session: find the configuration that has".to_owned();
-    };
-    let name = printable(&profile.name);
-    match state {
-        "refreshing" => "nothing: a refresh is under way".to_owned(),
-        "in_doubt" if key.as_str().starts_with("payby/") => format!(
-            "its provider publishes nothing on presenting a token again, so that is yours to decide: `rampauth settle {name}`, \
-             or log in and `rampauth import {name}`"
-        ),
-        "in_doubt" => format!(
-            "settled by itself while `rampauth keep` runs, within a minute of the first sending or before its access token \
-             expires; now: `rampauth settle {name}`"
-        ),
-        "login_needed" => format!("have the person log in, then `rampauth import {name}`"),
-        "removed" => format!("nothing; `rampauth import {name}` begins anew"),
-        _ if times.refresh.is_some_and(|expiry| expiry.is_known_past(now)) => {
-            format!("its refresh token has expired: have the person log in, then `rampauth import {name}`")
-        }
-        _ if record.last_error.as_ref().is_some_and(|error| error.outcome == "refused" && error.kind != "rate_limited") => {
-            "the provider refused the last refresh, for a reason other than the token: look at the code and at the profile; it \
-             is tried again"
-                .to_owned()
-        }
-        _ if times.access.is_some_and(|expiry| expiry.is_known_past(now)) => {
-            format!("its access token has expired: `rampauth keep` refreshes it, or the next `rampauth token {name}`")
-        }
-        _ => "nothing".to_owned(),
     }
 }
