@@ -43,6 +43,8 @@ struct Told {
     saved_late: bool,
     /// Granted tokens that belong to no session any more.
     unclaimed: Option<TokenSet>,
+    /// Why the session is in doubt. Who has a usable token is not told.
+    doubt: Option<Error>,
     /// The newest tokens' generation.
     generation: u64,
 }
@@ -58,7 +60,8 @@ impl Stored {
         config: &Path,
         profile: &Profile,
     ) -> Result<End, Failed> {
-        let mut told = Told { unsaved: None, saved_late: false, unclaimed: None, generation: before.generation };
+        let generation = before.generation;
+        let mut told = Told { unsaved: None, saved_late: false, unclaimed: None, doubt: None, generation };
         // What came before the last tries to save, and what came of those.
         told.listen(&mut self.events);
         self.keeper.shutdown().await;
@@ -94,7 +97,12 @@ impl Stored {
                 let error = if removed { after_removal(error, profile) } else { error };
                 return Err(Failed { error, rescued: false, record });
             }
-            Ok(()) => {}
+            Ok(()) => {
+                if let Some(error) = told.doubt.filter(|error| VerifiedAnswer::of(error).is_some()) {
+                    let error = rescue::keep_signed_answer(error, config, &profile.name);
+                    tracing::warn!(profile = %printable(&profile.name), %error, help = error.help(), "in doubt");
+                }
+            }
         }
         let generation = record.as_ref().map_or(0, |record| record.generation).max(told.generation);
         let newer = tokens.filter(|_| !removed && generation > before.generation);
@@ -127,6 +135,7 @@ impl Told {
                     self.unsaved = None;
                     self.unclaimed = Some(tokens.tokens().clone());
                 }
+                EventKind::Doubtful { error, .. } => self.doubt = Some(error),
                 kind if is_saved(&kind) => {
                     self.saved_late |= self.unsaved.take().is_some();
                     self.generation = self.generation.max(event.generation);

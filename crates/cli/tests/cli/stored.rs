@@ -4,7 +4,10 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use rampauth_core::{Clock as _, Expiry, SystemClock};
+use rampauth_keeper::{Operation, SessionId, SessionKey, Store as _, StoredTokens, TokenDigest};
 use rampauth_sandbox::{Call, Sandbox};
+use rampauth_store_sqlite::SqliteStore;
 use rampauth_test_kit::scripted::{Script, ScriptedServer};
 use serde_json::{Value, json};
 
@@ -152,6 +155,30 @@ fn an_answer_that_payby_signed_and_that_cannot_be_read_is_kept_wherever_the_sess
         let kept = std::fs::read_to_string(home.path().join("payby.answer-1.json")).expect("the answer");
         assert!(kept.contains(r#""applyStatus":"SUCCESS""#), "{kept}");
     }
+}
+
+#[test]
+fn a_token_that_is_still_usable_hides_no_answer_that_only_a_person_can_read() {
+    let server = ScriptedServer::start(payby("0", true));
+    let home = Home::stored_at(&server.url());
+    let soon = SystemClock.now() + Duration::from_secs(55);
+    let written = jiff::Timestamp::try_from(soon).expect("in the calendar");
+    // An hour of its life is over, and a refresh is waited for in the last minute.
+    let payload =
+        json!({"accessToken": "a", "refreshToken": "r", "accessExpiry": {"at": written}, "refreshExpiry": "unknown"});
+    let began = soon - Duration::from_secs(3_600);
+    let mut tokens = StoredTokens::new(payload.to_string().as_str().into(), TokenDigest::of("r"), began);
+    (tokens.access, tokens.access_expiry) = (Some(TokenDigest::of("a")), Expiry::At(soon));
+    let key = SessionKey::parse(format!("payby/{}/payby", server.address())).expect("a key");
+    let put = Operation::Put { session: SessionId::from_random(1), expect: None, tokens };
+    let store = SqliteStore::open(home.path().join("rampauth.db")).expect("a store");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(store.apply(&key, put)).expect("a login");
+
+    let done = home.run(&["token", "payby"]).done();
+    assert_eq!((done.code, done.stdout.as_str(), server.connections()), (0, "a\n", 1), "{}", done.stderr);
+    assert!(done.stderr.contains("payby.answer-1.json"), "{}", done.stderr);
+    assert!(home.path().join("payby.answer-1.json").exists());
 }
 
 /// `{"exp":1600000000}`: long past.
