@@ -128,7 +128,10 @@ mod tests {
 
     #[test]
     fn where_nothing_can_be_written_the_advice_says_so() {
-        let error = keep(Error::input("x", "y"), Path::new("/nowhere/at/all/rampauth.toml"), "card", &set());
+        let nowhere = Path::new("/nowhere/at/all/rampauth.toml");
+        let error = keep(Error::input("x", "y"), nowhere, "card", &set());
         assert!(error.help().contains("could be written neither"), "{}", error.help());
+        let error = keep_unclaimed(Error::input("x", "y"), nowhere, "card", &set());
+        assert!(error.help().contains("and are lost"), "{}", error.help());
     }
 }
