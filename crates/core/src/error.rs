@@ -341,41 +341,4 @@ impl StdError for Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clone_is_the_same_failure_and_editing_it_changes_no_other() {
-        let first = Error::config("load the key", "it is empty");
-        let second = first.clone().with_provider_code("32");
-        assert_eq!((first.provider_code(), second.provider_code()), (None, Some("32")));
-        assert_eq!(second.to_string(), "failed to load the key: it is empty");
-    }
-
-    #[test]
-    fn only_a_plain_word_is_a_code() {
-        let code = |text: &str| Error::input("x", "y").with_provider_code(text).provider_code().map(str::to_owned);
-        for good in ["32", "1002", "RE_AUTHENTICATE", "ERR-1002.7", "unsupported_grant_type", "InvalidToken", "e1002"] {
-            assert_eq!(code(good).as_deref(), Some(good));
-        }
-        for bad in [
-            "",
-            "a b",
-            "jane@example.com",
-            &"X".repeat(41),
-            &"x".repeat(25),
-            "2xm7g44pkvvq",
-            "eyJhbGciOiJIUzI1NiJ9.e30.x",
-        ] {
-            assert_eq!(code(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn the_providers_message_is_bounded_and_never_shown() {
-        let error = Error::input("x", "y").with_provider_message(&format!("needle\u{1b}[2J{}", "é".repeat(500)));
-        assert_eq!(error.provider_message().map(|text| text.chars().count()), Some(200));
-        assert!(!format!("{error} {error:?} {error:#?}").contains("needle"));
-        assert!(error.provider_message().is_some_and(|text| !text.contains('\u{1b}')));
-    }
-}
+mod tests;

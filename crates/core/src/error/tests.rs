@@ -1,0 +1,70 @@
+use super::*;
+
+#[test]
+fn a_clone_is_the_same_failure_and_editing_it_changes_no_other() {
+    let first = Error::config("load the key", "it is empty");
+    let second = first.clone().with_provider_code("32");
+    assert_eq!((first.provider_code(), second.provider_code()), (None, Some("32")));
+    assert_eq!(second.to_string(), "failed to load the key: it is empty");
+}
+
+#[test]
+fn each_kind_has_its_advice() {
+    use ErrorKind::*;
+    let in_doubt = "the refresh may have happened: keep the tokens you hold and treat the presented one as in doubt";
+    for (kind, name, help) in [
+        (Config, "config", "correct the setting that the message names"),
+        (Input, "input", "correct what the message names"),
+        (LoginNeeded, "login_needed", "have the person log in again and store the new tokens"),
+        (
+            Unauthorized,
+            "unauthorized",
+            "check keys, environment and the provider's allow-list; the tokens may still be good",
+        ),
+        (Forbidden, "forbidden", "check the account's rights and this machine's clock; the tokens may still be good"),
+        (Refused, "refused", "read status and code; nothing was granted"),
+        (WrongEndpoint, "wrong_endpoint", "check the base URL and the environment"),
+        (RateLimited, "rate_limited", "wait before the next call"),
+        (Unreachable, "unreachable", "check the address and the network, then try again; nothing was sent"),
+        (Timeout, "timeout", in_doubt),
+        (Interrupted, "interrupted", in_doubt),
+        (Server, "server", in_doubt),
+        (
+            Protocol,
+            "protocol",
+            "the refresh may have happened: keep the tokens you hold, treat the presented one as in doubt, and check the \
+             base URL",
+        ),
+        (
+            Untrusted,
+            "untrusted",
+            "check the provider's public key and the environment; treat the presented token as in doubt",
+        ),
+        (Internal, "internal", "report this; the outcome says how far the call got"),
+    ] {
+        let error = Error::new(kind, Outcome::Unknown, "x", "y");
+        assert_eq!((kind.as_str(), error.help()), (name, help));
+        assert_eq!(error.with_help("do this").help(), "do this");
+    }
+}
+
+#[test]
+fn only_a_plain_word_is_a_code() {
+    let code = |text: &str| Error::input("x", "y").with_provider_code(text).provider_code().map(str::to_owned);
+    for good in ["32", "1002", "RE_AUTHENTICATE", "ERR-1002.7", "unsupported_grant_type", "InvalidToken", "e1002"] {
+        assert_eq!(code(good).as_deref(), Some(good));
+    }
+    for bad in
+        ["", "a b", "jane@example.com", &"X".repeat(41), &"x".repeat(25), "2xm7g44pkvvq", "eyJhbGciOiJIUzI1NiJ9.e30.x"]
+    {
+        assert_eq!(code(bad), None, "{bad}");
+    }
+}
+
+#[test]
+fn the_providers_message_is_bounded_and_never_shown() {
+    let error = Error::input("x", "y").with_provider_message(&format!("needle\u{1b}[2J{}", "é".repeat(500)));
+    assert_eq!(error.provider_message().map(|text| text.chars().count()), Some(200));
+    assert!(!format!("{error} {error:?} {error:#?}").contains("needle"));
+    assert!(error.provider_message().is_some_and(|text| !text.contains('\u{1b}')));
+}
