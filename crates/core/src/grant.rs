@@ -104,7 +104,7 @@ impl<K: SessionKind> Granted<K> {
     /// Puts an answer together with what was presented for it.
     ///
     /// Without a refresh token in the answer the presented one stays valid, with the expiry known for it unless the
-    /// answer tells another.
+    /// answer tells another; what is only assumed does not replace what the provider said.
     pub fn new(
         presented: &RefreshCredential<K>,
         access: (AccessToken, Expiry),
@@ -112,10 +112,11 @@ impl<K: SessionKind> Granted<K> {
         refresh_expiry: Expiry,
     ) -> Self {
         let rotated = refresh_token.as_ref().is_some_and(|new| new.expose_secret() != presented.token.expose_secret());
-        let refresh_expiry = match refresh_expiry {
+        let refresh_expiry = match (refresh_expiry, presented.expiry) {
             // An expiry belongs to its token: that of the old one says nothing about a new one.
-            Expiry::Unknown if !rotated => presented.expiry,
-            expiry => expiry,
+            (expiry, _) if rotated => expiry,
+            (Expiry::Unknown, known) | (Expiry::Assumed(_), known @ Expiry::At(_)) => known,
+            (expiry, _) => expiry,
         };
         let token = refresh_token.unwrap_or_else(|| presented.token.clone());
         let (access_token, access_expiry) = access;

@@ -1,7 +1,9 @@
 //! Reading a JWT without verifying it: a scheduling hint, never a proof.
 //!
-//! The providers sign their tokens with keys that only they hold, so nobody here can verify them. What such a token
-//! says of itself decides when to refresh it, and nothing else.
+//! The providers sign their tokens with keys that only they hold, so nobody here can verify them. What an access token
+//! says of itself decides when to refresh it, and whether it is still worth presenting where the provider renews it by
+//! itself and only while it lives (Transak). What a refresh token says of itself is [assumed](Expiry::Assumed): it never
+//! makes one dead.
 
 use std::time::SystemTime;
 
@@ -49,7 +51,8 @@ impl UnverifiedJwt {
 }
 
 impl Expiry {
-    /// What a token, if it is a JWT, says of its own expiry (`exp`, not verified); otherwise unknown.
+    /// What a token, if it is a JWT, says of its own expiry (`exp`, not verified); otherwise unknown. Of a refresh token it
+    /// is a hint alone, see [`as_assumed`](Self::as_assumed).
     pub fn of_jwt(token: &str) -> Self {
         let read = || {
             let (header, claims) = parts(token)?;

@@ -93,7 +93,8 @@ fn check(token: &str) -> Result<(), &'static str> {
 pub enum Expiry {
     /// The provider said so, in its answer or in the token.
     At(SystemTime),
-    /// Reckoned from the documented lifetime: good enough to schedule by, no ground for calling a token dead.
+    /// Reckoned from the documented lifetime, or read from a refresh token that nobody here can verify: good enough to
+    /// schedule by, no ground for calling a token dead.
     Assumed(SystemTime),
     /// Nobody said: used until it is rejected.
     #[default]
@@ -107,6 +108,12 @@ impl Expiry {
             Self::At(time) | Self::Assumed(time) => Some(time),
             Self::Unknown => None,
         }
+    }
+
+    /// The same time as a hint alone, which never makes a token dead.
+    #[must_use]
+    pub fn as_assumed(self) -> Self {
+        self.time().map_or(Self::Unknown, Self::Assumed)
     }
 
     /// Whether the provider's own word says that the token is dead at `now`. An assumed expiry never does.
@@ -214,5 +221,9 @@ mod tests {
     fn only_the_providers_word_makes_a_token_dead() {
         assert!(Expiry::At(at(5)).is_known_past(at(5)) && !Expiry::At(at(5)).is_known_past(at(4)));
         assert!(!Expiry::Assumed(at(5)).is_known_past(at(9)) && !Expiry::Unknown.is_known_past(at(9)));
+        for hint in [Expiry::At(at(5)), Expiry::Assumed(at(5))] {
+            assert_eq!(hint.as_assumed(), Expiry::Assumed(at(5)));
+        }
+        assert_eq!(Expiry::Unknown.as_assumed(), Expiry::Unknown);
     }
 }

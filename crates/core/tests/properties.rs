@@ -261,7 +261,10 @@ proptest! {
         let next = new.unwrap_or_else(|| presented.clone());
         let rotated = next != presented;
         prop_assert_eq!(granted.rotated(), rotated);
-        let expected = if refresh_expiry == Expiry::Unknown && !rotated { known } else { refresh_expiry };
+        let expected = match (refresh_expiry, known) {
+            (Expiry::Unknown, _) | (Expiry::Assumed(_), Expiry::At(_)) if !rotated => known,
+            _ => refresh_expiry,
+        };
         prop_assert_eq!(granted.refresh_credential().expiry(), expected);
 
         let set = TokenSet::from(granted);
