@@ -1,8 +1,10 @@
 //! Alix's requests and answers as bytes. Pure: no clock, no I/O.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
-use rampauth_core::json::{Json, JsonObject};
+use rampauth_core::json::{Json, JsonObject, JsonText, MemberProblem};
 use rampauth_core::time::{from_unix_milliseconds, from_unix_seconds, parse_rfc3339};
 use rampauth_core::{
     AccessToken, Answer, Error, ErrorKind, Expiry, Granted, Outcome, RefreshCredential, RefreshToken, SecretString,
@@ -105,10 +107,8 @@ pub(crate) fn read_tokens<K: SessionKind>(
     }
     let json = answer.json()?;
     let body = json.as_object().ok_or_else(|| answer.protocol_error("the answer is not a JSON object"))?;
-    let enveloped = body
-        .object("data")
-        .map_err(|problem| with_details(answer.protocol_error(format!("`data` {problem}")), body))?;
-    let tokens = Tokens { of: enveloped.unwrap_or(body) };
+    let data = body.object("data");
+    let tokens = Tokens { data: data.ok().flatten(), body, received_at: answer.received_at() };
 
     let refused = matches!(body.get("success"), Ok(Some(Json::Bool(false)))) || error_code(body).is_some();
     if refused && !tokens.any() {
@@ -116,7 +116,7 @@ pub(crate) fn read_tokens<K: SessionKind>(
         return Err(with_details(error, body));
     }
     if let (Some(signed_by_alix), true) = (signed_by_alix, tokens.any()) {
-        if !matches!(tokens.of.text("signature"), Ok(Some(signature)) if signed_by_alix(signature.expose_secret())) {
+        if !matches!(tokens.text("signature"), Ok(Some(signature)) if signed_by_alix(signature.expose_secret())) {
             let reason = "the answer's signature is missing or not Alix's, so no token was taken";
             return Err(answer.error(ErrorKind::Untrusted, Outcome::Unknown, reason).with_verified(false));
         }
@@ -135,67 +135,99 @@ pub(crate) fn read_tokens<K: SessionKind>(
     {
         return Err(broken("`errorCode` is neither a number nor a text".to_owned()));
     }
-    tokens.read(presented).map_err(broken)
+    tokens.read(presented).map_err(|reason| match data {
+        Err(problem) if !tokens.any() => broken(format!("`data` {problem}")),
+        _ => broken(reason),
+    })
 }
 
-/// The object that holds the tokens: the whole body, or its `data`.
+/// The places where tokens belong. Each member counts where it stands: a `data` that is empty, or no object at all, hides
+/// nothing that stands beside it.
 struct Tokens<'a> {
-    of: &'a JsonObject<'a>,
+    data: Option<&'a JsonObject<'a>>,
+    body: &'a JsonObject<'a>,
+    received_at: SystemTime,
 }
 
 /// The sample's name, then the table's.
 const ACCESS_EXPIRY: [&str; 2] = ["accessTokenExpiresAt", "accessTokenExpiredAt"];
 const REFRESH_EXPIRY: [&str; 2] = ["refreshTokenExpiresAt", "refreshTokenExpiredAt"];
 
-impl Tokens<'_> {
+impl<'a> Tokens<'a> {
+    /// The member of this name: in `data`, or else bare.
+    fn get(&self, name: &str) -> Result<Option<&'a Json<'a>>, MemberProblem> {
+        match self.data.map_or(Ok(None), |data| data.get(name)) {
+            Ok(None) => self.body.get(name),
+            found => found,
+        }
+    }
+
+    /// As [`get`](Self::get), for a text; `None` when it is empty too.
+    fn text(&self, name: &str) -> Result<Option<&'a JsonText<'a>>, MemberProblem> {
+        match self.data.map_or(Ok(None), |data| data.text(name)) {
+            Ok(None) => self.body.text(name),
+            found => found,
+        }
+    }
+
     /// Whether there is anything in the places where tokens belong.
     fn any(&self) -> bool {
-        ["accessToken", "refreshToken"].iter().any(|name| !matches!(self.of.text(name), Ok(None)))
+        ["accessToken", "refreshToken"].iter().any(|name| !matches!(self.text(name), Ok(None)))
     }
 
     fn read<K: SessionKind>(&self, presented: &RefreshCredential<K>) -> Result<Granted<K>, String> {
-        let token = |name: &str| self.of.text(name).map_err(|problem| format!("`{name}` {problem}"));
+        let token = |name: &str| self.text(name).map_err(|problem| format!("`{name}` {problem}"));
         let illegal = |name: &str| format!("`{name}` is no token that a header can carry");
         let access = token("accessToken")?.ok_or("the answer has no `accessToken`")?;
         let access = AccessToken::from_secret(access.into()).map_err(|_| illegal("accessToken"))?;
-        let access_expiry = self.expiry(ACCESS_EXPIRY, access.expose_secret());
+        let access_expiry = self.access_expiry(&access);
         // Absent or empty: the one presented stays. The vendor does not say whether tokens rotate.
         let refresh = match token("refreshToken")? {
             Some(refresh) => Some(RefreshToken::from_secret(refresh.into()).map_err(|_| illegal("refreshToken"))?),
             None => None,
         };
         let current = refresh.as_ref().unwrap_or(presented.token());
-        let refresh_expiry = self.expiry(REFRESH_EXPIRY, current.expose_secret());
+        let refresh_expiry = self.refresh_expiry(current);
         Ok(Granted::new(presented, (access, access_expiry), refresh, refresh_expiry))
     }
 
     /// The new refresh token of an answer that cannot be used otherwise, with what else can be read.
     fn salvage(&self, presented: &RefreshToken) -> Option<TokenSet> {
-        let refresh = RefreshToken::from_secret(self.of.text("refreshToken").ok()??.into()).ok()?;
+        let refresh = RefreshToken::from_secret(self.text("refreshToken").ok()??.into()).ok()?;
         if refresh.expose_secret() == presented.expose_secret() {
             return None;
         }
-        let expiry = self.expiry(REFRESH_EXPIRY, refresh.expose_secret());
+        let expiry = self.refresh_expiry(&refresh);
         let mut set = TokenSet::new().with_refresh_token(refresh, expiry);
-        if let Some(access) = self.of.text("accessToken").ok().flatten() {
+        if let Some(access) = self.text("accessToken").ok().flatten() {
             if let Ok(access) = AccessToken::from_secret(access.into()) {
-                let expiry = self.expiry(ACCESS_EXPIRY, access.expose_secret());
+                let expiry = self.access_expiry(&access);
                 set = set.with_access_token(access, expiry);
             }
         }
         Some(set)
     }
 
-    /// When a token expires: what stands under one of these names; else what the token, if it is a JWT, says of itself
-    /// (in the sample the two agree). An odd value is no reason to lose a token.
-    fn expiry(&self, names: [&str; 2], token: &str) -> Expiry {
-        let told = names.iter().find_map(|name| read_time(self.of.get(name).ok().flatten()?));
-        told.map_or_else(|| Expiry::of_jwt(token), Expiry::At)
+    /// What the answer tells, else what the token, if it is a JWT, says of itself (in the sample the two agree).
+    fn access_expiry(&self, token: &AccessToken) -> Expiry {
+        self.told(ACCESS_EXPIRY).map_or_else(|| Expiry::of_jwt(token.expose_secret()), Expiry::At)
+    }
+
+    /// The same; but what a refresh token says of itself is unverified, and no ground for giving the session up.
+    fn refresh_expiry(&self, token: &RefreshToken) -> Expiry {
+        self.told(REFRESH_EXPIRY).map_or_else(|| Expiry::of_jwt(token.expose_secret()).as_assumed(), Expiry::At)
+    }
+
+    /// The first readable time under one of these names. An odd value is no reason to lose a token; and what has passed
+    /// when the answer comes is odd, for nobody grants a dead token: it may be a lifetime, which reads as a day in 1970.
+    fn told(&self, names: [&str; 2]) -> Option<SystemTime> {
+        let mut times = names.iter().filter_map(|name| read_time(self.get(name).ok().flatten()?));
+        times.find(|time| *time > self.received_at)
     }
 }
 
 /// Unix seconds as a text (the sample's form) or a number, milliseconds from 1e12 on, or RFC 3339.
-fn read_time(value: &Json<'_>) -> Option<std::time::SystemTime> {
+fn read_time(value: &Json<'_>) -> Option<SystemTime> {
     let number = match value {
         Json::Integer(number) => *number,
         Json::Float(number) => *number as i64,

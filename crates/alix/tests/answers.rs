@@ -35,6 +35,8 @@ fn describe(result: Result<String, Error>) -> String {
         Ok(tokens) => return format!("granted {tokens}"),
         Err(error) => error,
     };
+    // No code and no status of Alix's asks for more than its kind's own advice.
+    assert_eq!(error.help(), Error::new(error.kind(), error.outcome(), "", "").help(), "{error}");
     let wait = error.retry_after().map(|wait| format!(" wait {}", wait.as_secs())).unwrap_or_default();
     let salvage = error.salvage().and_then(|set| set.refresh_token.clone());
     let salvage = salvage.map(|token| format!(" salvage {}", token.expose_secret())).unwrap_or_default();
@@ -65,6 +67,11 @@ const ANSWERS: &[Row] = &[
     (200, &[], r#"{"accessToken":"a","accessTokenExpiresAt":"soon","accessTokenExpiredAt":1731314878}"#, "granted a the-refresh-token known expiry"),
     (200, &[], r#"{"accessToken":"a","accessTokenExpiresAt":{"at":1}}"#, "granted a the-refresh-token unknown expiry"),
     (200, &[], r#"{"accessToken":"a","accessTokenExpiresAt":1,"accessTokenExpiresAt":2}"#, "granted a the-refresh-token unknown expiry"),
+    // What has passed already is no expiry: a lifetime in seconds, as a text or a number, reads as a day in 1970.
+    (200, &[], r#"{"accessToken":"a","accessTokenExpiresAt":"900"}"#, "granted a the-refresh-token unknown expiry"),
+    (200, &[], r#"{"accessToken":"a","accessTokenExpiresAt":1731314000}"#, "granted a the-refresh-token unknown expiry"),
+    (200, &[], r#"{"accessToken":"a","accessTokenExpiresAt":1731314001}"#, "granted a the-refresh-token known expiry"),
+    (200, &[], r#"{"accessToken":"a","accessTokenExpiresAt":900,"accessTokenExpiredAt":1731314878}"#, "granted a the-refresh-token known expiry"),
     // Told by nothing but the token itself, a JWT with `{"exp":1731314878}`.
     (200, &[], r#"{"accessToken":"e30.eyJleHAiOjE3MzEzMTQ4Nzh9.c2ln"}"#, "granted e30.eyJleHAiOjE3MzEzMTQ4Nzh9.c2ln the-refresh-token known expiry"),
     // Labels do not matter, and neither do members that nobody knows.
@@ -73,6 +80,14 @@ const ANSWERS: &[Row] = &[
     (200, &[], r#"{"success":false,"message":"m"}"#, "refused refused: the provider refused (status 200)"),
     (200, &[], r#"{"success":true,"data":null,"errorCode":"E7"}"#, "refused refused: the provider refused (status 200, code E7)"),
     (200, &[], r#"{"success":false,"data":{},"errorCode":32}"#, "refused refused: the provider refused (status 200, code 32)"),
+    (200, &[], r#"{"success":false,"message":"m","data":[],"errorCode":32}"#, "refused refused: the provider refused (status 200, code 32)"),
+    (200, &[], r#"{"success":false,"message":"m","data":"","errorCode":32}"#, "refused refused: the provider refused (status 200, code 32)"),
+    // A `data` that holds no tokens hides none.
+    (200, &[], r#"{"accessToken":"a","refreshToken":"r","data":[]}"#, "granted a r unknown expiry"),
+    (200, &[], r#"{"accessToken":"a","refreshToken":"r","data":{}}"#, "granted a r unknown expiry"),
+    (200, &[], r#"{"accessToken":"a","refreshToken":"r","data":"","data":7}"#, "granted a r unknown expiry"),
+    (200, &[], r#"{"refreshToken":"r","data":{"accessToken":"a"}}"#, "granted a r unknown expiry"),
+    (200, &[], r#"{"accessToken":"b","refreshToken":"s","data":{"accessToken":"a","refreshToken":"r"}}"#, "granted a r unknown expiry"),
     // Contradictions and broken contracts; a new refresh token is kept.
     (200, &[], r#"{"success":false,"errorCode":5,"data":{"accessToken":"a","refreshToken":"r"}}"#, "protocol unknown salvage r: the answer says that it refuses, and yet brings tokens (status 200, code 5)"),
     (200, &[], r#"{"success":"yes","data":{"accessToken":"a","refreshToken":"r"}}"#, "protocol unknown salvage r: `success` is neither true nor false (status 200)"),
@@ -85,7 +100,9 @@ const ANSWERS: &[Row] = &[
     (200, &[], r#"{"refreshToken":"the-refresh-token"}"#, "protocol unknown: the answer has no `accessToken` (status 200)"),
     (200, &[], r#"{"accessToken":"a","refreshToken":"r","refreshToken":"s"}"#, "protocol unknown: `refreshToken` stands there more than once (status 200)"),
     (200, &[], r#"{"accessToken":"a","refreshToken":["r"]}"#, "protocol unknown: `refreshToken` is of another type than is documented (status 200)"),
+    (200, &[], r#"{"refreshToken":"r","data":"none"}"#, "protocol unknown salvage r: the answer has no `accessToken` (status 200)"),
     (200, &[], r#"{"data":"none"}"#, "protocol unknown: `data` is of another type than is documented (status 200)"),
+    (200, &[], r#"{"data":{"accessToken":"a"},"data":{"accessToken":"a"}}"#, "protocol unknown: `data` stands there more than once (status 200)"),
     (200, &[], r#"{"error":"Invalid request"}"#, "protocol unknown: the answer has no `accessToken` (status 200)"),
     (200, &[], "[]", "protocol unknown: the answer is not a JSON object (status 200)"),
     (200, &[], "<html>OK</html>", "protocol unknown: the answer is not JSON (line 1, column 1) (status 200)"),

@@ -22,16 +22,24 @@ fn odd_value() -> impl Strategy<Value = String> {
     ]
 }
 
+/// Where the tokens stand, and what `data` is when they do not stand in it.
+fn places() -> impl Strategy<Value = Option<Option<String>>> {
+    prop_oneof![Just(None), proptest::option::of(odd_value().boxed()).prop_map(Some)]
+}
+
 fn body(new_refresh_token: &'static str) -> impl Strategy<Value = String> {
     let odd = || proptest::option::of(odd_value());
-    (any::<bool>(), odd(), odd(), odd(), odd(), odd()).prop_map(move |(envelope, access, at, ed, success, code)| {
+    (places(), odd(), odd(), odd(), odd(), odd()).prop_map(move |(bare, access, at, ed, success, code)| {
         let member = |name: &str, value: Option<String>| value.map(|value| format!(",\"{name}\":{value}"));
         let tokens =
             [member("accessToken", access), member("accessTokenExpiresAt", at), member("refreshTokenExpiredAt", ed)];
         let flags: String = [member("success", success), member("errorCode", code)].into_iter().flatten().collect();
         let tokens: String = tokens.into_iter().flatten().collect();
         let tokens = format!("\"refreshToken\":\"{new_refresh_token}\"{tokens}");
-        if envelope { format!("{{\"data\":{{{tokens}}}{flags}}}") } else { format!("{{{tokens}{flags}}}") }
+        match bare {
+            None => format!("{{\"data\":{{{tokens}}}{flags}}}"),
+            Some(data) => format!("{{{tokens}{}{flags}}}", member("data", data).unwrap_or_default()),
+        }
     })
 }
 

@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 use common::{Canned, card, config, email, now, on_off_ramp};
 use rampauth_alix::{
     CardClient, CardCredential, CardTokens, Email, Error, Expiry, Lang, OnOffRampClient, OnOffRampCredential,
-    PartnerCode, RsaVerifyingKey, Signature, Signer, TokenSet,
+    PartnerCode, Refresh, RsaVerifyingKey, Signature, Signer, TokenSet,
 };
 use rampauth_test_kit::keys;
 
@@ -136,6 +136,61 @@ async fn either_endpoint_may_answer_in_the_others_shape() {
     assert_eq!(bare.access_token().expose_secret(), "string");
     let enveloped = on_off_ramp(BASE, Canned::new(200, CARD_SAMPLE)).refresh(&ramp_credential()).await;
     assert_eq!(enveloped.expect("granted").access_expiry(), Expiry::At(common::at(1_731_314_878)));
+}
+
+/// Header `{"alg":"HS256"}`, claims `{"exp":1731313999}`: a second before the tests take place.
+const EXPIRED_JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3MzEzMTM5OTl9.c2ln";
+
+#[tokio::test]
+async fn neither_an_odd_expiry_nor_an_unverified_one_kills_a_refresh_token() {
+    let answer = |token: &str, expiry: &str| {
+        format!(r#"{{"accessToken":"a","refreshToken":"{token}","refreshTokenExpiresAt":{expiry}}}"#)
+    };
+    let jwts_own = Expiry::Assumed(common::at(1_731_313_999));
+    for (token, expiry, expected) in [
+        // The sample's own 180 days as a lifetime.
+        ("r", "\"15552000\"", Expiry::Unknown),
+        ("r", "15552000", Expiry::Unknown),
+        ("r", "\"2024-11-11T08:33:20Z\"", Expiry::Unknown),
+        ("r", "\"2024-11-11T08:33:21Z\"", Expiry::At(common::at(1_731_314_001))),
+        (EXPIRED_JWT, "15552000", jwts_own),
+        (EXPIRED_JWT, "null", jwts_own),
+        (EXPIRED_JWT, "1731314001", Expiry::At(common::at(1_731_314_001))),
+    ] {
+        let http = Canned::new(200, answer(token, expiry));
+        let tokens = card(BASE, http.clone()).refresh(&credential()).await.expect("granted");
+        let next = tokens.refresh_credential();
+        assert_eq!((next.token().expose_secret(), next.expiry()), (token, expected), "{expiry}");
+        // It is alive, so it is presented again.
+        card(BASE, http).refresh(next).await.expect("granted again");
+    }
+}
+
+#[tokio::test]
+async fn what_a_kept_refresh_token_says_of_itself_does_not_replace_what_alix_said() {
+    let said = Expiry::At(common::at(1_731_400_000));
+    let credential = CardCredential::new(EXPIRED_JWT).expect("a token").with_expiry(said);
+    let tokens = card(BASE, Canned::new(200, r#"{"accessToken":"a"}"#)).refresh(&credential).await.expect("granted");
+    assert_eq!(tokens.refresh_credential().expiry(), said);
+}
+
+#[test]
+fn the_rules_as_data() {
+    let (card, ramp) = (card(BASE, Canned::new(200, "")), on_off_ramp(BASE, Canned::new(200, "")));
+    assert_eq!(card.policy(), ramp.policy());
+    insta::assert_debug_snapshot!(card.policy(), @r"
+    RefreshPolicy {
+        presents: RefreshToken,
+        time: AnyTime,
+        with_unknown_expiry: true,
+        rotation: Unpublished,
+        when_unknown: Promptly {
+            within: 60s,
+        },
+        names_dead_tokens: false,
+        ahead: 0.2,
+    }
+    ");
 }
 
 #[tokio::test]
