@@ -137,14 +137,14 @@ impl<'a> Tokens<'a> {
             None => None,
         };
         let current = refresh.as_ref().unwrap_or(presented.token());
-        let refresh_expiry = Expiry::of_jwt(current.expose_secret());
+        let refresh_expiry = refresh_expiry(current);
         Ok(Granted::new(presented, (access, access_expiry), refresh, refresh_expiry))
     }
 
     /// The new refresh token of an answer that cannot be used otherwise, with what else can be read.
     fn salvage(&self, presented: &RefreshToken) -> Option<TokenSet> {
         let refresh = RefreshToken::new(self.only_text(REFRESH_TOKEN, presented.expose_secret())?).ok()?;
-        let expiry = Expiry::of_jwt(refresh.expose_secret());
+        let expiry = refresh_expiry(&refresh);
         let mut set = TokenSet::new().with_refresh_token(refresh, expiry);
         if let Some(Ok(access)) = self.only_text(ACCESS_TOKEN, "").map(AccessToken::new) {
             let expiry = self.access_expiry(access.expose_secret()).unwrap_or(Expiry::Unknown);
@@ -192,6 +192,12 @@ impl<'a> Tokens<'a> {
             (one, other) => Ok(one.or(other)),
         }
     }
+}
+
+/// No member for it is known. What the token, if it is a JWT, says of itself is unverified, and no ground for giving the
+/// session up.
+fn refresh_expiry(token: &RefreshToken) -> Expiry {
+    Expiry::of_jwt(token.expose_secret()).as_assumed()
 }
 
 /// `None` past the year 9999, which no lifetime means.
