@@ -209,6 +209,7 @@ async fn https_to_a_plain_port_sends_nothing() {
     let server = ScriptedServer::start(Script::Stalled);
     let result = refresh(&server.url().replace("http:", "https:"), &http(SHORT)).await;
     assert_eq!(describe(result), "unreachable not_sent: no connection could be made, nothing was sent");
+    assert!(server.requests().is_empty());
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::Sign::{self, Absent, Good};
 use common::{client, credential, expand, now};
 use httpmock::{Method::POST, MockServer};
-use rampauth_payby::{Client, Error, Expiry, HttpClient, PayByCredential, ReqwestClient, VerifiedAnswer};
+use rampauth_payby::{Client, Error, ErrorKind, Expiry, HttpClient, PayByCredential, ReqwestClient, VerifiedAnswer};
 use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
 
 /// Short enough for a test, long enough for a loopback connection on a busy machine.
@@ -34,6 +34,11 @@ fn describe(result: Result<String, Error>) -> String {
         Ok(tokens) => return format!("granted {tokens}"),
         Err(error) => error,
     };
+    // The advice that is PayBy's own: for a call that may be gone, and for a caller that is not accepted.
+    let own = error.kind() == ErrorKind::WrongEndpoint
+        || (error.kind() == ErrorKind::Refused && error.provider_code() == Some("403"));
+    let usual = Error::new(error.kind(), error.outcome(), "", "");
+    assert_eq!(error.help() != usual.help(), own, "{error}: {}", error.help());
     let verified = if error.verified() == Some(true) { " verified" } else { "" };
     let wait = error.retry_after().map(|wait| format!(" wait {}", wait.as_secs())).unwrap_or_default();
     let salvage = error.salvage().map(|set| {
@@ -269,6 +274,14 @@ async fn every_broken_connection_has_its_meaning() {
         assert_eq!(server.requests().len(), requests, "{row}");
         assert!(server.connections() <= 1, "{row}: {} connections", server.connections());
     }
+}
+
+#[tokio::test]
+async fn https_to_a_plain_port_sends_nothing() {
+    let server = ScriptedServer::start(Script::Stalled);
+    let result = refresh(&server.url().replace("http:", "https:")).await;
+    assert_eq!(describe(result), "unreachable not_sent: no connection could be made, nothing was sent");
+    assert!(server.requests().is_empty());
 }
 
 #[tokio::test]

@@ -62,6 +62,8 @@ fn describe(result: Result<UserToken, Error>) -> String {
         error.kind() == ErrorKind::LoginNeeded && error.status().is_some()
     );
     assert_eq!(error.help().contains("Transak's allow-list"), error.kind() == ErrorKind::Unauthorized);
+    let own = ["one-time code", "Transak's allow-list"].iter().any(|own| error.help().contains(own));
+    assert!(own || error.help() == Error::new(error.kind(), error.outcome(), "", "").help(), "{}", error.help());
     let message = error.to_string();
     let reason = message.strip_prefix("failed to refresh the Transak user token: ").expect("the call is named");
     let salvage = salvage.unwrap_or_default();
