@@ -55,9 +55,14 @@ impl<'a> Incoming<'a> {
         Ok(())
     }
 
+    /// Whether the header was sent at all, whatever it holds.
+    pub(crate) fn carries(&self, name: &str) -> bool {
+        self.headers.contains_key(name)
+    }
+
     /// Whether `content-length` was sent at all.
     pub(crate) fn states_its_length(&self) -> bool {
-        self.headers.contains_key(CONTENT_LENGTH)
+        self.carries(CONTENT_LENGTH.as_str())
     }
 }
 

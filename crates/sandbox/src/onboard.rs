@@ -57,6 +57,9 @@ fn presented<'a>(request: Incoming<'a>) -> Result<&'a str, String> {
     if !request.states_its_length() {
         return Err("content-length is missing: an empty POST states content-length: 0".to_owned());
     }
+    if request.carries("content-type") {
+        return Err("content-type came, yet the call has no body to describe".to_owned());
+    }
     let token = request.required("x-auth-token")?;
     if token.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer ")) {
         return Err("x-auth-token starts with \"Bearer \": the header is the bare refresh token".to_owned());

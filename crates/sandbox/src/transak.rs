@@ -68,6 +68,10 @@ pub(crate) fn mint(
     }
 }
 
+/// What authenticates a partner (docs.transak.com "Refresh Access Token" and the Auth Reliance pages, read 2026-11): never on
+/// one request with a user's `authorization`.
+const OF_A_PARTNER: [&str; 4] = ["api-secret", "access-token", "x-access-token", "x-user-identifier"];
+
 struct Refusal {
     status: StatusCode,
     error_code: Option<u16>,
@@ -93,6 +97,11 @@ impl Refusal {
 
 fn granted(world: &World, request: Incoming<'_>) -> Result<IssuedTokens, Refusal> {
     request.has_no_body().map_err(Refusal::malformed)?;
+    if let Some(name) = OF_A_PARTNER.into_iter().find(|name| request.carries(name)) {
+        return Err(Refusal::malformed(format!(
+            "header {name} is a partner's: a user's call carries authorization alone"
+        )));
+    }
     // Asked for on every Whitelabel request by the guides, not listed on this page: checked when sent.
     match request.header("x-user-ip").map_err(Refusal::malformed)? {
         Some(ip) if ip.parse::<IpAddr>().is_err() => {

@@ -72,6 +72,12 @@ async fn the_shape_of_the_request_is_the_documented_one() {
             "x-auth-token starts with \"Bearer \": the header is the bare refresh token",
         ),
         (vec![token], "{}", "the call has no body, yet one came"),
+        (
+            vec![EMPTY, token, ("content-type", "application/json")],
+            "",
+            "content-type came, yet the call has no body to describe",
+        ),
+        (vec![EMPTY, token, ("content-type", "")], "", "content-type came, yet the call has no body to describe"),
     ] {
         let answer = client.send("POST", PATH, &headers, body).await.refused(400, reason);
         assert!(answer["code"].is_string() && answer["message"].is_string());

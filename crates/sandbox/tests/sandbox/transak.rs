@@ -62,6 +62,7 @@ async fn headers_are_those_of_the_page() {
     let bearer = format!("Bearer {token}");
     let other = client.sandbox.issue(Call::AlixCard).access_token;
     let authorization = ("authorization", token.as_str());
+    let of_a_partner = |name| format!("header {name} is a partner's: a user's call carries authorization alone");
     let bare = "authorization starts with \"Bearer \": the header is the bare token";
     for (headers, status, code, reason) in [
         (vec![], 401, json!(1002), "header authorization is missing"),
@@ -77,6 +78,10 @@ async fn headers_are_those_of_the_page() {
             json!(9001),
             "x-user-ip is not exactly one IPv4 or IPv6 address",
         ),
+        (vec![authorization, ("api-secret", "s")], 400, json!(9001), &of_a_partner("api-secret")),
+        (vec![authorization, ("access-token", "")], 400, json!(9001), &of_a_partner("access-token")),
+        (vec![("x-access-token", token.as_str())], 400, json!(9001), &of_a_partner("x-access-token")),
+        (vec![authorization, ("x-user-identifier", "u")], 400, json!(9001), &of_a_partner("x-user-identifier")),
     ] {
         let answer = client.send("GET", PATH, &headers, "").await.refused(status, reason);
         assert_eq!(answer["error"]["statusCode"], json!(status));
