@@ -63,6 +63,8 @@ impl Client {
     }
 }
 
+/// A [`TokenSet`] does not say whose it is, so only [`Config::with_user_id`] keeps another user's tokens out of a kept
+/// session: give each one a client of its own with it. Without it whatever user's tokens come are handed out to be stored.
 #[async_trait]
 impl Refresh for Client {
     fn policy(&self) -> &RefreshPolicy {

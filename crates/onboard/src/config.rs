@@ -56,7 +56,8 @@ impl UserId {
 pub struct Config {
     /// Where Onboard is.
     pub base_url: BaseUrl,
-    /// Whose tokens are expected; `None` leaves that to the caller.
+    /// Whose tokens are expected; `None` leaves that to the caller, who does not learn it through
+    /// [`Refresh`](rampauth_core::Refresh).
     pub user_id: Option<UserId>,
 }
 
@@ -66,7 +67,8 @@ impl Config {
         Self { base_url: base_url.into(), user_id: None }
     }
 
-    /// Takes tokens of this user alone, for a client that serves one person.
+    /// Takes tokens of this user alone, for a client that serves one person, such as that of a session in a keeper:
+    /// through [`Refresh`](rampauth_core::Refresh) nobody else looks whose tokens came.
     ///
     /// An answer whose `userId` is another, or cannot be told, is a protocol error, and nothing of it is handed out,
     /// not as [`salvage`](Error::salvage) either: its tokens are somebody else's. An answer that names no user breaks

@@ -2,10 +2,12 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::{Canned, NOW, at, client, config, credential, describe, granted, lifetime, now, user};
 use rampauth_onboard::{
-    Client, Environment, Error, Expiry, OnboardCredential, OnboardTokens, Refresh, RefreshToken, ReqwestClient,
-    TokenSet,
+    Client, Environment, Error, ErrorKind, Expiry, OnboardCredential, OnboardTokens, Refresh, RefreshToken,
+    ReqwestClient, TokenSet,
 };
 use rampauth_test_kit::logs::CaptureLogs;
 use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
@@ -203,6 +205,20 @@ async fn the_answer_for_the_expected_user_is_taken_and_for_another_nothing_is() 
         let nobody = "protocol unknown salvage a r: the answer has no `userId` (status 200)";
         assert_eq!(describe(refresh(&answer(user)).await), nobody, "{user}");
     }
+}
+
+#[tokio::test]
+async fn a_kept_session_is_safe_from_another_users_tokens_with_an_expected_user_alone() {
+    let set = TokenSet::new().with_refresh_token(credential().token().clone(), Expiry::Unknown);
+    let body = granted("null", "null").replace("u-1", "u-2");
+    let keep = async |config| {
+        let client: Arc<dyn Refresh> = Arc::new(Client::with_http_client(config, Canned::new(200, body.clone())));
+        client.refresh(&set).await
+    };
+    let error = keep(config(Environment::Staging.url()).with_user_id(user("u-1"))).await.expect_err("not for u-1");
+    assert_eq!((error.kind(), error.salvage().is_none()), (ErrorKind::Protocol, true));
+    let set = keep(config(Environment::Staging.url())).await.expect("whoever's they are");
+    assert_eq!(set.access_token.expect("a token").expose_secret(), "a");
 }
 
 #[tokio::test]
