@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rampauth_alix::{
-    AwsLcSigningKey, BaseUrl, CardClient, CardCredential, Config, Email, Error, ErrorKind, Expiry, HttpClient, Lang,
-    OnOffRampClient, OnOffRampCredential, Outcome, PartnerCode, ReqwestClient, RsaSigningKey, RsaVerifyingKey,
-    SecretKey, Signer,
+    AwsLcSigningKey, BaseUrl, CardClient, CardCredential, Config, Email, ErrorKind, Expiry, HttpClient, Lang,
+    OnOffRampClient, OnOffRampCredential, Outcome, PartnerCode, Refresh, RefreshToken, ReqwestClient, RsaSigningKey,
+    RsaVerifyingKey, SecretKey, Signer, TokenSet,
 };
 use rampauth_e2e::{Tampering, flip, last_refusal, replace_in_body};
 use rampauth_sandbox::{Call, Sandbox};
@@ -81,63 +81,90 @@ async fn the_other_backend_makes_signatures_that_are_as_good() {
     client.refresh(&card_credential(&sandbox)).await.expect("granted");
 }
 
-/// What a card refresh fails with, and why by the sandbox's log.
-async fn refused_card(sandbox: &Sandbox, config: Config, http: impl HttpClient + 'static) -> (Error, String) {
-    let client = CardClient::with_http_client(config, http);
-    let error = client.refresh(&card_credential(sandbox)).await.expect_err("refused");
+const PRODUCTS: [Call; 2] = [Call::AlixCard, Call::AlixOnOffRamp];
+
+/// Either product behind the contract that both share.
+fn product(sandbox: &Sandbox, call: Call, config: Config, http: impl HttpClient + 'static) -> Box<dyn Refresh> {
+    match call {
+        Call::AlixCard => Box::new(CardClient::with_http_client(config, http)),
+        _ => Box::new(OnOffRampClient::with_http_client(config, http).session(email(sandbox))),
+    }
+}
+
+fn issued(sandbox: &Sandbox, call: Call) -> TokenSet {
+    let token = sandbox.issue(call).refresh_token.expect("a refresh token");
+    TokenSet::new().with_refresh_token(RefreshToken::new(token).expect("a token"), Expiry::Unknown)
+}
+
+fn plain() -> ReqwestClient {
+    ReqwestClient::new().expect("an HTTP client")
+}
+
+/// Why a refresh is refused, by the sandbox's log.
+async fn refused(sandbox: &Sandbox, call: Call, config: Config, http: impl HttpClient + 'static) -> String {
+    let set = issued(sandbox, call);
+    let error = product(sandbox, call, config, http).refresh(&set).await.expect_err("refused");
     assert_eq!((error.kind(), error.outcome(), error.status()), (ErrorKind::Refused, Outcome::Refused, Some(400)));
-    (error, last_refusal(sandbox))
+    // The on/off-ramp's refusals carry no code.
+    assert_eq!(error.provider_code(), (call == Call::AlixCard).then_some("32"));
+    last_refusal(sandbox)
 }
 
 #[tokio::test]
-async fn a_tampered_card_request_is_refused_for_the_right_reason() {
+async fn a_tampered_request_is_refused_for_the_right_reason() {
     let sandbox = Sandbox::start().await.expect("a sandbox");
     let partner = sandbox.credentials().alix.clone();
-    let plain = || ReqwestClient::new().expect("an HTTP client");
-    let not_over = format!("signature does not verify over \"{}|***\" (partnerCode|secretKey)", partner.partner_code);
+    let (code, email) = (&partner.partner_code, &partner.email);
+    for call in PRODUCTS {
+        let over = match call {
+            Call::AlixCard => format!("\"{code}|***\" (partnerCode|secretKey)"),
+            _ => format!("\"{code}|{email}|***\" (partnerCode|email|secretKey)"),
+        };
+        let not_over = format!("signature does not verify over {over}");
 
-    let one_letter = Tampering::new(|request| {
-        let body = std::str::from_utf8(request.body()).expect("a text body").to_owned();
-        let signature = body.split("\"signature\":\"").nth(1).and_then(|rest| rest.split('"').next());
-        let signature = signature.expect("a signature");
-        replace_in_body(request, signature, &flip(signature));
-    });
-    let (error, reason) = refused_card(&sandbox, config(&sandbox), one_letter).await;
-    assert!(reason.starts_with(&not_over), "{reason}");
-    assert_eq!(error.provider_code(), Some("32"));
+        let one_letter = Tampering::new(|request| {
+            let body = std::str::from_utf8(request.body()).expect("a text body").to_owned();
+            let signature = body.split("\"signature\":\"").nth(1).and_then(|rest| rest.split('"').next());
+            let signature = signature.expect("a signature");
+            replace_in_body(request, signature, &flip(signature));
+        });
+        let reason = refused(&sandbox, call, config(&sandbox), one_letter).await;
+        assert!(reason.starts_with(&not_over), "{reason}");
 
-    let stranger = RsaSigningKey::parse(keys::PROVIDER_PKCS8.pem).expect("another key");
-    let (_, reason) = refused_card(&sandbox, config_with(&sandbox, &partner.secret_key, stranger), plain()).await;
-    assert_eq!(reason, format!("{not_over}: it was not made with the partner's private key"));
+        let stranger = RsaSigningKey::parse(keys::PROVIDER_PKCS8.pem).expect("another key");
+        let reason = refused(&sandbox, call, config_with(&sandbox, &partner.secret_key, stranger), plain()).await;
+        assert_eq!(reason, format!("{not_over}: it was not made with the partner's private key"));
 
-    let key = RsaSigningKey::parse(&partner.signing_key).expect("the partner's key");
-    let newline = config_with(&sandbox, &format!("{}\n", partner.secret_key), key);
-    let (_, reason) = refused_card(&sandbox, newline, plain()).await;
-    assert!(reason.contains("secretKey has white space around it"), "{reason}");
+        let key = RsaSigningKey::parse(&partner.signing_key).expect("the partner's key");
+        let newline = config_with(&sandbox, &format!("{}\n", partner.secret_key), key);
+        let reason = refused(&sandbox, call, newline, plain()).await;
+        assert!(reason.contains("secretKey has white space around it"), "{reason}");
 
-    let code = partner.partner_code.clone();
-    let another_partner = Tampering::new(move |request| replace_in_body(request, &code, "another"));
-    let (_, reason) = refused_card(&sandbox, config(&sandbox), another_partner).await;
-    assert_eq!(reason, format!("partnerCode is not \"{}\"", partner.partner_code));
+        let own = code.clone();
+        let another_partner = Tampering::new(move |request| replace_in_body(request, &own, "another"));
+        let reason = refused(&sandbox, call, config(&sandbox), another_partner).await;
+        assert_eq!(reason, format!("partnerCode is not \"{code}\""));
 
-    let unlabelled = Tampering::new(|request| drop(request.headers_mut().remove("content-type")));
-    let (_, reason) = refused_card(&sandbox, config(&sandbox), unlabelled).await;
-    assert_eq!(reason, "header content-type is missing");
+        let unlabelled = Tampering::new(|request| drop(request.headers_mut().remove("content-type")));
+        let reason = refused(&sandbox, call, config(&sandbox), unlabelled).await;
+        assert_eq!(reason, "header content-type is missing");
+    }
 }
 
 #[tokio::test]
 async fn a_spent_refresh_token_is_refused_and_a_forged_request_spends_none() {
     let sandbox = Sandbox::start().await.expect("a sandbox");
-    let credential = card_credential(&sandbox);
-    let forged = Tampering::new(|request| replace_in_body(request, "\"signature\":\"", "\"signature\":\"AAAA"));
-    let forger = CardClient::with_http_client(config(&sandbox), forged);
-    forger.refresh(&credential).await.expect_err("refused");
+    for call in PRODUCTS {
+        let set = issued(&sandbox, call);
+        let forged = Tampering::new(|request| replace_in_body(request, "\"signature\":\"", "\"signature\":\"AAAA"));
+        product(&sandbox, call, config(&sandbox), forged).refresh(&set).await.expect_err("refused");
 
-    let client = CardClient::new(config(&sandbox)).expect("a client");
-    client.refresh(&credential).await.expect("the forgery spent nothing");
-    let error = client.refresh(&credential).await.expect_err("spent");
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Refused, Outcome::Refused));
-    assert_eq!(last_refusal(&sandbox), "refresh token was already used");
+        let client = product(&sandbox, call, config(&sandbox), plain());
+        client.refresh(&set).await.expect("the forgery spent nothing");
+        let error = client.refresh(&set).await.expect_err("spent");
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Refused, Outcome::Refused));
+        assert_eq!(last_refusal(&sandbox), "refresh token was already used");
+    }
 }
 
 #[tokio::test]
