@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use common::{card, on_off_ramp};
 use httpmock::{Method::POST, MockServer};
-use rampauth_alix::{CardCredential, Error, Expiry, OnOffRampCredential, ReqwestClient};
+use rampauth_alix::{CardCredential, Error, Expiry, OnOffRampCredential};
+use rampauth_core::ReqwestClient;
 use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
 
 /// Long enough for a loopback connection on a busy machine.

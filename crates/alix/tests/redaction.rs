@@ -5,9 +5,10 @@ mod common;
 use common::{Canned, now};
 use rampauth_alix::{
     AccessToken, BaseUrl, CardClient, CardCredential, Config, Email, Error, Expiry, OnOffRampClient,
-    OnOffRampCredential, PartnerCode, Refresh, RefreshToken, RsaSigningKey, RsaVerifyingKey, SecretKey, Signature,
-    Signer, TokenSet, card_string_to_sign, on_off_ramp_string_to_sign, response_string_to_sign,
+    OnOffRampCredential, PartnerCode, Refresh, RefreshToken, SecretKey, Signature, Signer, TokenSet,
+    card_string_to_sign, on_off_ramp_string_to_sign, response_string_to_sign,
 };
+use rampauth_core::{RsaSigningKey, RsaVerifyingKey};
 use rampauth_test_kit::keys;
 use rampauth_test_kit::logs::{CaptureLogs, render_error};
 use rampauth_test_kit::needle::Needle;

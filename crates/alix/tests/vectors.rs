@@ -1,9 +1,10 @@
 //! The strings to sign and their signatures, stage by stage, against vectors made with openssl.
 
 use rampauth_alix::{
-    Email, PartnerCode, RsaSigningKey, RsaVerifyingKey, SecretKey, Signer, Verifier, card_string_to_sign,
-    on_off_ramp_string_to_sign, response_string_to_sign,
+    Email, PartnerCode, SecretKey, Signer, Verifier, card_string_to_sign, on_off_ramp_string_to_sign,
+    response_string_to_sign,
 };
+use rampauth_core::{RsaSigningKey, RsaVerifyingKey};
 use rampauth_test_kit::vectors::{Case, cases};
 use rampauth_test_kit::{keys, vectors_dir};
 

@@ -11,8 +11,8 @@ pub use config::{Config, Environment, UserId};
 pub use token::{Onboard, OnboardCredential, OnboardTokens};
 
 pub use rampauth_core::{
-    AccessToken, BaseUrl, Clock, Error, ErrorKind, Expiry, HttpClient, Outcome, Refresh, RefreshPolicy, RefreshToken,
-    TokenSet,
+    AccessToken, BaseUrl, Clock, Error, ErrorKind, Expiry, HttpClient, MAX_BODY_LENGTH, Outcome, Presents, Refresh,
+    RefreshPolicy, RefreshTime, RefreshToken, Rotation, TokenSet, TransportError, TransportFailure, WhenUnknown,
 };
 #[cfg(feature = "reqwest")]
 pub use rampauth_core::{ReqwestClient, ReqwestClientBuilder};

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use common::{Canned, NOW, at, client, credential, describe, granted, now};
 use httpmock::{Method::POST, MockServer};
-use rampauth_onboard::{Error, Expiry, HttpClient, OnboardTokens, ReqwestClient};
+use rampauth_core::ReqwestClient;
+use rampauth_onboard::{Error, Expiry, HttpClient, OnboardTokens};
 use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
 
 const BASE: &str = "https://external.dev.onboardpay.co";

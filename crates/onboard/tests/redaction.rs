@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Canned, client, config, granted, user};
+use rampauth_core::ReqwestClient;
 use rampauth_onboard::{
     AccessToken, BaseUrl, Client, Expiry, OnboardCredential, OnboardTokens, Refresh, RefreshToken, TokenSet, UserId,
 };
@@ -195,7 +196,7 @@ async fn nothing_that_travels_is_logged() {
         (response(403, &[("x-auth-token", needles.refresh.as_str())], refusal.as_bytes()), false),
     ] {
         let server = ScriptedServer::start(Script::Raw(answer));
-        let client = Client::new(config(&server.url())).expect("a client");
+        let client = client(&server.url(), ReqwestClient::new().expect("an HTTP client"));
         let result = client.refresh(&needles.credential()).await;
         let request = server.assert_exactly_one_request_async().await;
         needles.presented.assert_held_in("the request", request.header("x-auth-token").expect("the token"));

@@ -3,11 +3,13 @@
 mod common;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use common::{Canned, NOW, at, client, config, credential, describe, granted, lifetime, now, user};
+use common::{Canned, NOW, Own, at, client, config, credential, describe, granted, lifetime, now, user};
+use rampauth_core::ReqwestClient;
 use rampauth_onboard::{
-    Client, Environment, Error, ErrorKind, Expiry, OnboardCredential, OnboardTokens, Refresh, RefreshToken,
-    ReqwestClient, TokenSet,
+    Client, Environment, Error, ErrorKind, Expiry, OnboardCredential, OnboardTokens, Presents, Refresh, RefreshTime,
+    RefreshToken, Rotation, TokenSet, TransportFailure, WhenUnknown,
 };
 use rampauth_test_kit::logs::CaptureLogs;
 use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
@@ -44,7 +46,7 @@ async fn request_below_a_prefix() {
 #[tokio::test]
 async fn request_as_it_travels() {
     let server = ScriptedServer::start(Script::Raw(response(200, &[], SUCCESS.as_bytes())));
-    let client = Client::new(config(&server.url())).expect("a client").with_clock(now);
+    let client = client(&server.url(), ReqwestClient::new().expect("an HTTP client"));
     client.refresh(&credential()).await.expect("granted");
     let request = server.assert_exactly_one_request_async().await;
     let text = String::from_utf8(request.raw).expect("text");
@@ -246,22 +248,26 @@ async fn a_stored_set_goes_in_and_a_whole_one_comes_out() {
     insta::assert_snapshot!(error, @"failed to refresh the tokens: a session of kind Onboard needs a refresh token");
 }
 
+#[tokio::test]
+async fn an_http_client_of_ones_own_needs_no_other_crate_of_ours() {
+    for (failure, expected) in [
+        (None, "the answer is longer than 64 KiB (status 200)"),
+        (Some(TransportFailure::Interrupted), "the connection broke before the whole answer was there"),
+    ] {
+        let error =
+            client(Environment::Staging.url(), Own(failure)).refresh(&credential()).await.expect_err("no tokens");
+        assert!(error.to_string().ends_with(expected), "{error}");
+    }
+}
+
 #[test]
 fn the_rules_as_data() {
     let client = client(Environment::Staging.url(), Canned::new(200, SUCCESS));
-    insta::assert_debug_snapshot!(client.policy(), @r"
-    RefreshPolicy {
-        presents: RefreshToken,
-        time: AnyTime,
-        with_unknown_expiry: true,
-        rotation: Unpublished,
-        when_unknown: Promptly {
-            within: 60s,
-        },
-        names_dead_tokens: true,
-        ahead: 0.2,
-    }
-    ");
+    let policy = client.policy();
+    assert_eq!((policy.presents, policy.time), (Presents::RefreshToken, RefreshTime::AnyTime));
+    assert_eq!((policy.rotation, policy.names_dead_tokens), (Rotation::Unpublished, true));
+    assert_eq!(policy.when_unknown, WhenUnknown::Promptly { within: Duration::from_secs(60) });
+    assert_eq!((policy.with_unknown_expiry, policy.ahead), (true, 0.2));
 }
 
 /// A service shares one client among its tasks, and hands results from one to another.

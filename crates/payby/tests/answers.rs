@@ -8,7 +8,8 @@ use std::time::Duration;
 use common::Sign::{self, Absent, Good};
 use common::{client, credential, expand, now};
 use httpmock::{Method::POST, MockServer};
-use rampauth_payby::{Client, Error, ErrorKind, Expiry, HttpClient, PayByCredential, ReqwestClient, VerifiedAnswer};
+use rampauth_core::ReqwestClient;
+use rampauth_payby::{Client, Error, ErrorKind, Expiry, HttpClient, PayByCredential, VerifiedAnswer};
 use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
 
 /// Short enough for a test, long enough for a loopback connection on a busy machine.

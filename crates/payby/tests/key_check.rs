@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use common::Sign::{self, Absent, Good};
 use common::{BASE, Canned, client, expand, now, provider_key};
-use rampauth_payby::{
-    BaseUrl, Client, Config, Environment, Error, PartnerId, PayByCredential, ReqwestClient, RsaSigningKey,
-    RsaVerifyingKey, Signature, Signer,
-};
+use rampauth_core::{ReqwestClient, RsaSigningKey, RsaVerifyingKey};
+use rampauth_payby::{BaseUrl, Client, Config, Environment, Error, PartnerId, PayByCredential, Signature, Signer};
 use rampauth_sandbox::{Call, PayByCredentials, Sandbox};
 use rampauth_test_kit::keys;
 use rampauth_test_kit::scripted::{Script, ScriptedServer};
@@ -102,7 +100,7 @@ fn merchant(sandbox: &Sandbox, signing_key: &str, provider_key: &str, behind: Du
         RsaSigningKey::parse(signing_key).expect("a private key"),
     );
     let now = sandbox.now() - behind;
-    Client::new(config).expect("a client").with_clock(move || now)
+    Client::with_http_client(config, ReqwestClient::new().expect("an HTTP client")).with_clock(move || now)
 }
 
 #[tokio::test]

@@ -3,10 +3,11 @@
 mod common;
 
 use common::{BASE, Canned, Sign, now, partner_id, provider_key};
+use rampauth_core::{RsaSigningKey, RsaVerifyingKey};
 use rampauth_payby::{
     ApiVersion, BaseUrl, Client, Config, ContentLanguage, Environment, Error, Expiry, MerchantOrderNo, PartnerId,
-    PayByCredential, Refresh, RefreshToken, RsaSigningKey, RsaVerifyingKey, Signature, Signer, Subject, TokenSet,
-    VerifiedAnswer, Verifier, refresh_string_to_sign,
+    PayByCredential, Refresh, RefreshToken, Signature, Signer, Subject, TokenSet, VerifiedAnswer, Verifier,
+    refresh_string_to_sign,
 };
 use rampauth_test_kit::keys;
 use rampauth_test_kit::logs::{CaptureLogs, render_error};

@@ -3,8 +3,8 @@
 mod common;
 
 use common::{BASE, Canned, Sign, client, credential};
-use rampauth_core::{AwsLcSigningKey, AwsLcVerifyingKey};
-use rampauth_payby::{KEY_CHECK_STRING_TO_SIGN, RsaSigningKey, RsaVerifyingKey, Signer, Verifier};
+use rampauth_core::{AwsLcSigningKey, AwsLcVerifyingKey, RsaSigningKey, RsaVerifyingKey};
+use rampauth_payby::{KEY_CHECK_STRING_TO_SIGN, Signer, Verifier};
 use rampauth_test_kit::vectors::{Case, cases};
 use rampauth_test_kit::{keys, vectors_dir};
 

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use common::{BASE, Canned, Sign, at, client, config, credential, environment, expand, now, partner_id, provider_key};
-use rampauth_core::{AwsLcSigningKey, AwsLcVerifyingKey, Presents, RefreshTime, Rotation, WhenUnknown};
+use common::{
+    BASE, Canned, Own, Sign, at, client, config, credential, environment, expand, now, partner_id, provider_key,
+};
+use rampauth_core::{AwsLcSigningKey, AwsLcVerifyingKey, RsaSigningKey};
 use rampauth_payby::{
     ApiVersion, Client, Config, ContentLanguage, Environment, Expiry, MerchantOrderNo, PayByCredential, PayByTokens,
-    Refresh, RefreshToken, RsaSigningKey, Subject, TokenSet, Verifier, refresh_string_to_sign,
+    Presents, Refresh, RefreshTime, RefreshToken, Rotation, Subject, TokenSet, TransportFailure, Verifier, WhenUnknown,
+    refresh_string_to_sign,
 };
 use rampauth_test_kit::keys;
 
@@ -228,6 +231,17 @@ async fn an_order_number_that_cannot_be_had_sends_nothing() {
     let error = client.refresh(&PayByCredential::new("t").expect("a token")).await.expect_err("no number");
     assert_eq!(error.to_string(), "failed to read the merchant order number: it is empty");
     assert!(http.sent().is_empty());
+}
+
+#[tokio::test]
+async fn an_http_client_of_ones_own_needs_no_other_crate_of_ours() {
+    for (failure, expected) in [
+        (None, "the answer is longer than 64 KiB (status 200)"),
+        (Some(TransportFailure::Interrupted), "the connection broke before the whole answer was there"),
+    ] {
+        let error = client(BASE, Own(failure)).refresh(&credential()).await.expect_err("no tokens");
+        assert!(error.to_string().ends_with(expected), "{error}");
+    }
 }
 
 #[test]

@@ -5,10 +5,10 @@ mod common;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use common::{Canned, DAY, NOW, at, client, config, jwt, now, presented, user_token};
-use rampauth_core::{Presents, RefreshTime, Rotation, WhenUnknown};
+use common::{Canned, DAY, NOW, Own, at, client, config, jwt, now, presented, user_token};
 use rampauth_transak::{
-    ApiKey, BaseUrl, Config, Environment, Error, Expiry, HttpClient, Refresh, TokenSet, UserClient, UserToken,
+    ApiKey, BaseUrl, Config, Environment, Error, Expiry, HttpClient, Presents, Refresh, RefreshTime, Rotation,
+    TokenSet, TransportFailure, UserClient, UserToken, WhenUnknown,
 };
 
 const BASE: &str = "https://api-gateway-stg.transak.com";
@@ -139,6 +139,17 @@ async fn an_expired_token_is_told_before_anything_is_sent() {
     // Only an expiry that was read stops it.
     client.refresh(&user_token("opaque").with_expiry(Expiry::Assumed(at(NOW - DAY)))).await.expect("granted");
     assert_eq!(http.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn an_http_client_of_ones_own_needs_no_other_crate_of_ours() {
+    for (failure, expected) in [
+        (None, "the answer is longer than 64 KiB (status 200)"),
+        (Some(TransportFailure::Interrupted), "the connection broke before the whole answer was there"),
+    ] {
+        let error = client(BASE, Own(failure)).refresh(&user_token(&presented())).await.expect_err("no tokens");
+        assert!(error.to_string().ends_with(expected), "{error}");
+    }
 }
 
 #[test]

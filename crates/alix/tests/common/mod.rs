@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::{Request, Response};
 use rampauth_alix::{
-    BaseUrl, CardClient, Config, Email, HttpClient, OnOffRampClient, OnOffRampSession, PartnerCode, RsaSigningKey,
-    SecretKey,
+    BaseUrl, CardClient, Config, Email, HttpClient, MAX_BODY_LENGTH, OnOffRampClient, OnOffRampSession, PartnerCode,
+    SecretKey, TransportError, TransportFailure,
 };
-use rampauth_core::TransportError;
+use rampauth_core::RsaSigningKey;
 use rampauth_test_kit::keys;
 
 /// The time at which the tests take place: inside the lifetime of the tokens in the vendor's sample.
@@ -75,5 +75,18 @@ impl HttpClient for Canned {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         self.sent.lock().expect("no panic while sending").push(request);
         Ok((self.response)())
+    }
+}
+
+/// An application's own client, written with this crate's types: it loses its answer, or cuts off an endless one.
+pub(crate) struct Own(pub(crate) Option<TransportFailure>);
+
+#[async_trait::async_trait]
+impl HttpClient for Own {
+    async fn send(&self, _request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        match self.0 {
+            Some(failure) => Err(TransportError::new(failure)),
+            None => Ok(Response::new(Bytes::from(vec![b' '; MAX_BODY_LENGTH + 1]))),
+        }
     }
 }

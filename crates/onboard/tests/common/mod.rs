@@ -7,8 +7,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use rampauth_core::TransportError;
-use rampauth_onboard::{BaseUrl, Client, Config, Error, Expiry, HttpClient, OnboardCredential, OnboardTokens, UserId};
+use rampauth_onboard::{
+    BaseUrl, Client, Config, Error, Expiry, HttpClient, MAX_BODY_LENGTH, OnboardCredential, OnboardTokens,
+    TransportError, TransportFailure, UserId,
+};
 
 /// The time at which the tests take place: 2026-11-20T09:30:00Z.
 pub(crate) const NOW: u64 = 1_795_167_000;
@@ -91,6 +93,19 @@ impl HttpClient for Canned {
             response = response.header(*name, value);
         }
         Ok(response.body(self.body.clone()).expect("a response"))
+    }
+}
+
+/// An application's own client, written with this crate's types: it loses its answer, or cuts off an endless one.
+pub(crate) struct Own(pub(crate) Option<TransportFailure>);
+
+#[async_trait::async_trait]
+impl HttpClient for Own {
+    async fn send(&self, _request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        match self.0 {
+            Some(failure) => Err(TransportError::new(failure)),
+            None => Ok(Response::new(Bytes::from(vec![b' '; MAX_BODY_LENGTH + 1]))),
+        }
     }
 }
 

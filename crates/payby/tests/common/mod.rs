@@ -10,10 +10,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use rampauth_core::{AwsLcSigningKey, TransportError};
+use rampauth_core::{AwsLcSigningKey, RsaSigningKey, RsaVerifyingKey};
 use rampauth_payby::{
-    BaseUrl, Client, Config, Environment, HttpClient, MerchantOrderNo, PartnerId, PayByCredential, RsaSigningKey,
-    RsaVerifyingKey, Signer, Subject,
+    BaseUrl, Client, Config, Environment, HttpClient, MAX_BODY_LENGTH, MerchantOrderNo, PartnerId, PayByCredential,
+    Signer, Subject, TransportError, TransportFailure,
 };
 use rampauth_test_kit::keys;
 
@@ -166,5 +166,18 @@ impl HttpClient for Canned {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         self.sent.lock().expect("no panic while sending").push(request);
         Ok((self.response)())
+    }
+}
+
+/// An application's own client, written with this crate's types: it loses its answer, or cuts off an endless one.
+pub(crate) struct Own(pub(crate) Option<TransportFailure>);
+
+#[async_trait::async_trait]
+impl HttpClient for Own {
+    async fn send(&self, _request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        match self.0 {
+            Some(failure) => Err(TransportError::new(failure)),
+            None => Ok(Response::new(Bytes::from(vec![b' '; MAX_BODY_LENGTH + 1]))),
+        }
     }
 }

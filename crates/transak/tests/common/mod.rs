@@ -10,8 +10,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{Request, Response};
-use rampauth_core::TransportError;
-use rampauth_transak::{BaseUrl, Config, HttpClient, UserClient, UserToken};
+use rampauth_transak::{
+    BaseUrl, Config, HttpClient, MAX_BODY_LENGTH, TransportError, TransportFailure, UserClient, UserToken,
+};
 
 /// The time at which the tests take place: inside the lifetime of the token in the vendor's sample.
 pub(crate) const NOW: u64 = 1_750_400_000;
@@ -87,5 +88,18 @@ impl HttpClient for Canned {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         self.sent.lock().expect("no panic while sending").push(request);
         Ok((self.response)())
+    }
+}
+
+/// An application's own client, written with this crate's types: it loses its answer, or cuts off an endless one.
+pub(crate) struct Own(pub(crate) Option<TransportFailure>);
+
+#[async_trait::async_trait]
+impl HttpClient for Own {
+    async fn send(&self, _request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        match self.0 {
+            Some(failure) => Err(TransportError::new(failure)),
+            None => Ok(Response::new(Bytes::from(vec![b' '; MAX_BODY_LENGTH + 1]))),
+        }
     }
 }
