@@ -46,6 +46,10 @@ pub(crate) fn features(ws: &Workspace, _args: &[String]) -> Outcome {
         let sets = if package.features.is_empty() { &sets[..1] } else { &sets[..] };
         for set in sets {
             let mut clippy = cargo(&ws.root, ["clippy", "--quiet", "--package", &package.name]);
+            // With examples and tests once: they must not take for granted what a feature brings.
+            if matches!(set, Features::None) {
+                clippy.arg("--all-targets");
+            }
             run(clippy.args(set.args()).args(["--", "-D", "warnings"]))?;
             builds += 1;
         }

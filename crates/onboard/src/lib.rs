@@ -1,4 +1,9 @@
-#![doc = include_str!("../README.md")]
+// The front page's example uses the feature `reqwest`.
+#![cfg_attr(feature = "reqwest", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "reqwest"),
+    doc = "Refreshes Onboard tokens: sends once, checks whose tokens came, and says what happened."
+)]
 
 mod client;
 mod config;

@@ -1,4 +1,9 @@
-#![doc = include_str!("../README.md")]
+// The front page's example uses the features `reqwest` and `rsa`.
+#![cfg_attr(all(feature = "reqwest", feature = "rsa"), doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(all(feature = "reqwest", feature = "rsa")),
+    doc = "Refreshes PayBy tokens: signs the exact body, sends it once, and believes nothing that PayBy did not sign."
+)]
 
 mod client;
 mod config;
