@@ -29,7 +29,7 @@ impl<K: SessionKind> RefreshCredential<K> {
         RefreshToken::new(token).map(Self::from)
     }
 
-    /// Sets when the refresh token expires. Once that has passed it is not presented any more.
+    /// Sets when the refresh token expires. Once an [`Expiry::At`] has passed it is not presented any more.
     #[must_use]
     pub fn with_expiry(mut self, expiry: Expiry) -> Self {
         self.expiry = expiry;
@@ -50,7 +50,7 @@ impl<K: SessionKind> RefreshCredential<K> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::LoginNeeded`], with nothing sent, once its expiry has passed.
+    /// [`ErrorKind::LoginNeeded`], with nothing sent, once its expiry, an [`Expiry::At`], has passed.
     pub fn check_alive(&self, now: SystemTime, action: &'static str) -> Result<(), Error> {
         if self.expiry.is_known_past(now) {
             let reason = "the refresh token has expired, so nothing was sent";
