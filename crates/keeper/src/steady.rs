@@ -1,11 +1,12 @@
 //! The keeper's clock: the wall clock, and by how much that was set back while this process watched.
 //!
-//! A token does not live longer because the clock was set back. Each heartbeat compares the wall clock with the monotonic one;
-//! what the wall clock lost is added from then on, so that a reading goes on as if nobody had touched it. Expiries are kept in
-//! readings: what is first seen after a step is read by the clock as it stands then.
+//! A token does not live longer because the clock was set back. Each heartbeat compares the wall clock with those that nobody
+//! sets: the monotonic one and, where there is one, the boot-time clock, which goes on while the machine sleeps. What the wall
+//! clock lost is added from then on, so that a reading goes on as if nobody had touched it. Expiries are kept in readings: what is
+//! first seen after a step is read by the clock as it stands then.
 //!
-//! A wall clock that is ahead of the monotonic one was set forward, or the machine slept, and nothing tells which: the later
-//! time counts. Tokens are then refreshed early at the worst, where the other way round they would be handed out dead.
+//! A wall clock that is ahead was set forward, or the machine slept where no clock tells: the later time counts. Tokens are then
+//! refreshed early at the worst, where the other way round they would be handed out dead.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -22,8 +23,8 @@ pub(crate) struct Steady {
     wall: WallClock,
     /// What the wall clock lost, in seconds, each step rounded up.
     behind: AtomicU32,
-    /// Both clocks at the last heartbeat.
-    seen: Mutex<Option<(Instant, SystemTime)>>,
+    /// The clocks at the last heartbeat.
+    seen: Mutex<Option<Mark>>,
 }
 
 /// A moment, by every clock that the machine has.
@@ -38,10 +39,15 @@ impl Mark {
     /// How long ago `earlier` was, by the clock that says the longest. The monotonic one may stand still while the machine sleeps,
     /// and the wall clock may be set back; the boot-time clock knows better, where there is one.
     pub(crate) fn since(&self, earlier: &Self) -> Duration {
-        let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
         let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
+        self.passed(earlier).max(wall)
+    }
+
+    /// The same by the clocks that nobody sets.
+    fn passed(&self, earlier: &Self) -> Duration {
+        let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
         let boot = self.since_boot.zip(earlier.since_boot).map(|(now, then)| now.saturating_sub(then));
-        monotonic.max(wall).max(boot.unwrap_or_default())
+        monotonic.max(boot.unwrap_or_default())
     }
 }
 
@@ -74,15 +80,20 @@ impl Steady {
 
     /// This moment, for an age that nothing makes smaller.
     pub(crate) fn mark(&self) -> Mark {
-        Mark { monotonic: Instant::now(), wall: self.wall(), since_boot: since_boot() }
+        // Beside a clock that was given, the machine's own would tell of another time.
+        let since_boot = if let WallClock::Machine = self.wall { since_boot() } else { None };
+        Mark { monotonic: Instant::now(), wall: self.wall(), since_boot }
     }
 
     /// Compares the clocks.
     pub(crate) fn beat(&self) {
+        self.beat_at(self.mark());
+    }
+
+    fn beat_at(&self, now: Mark) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let (instant, wall) = (Instant::now(), self.wall());
-        let Some((last_instant, last_wall)) = seen.replace((instant, wall)) else { return };
-        let lost = last_wall.checked_add(instant - last_instant).and_then(|due| due.duration_since(wall).ok());
+        let Some(last) = seen.replace(now) else { return };
+        let lost = last.wall.checked_add(now.passed(&last)).and_then(|due| due.duration_since(now.wall).ok());
         if let Some(lost) = lost.filter(|lost| *lost > SLEWED) {
             let lost = u32::try_from(lost.as_secs() + u64::from(lost.subsec_nanos() > 0)).unwrap_or(u32::MAX);
             self.behind.store(self.behind().saturating_add(lost), Ordering::Relaxed);
@@ -124,10 +135,31 @@ mod tests {
     }
 
     #[test]
+    fn what_the_wall_clock_lost_is_noticed_asleep_and_awake() {
+        for (case, monotonic, wall, boot, behind) in [
+            ("awake", 30, 30, Some(30), 0),
+            ("slewed", 30, 29, Some(30), 0),
+            ("asleep", 1, 3_600, Some(3_600), 0),
+            ("set forward", 30, 3_600, Some(30), 0),
+            ("set back", 30, -3_570, Some(30), 3_600),
+            ("asleep, and set back by as long", 1, 1, Some(3_600), 3_599),
+            ("no boot-time clock", 30, -3_570, None, 3_600),
+        ] {
+            let steady = Steady::new(WallClock::Machine);
+            let mark = Mark { since_boot: Some(Duration::from_secs(1_000)), ..steady.mark() };
+            steady.beat_at(mark);
+            steady.beat_at(later(&mark, monotonic, wall, boot));
+            assert_eq!(steady.behind(), behind, "{case}");
+        }
+    }
+
+    #[test]
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn where_there_is_a_boot_time_clock_it_is_asked() {
-        let steady = Steady::new(WallClock::Given(std::sync::Arc::new(|| SystemTime::UNIX_EPOCH)));
+        let steady = Steady::new(WallClock::Machine);
         let (first, second) = (steady.mark().since_boot, steady.mark().since_boot);
         assert!(first.is_some_and(|first| first > Duration::ZERO) && first <= second);
+        let given = Steady::new(WallClock::Given(std::sync::Arc::new(|| SystemTime::UNIX_EPOCH)));
+        assert_eq!(given.mark().since_boot, None);
     }
 }
