@@ -72,6 +72,15 @@ impl Inner {
         }
     }
 
+    /// What another process may have left in the record is looked at, unless it is known here and waits for its time.
+    pub(crate) fn look_at_what_others_left(self: &Arc<Self>) {
+        let due = self.slot.peek().as_ref().and_then(|snapshot| snapshot.due());
+        if due.is_none_or(|due| due > self.keeper.clock.now()) {
+            // Where a failure stands, the look that follows it finds it.
+            drop(self.take_off(Need::Ahead));
+        }
+    }
+
     /// Joins the refresh under way, or starts one, and waits for it to land.
     pub(crate) async fn fly(self: &Arc<Self>, need: Need) -> Landing {
         match self.take_off(need)?.await {
@@ -156,6 +165,8 @@ impl Inner {
                 (flight.failures, flight.floor) = (0, None);
                 self.plan(look_again);
             }
+            // The claim was somebody else's all the while: nothing was tried.
+            Err(_) if look_again.is_some() => self.plan(look_again),
             Err(error) => {
                 let wait = self.pause(flight.failures).max(error.retry_after().unwrap_or_default());
                 let wait = wait.min(self.keeper.options.floor.1);

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Once, Weak};
 use std::time::Duration;
 
 use rampauth_core::{Clock, Error, ErrorKind, Outcome, Refresh};
@@ -23,6 +23,7 @@ use crate::sealing::SealingKeys;
 use crate::session::{Inner, Session};
 use crate::steady::Steady;
 use crate::store::{Store, StoreError, StoreErrorKind};
+use crate::sweep::sweep;
 use crate::wall::WallClock;
 
 /// Keeps sessions fresh: refreshes ahead of need, once for all who wait, and journals each presentation before it leaves.
@@ -231,7 +232,8 @@ impl KeeperBuilder {
     }
 
     /// Starts the keeper on the current tokio runtime, whose time has to be enabled (`enable_time` or `enable_all`): the first
-    /// use of a clock panics otherwise.
+    /// use of a clock panics otherwise. Unless it works [`on_demand`](Self::on_demand), or the store ends with the process, it
+    /// asks the store every 5 s what is due, to find what other processes left.
     ///
     /// # Errors
     ///
@@ -263,6 +265,7 @@ impl KeeperBuilder {
         let (schedule, closing) = (Arc::clone(&shared.schedule), shared.closing.clone());
         // Who keeps the keeper are those who hold it or a session, a refresh in flight, and tokens that are not saved yet.
         let keeper = Arc::downgrade(&shared);
+        let others = Weak::clone(&keeper);
         let now = move || {
             keeper.upgrade().map(|keeper| {
                 keeper.clock.beat();
@@ -272,6 +275,7 @@ impl KeeperBuilder {
         shared.runtime.spawn(async move {
             tokio::select! {
                 () = schedule.run(now) => {}
+                () = sweep(others) => {}
                 () = closing.cancelled() => {}
             }
         });

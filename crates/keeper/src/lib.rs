@@ -29,6 +29,8 @@ mod single_flight;
 mod snapshot;
 mod steady;
 mod store;
+mod sweep;
+mod waiting;
 mod wall;
 
 pub use codec::RecordDamage;

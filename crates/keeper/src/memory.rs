@@ -10,7 +10,7 @@ use rampauth_core::{Clock, SystemClock};
 
 use crate::key::SessionKey;
 use crate::protocol::{self, Answer, Operation};
-use crate::record::{Record, State, StoreTime};
+use crate::record::{Record, StoreTime};
 use crate::store::{Store, StoreError};
 
 /// Keeps sessions in memory. Clones share them, as processes share a store.
@@ -81,9 +81,8 @@ impl Store for MemoryStore {
 }
 
 fn is_due(record: &Record, before: SystemTime, now: &StoreTime) -> Option<SystemTime> {
-    let open = matches!(record.state, State::Ready | State::Doubtful);
     let claimed = record.attempt.as_ref().and_then(|attempt| attempt.lease).is_some_and(|lease| lease.holds_at(now));
-    record.next_due.filter(|due| open && !claimed && *due < before)
+    record.due().filter(|due| !claimed && *due < before)
 }
 
 impl fmt::Debug for MemoryStore {

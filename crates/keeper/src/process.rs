@@ -59,8 +59,8 @@ pub fn plan(record: &Record, need: Need, policy: &RefreshPolicy, lease: Duration
         Need::ByHand => true,
         Need::Certainty => record.attempt.is_some(),
         Need::UsableAt(time) => !decision::is_usable(record, time) || !decision::is_fresh(record, now),
-        // Fresh tokens are not due yet, or a failure put it off.
-        Need::Ahead => match record.next_due {
+        // Fresh tokens are not due yet, or a failure put it off; a claim that was made ahead of time may be at work.
+        Need::Ahead => match record.due() {
             Some(due) if now < due => return Plan::Wait(due),
             due => due.is_some(),
         },
@@ -96,8 +96,11 @@ pub enum Opened<'a> {
         /// Whether an earlier presentation has no answer.
         doubtful: bool,
     },
-    /// Somebody else is at it: look again after a while.
-    Wait,
+    /// Somebody else is at it: look again after a while, and once this claim has lapsed.
+    Wait {
+        /// The end of the claim, by the store's wall clock.
+        until: SystemTime,
+    },
     /// The record has moved: look again.
     LookAgain,
     /// The journal may be written all the same, and nothing was sent: take it back.
@@ -110,19 +113,25 @@ pub enum Opened<'a> {
 pub fn opened(answer: Option<&Answer>) -> Opened<'_> {
     match answer {
         Some(Answer::Begun(record)) => Opened::Claimed { record, doubtful: record.state == State::Doubtful },
-        Some(Answer::Busy { .. }) => Opened::Wait,
+        Some(Answer::Busy { until }) => Opened::Wait { until: *until },
         Some(Answer::Doubtful(_) | Answer::Moved(_)) => Opened::LookAgain,
         Some(_) => Opened::Foreign,
         None => Opened::TakeBack,
     }
 }
 
-/// Whether the answer to a give-up says that somebody else holds the claim on this very generation: what comes of that is
-/// seen after a while.
-pub fn is_held(answer: &Answer, session: SessionId, generation: u64) -> bool {
-    let held =
-        |record: &Record| record.session == session && record.generation == generation && record.attempt.is_some();
-    matches!(answer, Answer::Moved(Some(record)) if held(record))
+/// The end of the claim, where the answer to a give-up says that somebody else holds it on this very generation: what comes of
+/// that is seen after a while.
+pub fn held_until(answer: &Answer, session: SessionId, generation: u64) -> Option<SystemTime> {
+    let Answer::Moved(Some(record)) = answer else { return None };
+    let attempt = record.attempt.as_ref().filter(|_| record.session == session && record.generation == generation)?;
+    attempt.lease.map(|lease| lease.until)
+}
+
+/// How long to leave alone what somebody else claims: until the claim lapses, as far as clocks agree about that; a second at
+/// least, and never longer than a claim of this process's own lasts.
+pub fn leave_alone(until: SystemTime, lease: Duration, now: SystemTime) -> Duration {
+    until.duration_since(now).unwrap_or_default().max(Duration::from_secs(1)).min(lease)
 }
 
 /// Whether a claim of this age is young enough to send under, with the request and the save still to come.

@@ -251,7 +251,7 @@ pub struct Record {
     pub last_commit: Option<AttemptId>,
     /// The digest of an access token that the provider rejected, if it is the current one.
     pub rejected: Option<TokenDigest>,
-    /// When a refresh should start.
+    /// When a refresh should start; [`due`](Self::due) looks at the claim too.
     pub next_due: Option<SystemTime>,
     /// Why the last refresh failed; `None` after one that did not.
     pub last_error: Option<LastError>,
@@ -260,6 +260,19 @@ pub struct Record {
 }
 
 impl Record {
+    /// When somebody should look after it, as far as the record tells: when a refresh should start, or when the claim of a
+    /// presentation lapses that was made ahead of that time, by hand for instance, and whose process may be gone. `None` where
+    /// nothing is to be done but a login.
+    ///
+    /// A claim that is made when a refresh is due already leaves this as it is. A store lists by it, in [`Store::due`].
+    ///
+    /// [`Store::due`]: crate::Store::due
+    pub fn due(&self) -> Option<SystemTime> {
+        let lapses = self.attempt.as_ref().and_then(|attempt| attempt.lease).map(|lease| lease.until);
+        let open = matches!(self.state, State::Ready | State::Doubtful);
+        self.next_due.into_iter().chain(lapses).min().filter(|_| open)
+    }
+
     /// What is left of a session that was ended at this generation, by [`Operation::Remove`](crate::Operation::Remove) or
     /// because its record could not be read any more: nothing but that the next login counts on from here.
     pub const fn tombstone(session: SessionId, generation: u64, updated_at: SystemTime) -> Self {

@@ -20,8 +20,9 @@ use crate::saving::Presented;
 use crate::sealing::Unreadable;
 use crate::session::{Inner, out_of_protocol};
 use crate::steady::Mark;
+use crate::waiting::Wait;
 
-const ACTION: &str = "refresh the tokens";
+pub(crate) const ACTION: &str = "refresh the tokens";
 /// How long a call that was stopped may take to end: as long as reading an answer takes.
 const STOPPING: Duration = Duration::from_millis(250);
 /// How often a record that moves under one's feet is looked at anew before the caller is told.
@@ -33,7 +34,7 @@ struct Claim {
     attempt: AttemptRef,
     /// Whether the token may have been presented before.
     doubtful: bool,
-    /// When the refresh was due.
+    /// When the refresh was due; a doubt is due whenever it is presented.
     due: Option<SystemTime>,
     /// When the token may have been presented first.
     since: SystemTime,
@@ -43,13 +44,15 @@ impl Inner {
     pub(crate) async fn refresh(self: &Arc<Self>, need: Need) -> Result<(), Error> {
         // Tokens that are not saved yet come before anything else.
         self.save_what_is_held().await?;
-        let mut waited = false;
-        for look in 0..LOOKS {
+        let mut wait = Wait::default();
+        let mut moved = 0;
+        while moved < LOOKS {
             let Some(record) = self.load().await? else {
                 let reason = "there is no session under this key yet";
                 return Err(Error::new(ErrorKind::LoginNeeded, Outcome::NotSent, ACTION, reason));
             };
             if self.restore(&record).await? {
+                moved += 1;
                 continue;
             }
             if let Err(error) = self.adopt_newer(&record) {
@@ -58,7 +61,7 @@ impl Inner {
                 return Err(error);
             }
             let record = self.with_rejection(record).await?;
-            match self.next_step(&record, need) {
+            let until = match self.next_step(&record, need) {
                 Plan::Rest => return Ok(()),
                 Plan::Wait(time) => {
                     self.flight().look_again_at(time);
@@ -68,11 +71,9 @@ impl Inner {
                 Plan::GiveUp => {
                     let Record { session, generation, .. } = record;
                     let answer = self.apply(Operation::GiveUp { session, generation }).await?;
-                    let held = process::is_held(&answer, session, generation);
+                    let held = process::held_until(&answer, session, generation);
                     self.after_condemning(answer)?;
-                    if !held {
-                        continue;
-                    }
+                    held
                 }
                 Plan::Present { settle } => {
                     // The claim's age counts from before the question.
@@ -83,29 +84,29 @@ impl Inner {
                         Opened::Claimed { record, doubtful } => {
                             return self.present(record, attempt, asked, doubtful, need).await;
                         }
-                        Opened::Wait => {}
-                        Opened::LookAgain => continue,
+                        Opened::Wait { until } => Some(until),
+                        Opened::LookAgain => None,
                         Opened::TakeBack => {
-                            let Record { session, generation, next_due, .. } = record;
-                            self.take_back(AttemptRef { id: attempt, session, generation }, next_due).await;
+                            let Record { session, generation, .. } = record;
+                            let due = due_after(&record, settle, self.keeper.clock.wall());
+                            self.take_back(AttemptRef { id: attempt, session, generation }, due).await;
                             return answer.map(drop);
                         }
                         Opened::Foreign => return Err(out_of_protocol(ACTION)),
                     }
                 }
+            };
+            match until {
+                Some(until) => {
+                    let for_now = self.wait_for_claim(&mut wait, until, need == Need::Ahead).await;
+                    if let Some(result) = for_now {
+                        return result;
+                    }
+                }
+                None => moved += 1,
             }
-            // Somebody is at it.
-            if !waited {
-                metrics::claim_waits(&self.key);
-                waited = true;
-            }
-            if need == Need::Ahead {
-                // What comes of it is seen at the next look.
-                return Ok(());
-            }
-            sleep(short_pause(look)).await;
         }
-        let reason = "another process has held the session's claim all the while";
+        let reason = "the record changed each time that it was looked at";
         Err(Error::new(ErrorKind::Internal, Outcome::NotSent, ACTION, reason))
     }
 
@@ -145,7 +146,8 @@ impl Inner {
         let options = self.keeper.options;
         let attempt = AttemptRef { id: attempt, session: record.session, generation: record.generation };
         let since = record.attempt.as_ref().map_or_else(|| self.keeper.clock.wall(), |attempt| attempt.first_sent);
-        let claim = Claim { attempt, doubtful, due: record.next_due, since };
+        let due = due_after(record, doubtful, self.keeper.clock.wall());
+        let claim = Claim { attempt, doubtful, due, since };
         let span = tracing::Span::current();
         span.record("attempt", tracing::field::debug(attempt.id)).record("generation", attempt.generation);
         let opened = record.tokens.as_ref().map(|tokens| payload::open(tokens, self.seal()));
@@ -363,14 +365,17 @@ impl Inner {
     }
 }
 
+/// When a record is due again of which this presentation is taken back: a doubt that is left does not wait for the tokens' own
+/// time.
+fn due_after(record: &Record, doubtful: bool, now: SystemTime) -> Option<SystemTime> {
+    match record.next_due {
+        Some(due) if due <= now => Some(due),
+        _ if doubtful => Some(now),
+        due => due,
+    }
+}
+
 fn login_needed(state: State) -> Error {
     let reason = if state == State::Tombstone { "the session was removed" } else { "the session's token is dead" };
     Error::new(ErrorKind::LoginNeeded, Outcome::NotSent, ACTION, reason)
-}
-
-/// 25 to 250 ms, longer with each look, and not the same in every process.
-fn short_pause(look: u32) -> Duration {
-    let ceiling = Duration::from_millis(25 * (1 << look.min(4))).min(Duration::from_millis(250));
-    let part = random().map_or(1.0, |bits| (bits >> 96) as f64 / f64::from(u32::MAX));
-    ceiling.mul_f64(0.5 + 0.5 * part).max(Duration::from_millis(25))
 }

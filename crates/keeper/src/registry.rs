@@ -41,6 +41,11 @@ impl Registry {
         find_in(&self.open.lock().unwrap_or_else(PoisonError::into_inner), self.hash(key), key)
     }
 
+    /// Whether no session is open.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// The last handle is gone.
     pub(crate) fn close(&self, session: &Inner) {
         // Where that would have to be waited for, even by whoever holds the lock and lets go of it just now, its place is

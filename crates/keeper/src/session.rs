@@ -79,7 +79,8 @@ impl Session {
     /// # Errors
     ///
     /// The error of the refresh that was needed and failed, the same for all who waited. While the token in use is usable, a
-    /// failing refresh is no error.
+    /// failing refresh is no error. Where another process presents the token, it is waited for until its claim lapses, for as
+    /// long as a claim of this keeper's own and a save take; [`ErrorKind::RateLimited`] with [`Outcome::NotSent`] then.
     pub async fn access_token(&self) -> Result<AccessToken, Error> {
         self.access_token_for(Duration::ZERO).await
     }
@@ -129,7 +130,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// The error of the refresh.
+    /// The error of the refresh, and as [`access_token`](Self::access_token) where another process has the claim.
     pub async fn refresh(&self) -> Result<(), Error> {
         self.inner.fly(Need::ByHand).await
     }

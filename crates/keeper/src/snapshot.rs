@@ -64,7 +64,7 @@ impl Snapshot {
             None => TokenSet::new(),
         };
         let rejected = record.rejected.is_some() && stored.is_some_and(|stored| stored.access == record.rejected);
-        let about = About { shown: Shown::of(record), state: record.state, rejected, due: record.next_due };
+        let about = About { shown: Shown::of(record), state: record.state, rejected, due: record.due() };
         Ok(Self::new(&tokens, stored, &about))
     }
 
@@ -187,7 +187,7 @@ impl Snapshot {
         nanoseconds(now) < self.fresh_until
     }
 
-    /// When a refresh should start without anybody waiting.
+    /// When to look after it without anybody waiting.
     pub(crate) fn due(&self) -> Option<SystemTime> {
         self.due.time()
     }

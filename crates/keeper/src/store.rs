@@ -32,7 +32,10 @@ pub trait Store: Send + Sync {
     /// When the store cannot be read or written; the step may have been carried out, and can be repeated.
     async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, StoreError>;
 
-    /// The keys, at most `limit`, whose refresh should start before `before`, the earliest first; claimed ones are left out.
+    /// The keys, at most `limit`, whose records are due ([`Record::due`]) before `before`, the earliest first; claimed ones are
+    /// left out.
+    ///
+    /// A keeper asks for them every few seconds, to find what other processes left.
     ///
     /// # Errors
     ///

@@ -284,12 +284,12 @@ async fn sealing_anew_that_does_harm() {
 #[tokio::test(flavor = "multi_thread")]
 async fn listings_that_mislead() {
     type IsDue = fn(&Record, SystemTime, &StoreTime) -> Option<SystemTime>;
-    let claimed_too: IsDue = |record, before, _| {
-        let open = matches!(record.state, State::Ready | State::Doubtful);
-        record.next_due.filter(|due| *due < before && open)
-    };
+    let claimed_too: IsDue = |record, before, _| record.due().filter(|due| *due < before);
     let too_late: IsDue = |record, before, now| common::is_due(record, before + Duration::from_nanos(1), now);
+    let tokens_alone: IsDue =
+        |record, before, now| common::is_due(record, before, now).and(record.next_due).filter(|due| *due < before);
     for (mistake, is_due, by) in [
+        ("by the tokens' time alone", tokens_alone, "due: a claim that was made ahead of time is in it once it lapses"),
         ("claimed ones too", claimed_too, "due: what is claimed is left out until the claim lapses"),
         ("those of that very time too", too_late, "due: the earliest first, and only what is due before then"),
     ] {

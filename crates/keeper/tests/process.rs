@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::{Expiry, Presents, RefreshPolicy, SecretString, WhenUnknown};
-use rampauth_keeper::process::{Need, Opened, Plan, Shown, Stage, is_held, may_send, opened, plan, still_claimed};
+use rampauth_keeper::process::{
+    Need, Opened, Plan, Shown, Stage, held_until, leave_alone, may_send, opened, plan, still_claimed,
+};
 use rampauth_keeper::protocol::apply;
 use rampauth_keeper::{
     Answer, AttemptId, AttemptRef, Conclusion, Operation, OwnerId, Record, SessionId, State, StoreTime, StoredTokens,
@@ -123,7 +125,8 @@ fn the_answer_to_a_begin_says_how_to_go_on() {
     assert!(claimed(answer(vec![begin(MINE, false)]).as_ref()));
     let settled = answer(vec![begin(MINE, false), lost(), begin(OTHERS, true)]);
     assert!(matches!(opened(settled.as_ref()), Opened::Claimed { doubtful: true, .. }));
-    assert!(matches!(opened(answer(vec![begin(OTHERS, false), begin(MINE, true)]).as_ref()), Opened::Wait));
+    let busy = answer(vec![begin(OTHERS, false), begin(MINE, true)]);
+    assert!(matches!(opened(busy.as_ref()), Opened::Wait { until } if until == at(100) + LEASE));
     let doubtful = answer(vec![begin(OTHERS, false), begin(MINE, false), lost()]);
     assert!(matches!(doubtful, Some(Answer::Moved(_))));
     assert!(matches!(opened(doubtful.as_ref()), Opened::LookAgain));
@@ -139,13 +142,43 @@ fn a_give_up_that_found_a_claim_is_tried_again_after_a_while() {
     let give_up = |session| Operation::GiveUp { session, generation: 1 };
     let known = Expiry::At(at(1_000));
     let answer = |steps: Vec<Operation>| after(known, steps).1.expect("a step");
-    assert!(is_held(&answer(vec![begin(OTHERS, false), give_up(SESSION)]), SESSION, 1));
+    assert_eq!(held_until(&answer(vec![begin(OTHERS, false), give_up(SESSION)]), SESSION, 1), Some(at(100) + LEASE));
     // Nothing is in doubt any more, it is done, or the record is another one.
-    assert!(!is_held(&answer(vec![give_up(SESSION)]), SESSION, 1));
-    assert!(!is_held(&answer(vec![begin(MINE, false), lost(), give_up(SESSION)]), SESSION, 1));
+    assert_eq!(held_until(&answer(vec![give_up(SESSION)]), SESSION, 1), None);
+    assert_eq!(held_until(&answer(vec![begin(MINE, false), lost(), give_up(SESSION)]), SESSION, 1), None);
     let another = SessionId::from_random(2);
-    assert!(!is_held(&answer(vec![begin(OTHERS, false), give_up(another)]), another, 1));
-    assert!(!is_held(&answer(vec![begin(OTHERS, false), give_up(SESSION)]), SESSION, 0));
+    assert_eq!(held_until(&answer(vec![begin(OTHERS, false), give_up(another)]), another, 1), None);
+    assert_eq!(held_until(&answer(vec![begin(OTHERS, false), give_up(SESSION)]), SESSION, 0), None);
+}
+
+#[test]
+fn what_somebody_else_claims_is_left_alone_until_the_claim_lapses_and_no_longer_than_a_claim_of_ones_own_lasts() {
+    let seconds = Duration::from_secs;
+    for (until, wait) in [(110, 10), (120, 20), (300, 20), (100, 1), (7, 1)] {
+        assert_eq!(leave_alone(at(until), LEASE, at(100)), seconds(wait), "until {until}");
+    }
+    assert_eq!(leave_alone(at(300), Duration::from_millis(10), at(100)), Duration::from_millis(10));
+}
+
+#[test]
+fn a_claim_that_was_made_ahead_of_time_is_due_when_it_lapses() {
+    let promptly = RefreshPolicy::new(Presents::RefreshToken);
+    let lapses = at(100) + LEASE;
+    for expiry in [Expiry::At(at(1_000)), Expiry::Unknown] {
+        // Somebody asked by hand for what is due in 700 seconds, or never, and died.
+        let (record, _) = after(expiry, [begin(MINE, false)]);
+        assert_eq!(record.due(), Some(lapses), "{expiry:?}");
+        assert_eq!(plan(&record, Need::Ahead, &promptly, LEASE, at(119)), Plan::Wait(lapses), "{expiry:?}");
+        assert_eq!(plan(&record, Need::Ahead, &promptly, LEASE, at(120)), Plan::Present { settle: true }, "{expiry:?}");
+    }
+    // One that is made when a refresh is due anyway changes nothing, and what is closed is never due.
+    let (mut record, _) = after(Expiry::At(at(1_000)), [begin(MINE, false)]);
+    record.next_due = Some(at(90));
+    assert_eq!(record.due(), Some(at(90)));
+    for state in [State::LoginNeeded, State::Tombstone] {
+        record.state = state;
+        assert_eq!(record.due(), None, "{state:?}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::SecretString;
-use rampauth_keeper::{Answer, Operation, Record, RecordDamage, SessionId, SessionKey, State, protocol};
+use rampauth_keeper::{Answer, Operation, Record, RecordDamage, SessionId, SessionKey, protocol};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, Row, Statement, Transaction, TransactionBehavior, params};
 use sha2::{Digest as _, Sha256};
@@ -40,7 +40,8 @@ impl<'c> Steps<'c> {
                  ON CONFLICT (key) DO UPDATE SET record = excluded.record, sum = excluded.sum, \
                  generation = excluded.generation, due = excluded.due",
             )?,
-            // The index of what is due stays as it is: one page less to flush, which is half of a claim's.
+            // The index of what is due stays as it is: one page less to flush, which is half of a claim's. Only a claim that is
+            // made ahead of time moves it, by hand for instance.
             update: connection.prepare("UPDATE session SET record = ?2, sum = ?3, generation = ?4 WHERE key = ?1")?,
             // Both are answered from an index alone: a damaged record is in the way of its own session and of no other.
             due: connection.prepare("SELECT key FROM session WHERE due < ?1 ORDER BY due, key")?,
@@ -199,10 +200,9 @@ fn read(text: Option<&SecretString>) -> Result<Option<Record>, Trouble> {
     text.map(|text| Record::from_json(text.expose_secret())).transpose().map_err(Trouble::Record)
 }
 
-/// When a refresh should start, as the file keeps it: never for a session that is closed.
+/// When somebody should look after it, as the file keeps it.
 fn due(record: &Record) -> Option<i64> {
-    let open = matches!(record.state, State::Ready | State::Doubtful);
-    record.next_due.filter(|_| open).map(nanoseconds)
+    record.due().map(nanoseconds)
 }
 
 /// Ties a record to its key, so that neither is taken for another.

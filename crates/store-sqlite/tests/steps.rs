@@ -6,7 +6,7 @@ use std::error::Error as _;
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use rampauth_core::{Error, Expiry, Presents, Refresh, RefreshPolicy, RefreshToken, TokenSet};
@@ -112,6 +112,34 @@ async fn due_lists_open_sessions_that_nobody_claims_the_earliest_first() {
     assert_eq!(store.keys().await.expect("a list"), keys);
     let tombstone = store.load(&key("b")).await.expect("a store").expect("a record");
     assert_eq!(tombstone.state, State::Tombstone);
+}
+
+#[tokio::test]
+async fn a_claim_moves_the_index_of_what_is_due_only_where_it_is_made_ahead_of_time() {
+    let (_folder, path) = folder();
+    let now = time(100);
+    let clock = move || StoreTime::wall(now);
+    let store = SqliteStore::builder().clock(clock).open(&path).expect("a store");
+    let indexed = |name: &str| -> Option<i64> {
+        let sql = "SELECT due FROM session WHERE key = ?1";
+        raw(&path).query_row(sql, [key(name).as_str()], |row| row.get(0)).expect("a session")
+    };
+    let nanoseconds = |time: SystemTime| {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+        i64::try_from(since.as_nanos()).expect("a number")
+    };
+    let lapses = now + LEASE;
+    for (name, due, expected) in
+        [("a", Some(time(99)), time(99)), ("b", Some(lapses + LEASE), lapses), ("c", None, lapses)]
+    {
+        let Operation::Put { session, expect, mut tokens } = put(1, name) else { unreachable!("a put") };
+        tokens.next_due = due;
+        store.apply(&key(name), Operation::Put { session, expect, tokens }).await.expect("saved");
+        assert_eq!(indexed(name), due.map(nanoseconds), "{name}");
+        let record = store.load(&key(name)).await.expect("a store").expect("a record");
+        store.apply(&key(name), begin(&record, 1, LEASE, false)).await.expect("a claim");
+        assert_eq!(indexed(name), Some(nanoseconds(expected)), "{name}");
+    }
 }
 
 fn locked(path: &Path) -> Connection {

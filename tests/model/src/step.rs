@@ -135,7 +135,7 @@ impl KeeperModel {
             }
             Opened::TakeBack => Step::Answered(presentation, Outcome::NotSent),
             Opened::LookAgain => Step::Idle,
-            Opened::Wait => {
+            Opened::Wait { .. } => {
                 world.processes[process].pace = Pace::Waiting;
                 Step::Idle
             }
@@ -306,7 +306,7 @@ impl KeeperModel {
         let (session, generation) = (session(login), generation.into());
         let answer = self.store(world, Operation::GiveUp { session, generation });
         world.processes[process].step = Step::Idle;
-        if process::is_held(&answer, session, generation) {
+        if process::held_until(&answer, session, generation).is_some() {
             world.processes[process].pace = Pace::Waiting;
         }
         adopt(world, process, told(&answer));

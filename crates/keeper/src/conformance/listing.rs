@@ -14,6 +14,9 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         code("due: the earliest first, and only what is due before then", |stage| Box::pin(in_order(stage))),
         code("due: no more than asked for, the earliest of all", |stage| Box::pin(limited(stage))),
         code("due: what is claimed is left out until the claim lapses", |stage| Box::pin(claimed(stage))),
+        code("due: a claim that was made ahead of time is in it once it lapses", |stage| {
+            Box::pin(ahead_of_time(stage))
+        }),
         code("due: doubts are in it; what needs a login, is over or has no time is not", |stage| {
             Box::pin(states(stage))
         }),
@@ -87,6 +90,27 @@ async fn claimed(stage: Stage) -> Result<(), String> {
     let given_back = key_with(&stage, "", &given_back).await?;
     let keys = [held, lapsed, taken_over, given_back];
     expect("with claims held and free", &due(&stage, 9, &keys).await?, &[&keys[1], &keys[3]])
+}
+
+async fn ahead_of_time(stage: Stage) -> Result<(), String> {
+    use Kind::{Begun, Saved};
+    let mut unscheduled = tokens(1);
+    unscheduled.next_due = None;
+    for tokens in [tokens(1), unscheduled] {
+        let put = Operation::Put { session: S1, expect: None, tokens };
+        let fresh = key_with(&stage, "", &[(put.clone(), Saved)]).await?;
+        let held = key_with(&stage, "", &[(put.clone(), Saved), (begin(1, A), Begun)]).await?;
+        let lapsed = key_with(&stage, "", &[(put.clone(), Saved), (lapsing(begin(1, A)), Begun)]).await?;
+        let over = [(put, Saved), (lapsing(begin(1, A)), Begun), (settle(1, B), Begun)];
+        let taken_over = key_with(&stage, "", &over).await?;
+        let keys = [fresh, held, lapsed, taken_over];
+        expect("on day 9, which is past", &due(&stage, 9, &keys).await?, &[])?;
+        let tomorrow = stage.now() + Duration::from_secs(86_400);
+        let listed = stage.store.due(tomorrow, usize::MAX).await.map_err(|error| failed("due", &error))?;
+        let listed: Vec<_> = listed.into_iter().filter(|key| keys.contains(key)).collect();
+        expect("until tomorrow", &listed, &[&keys[2]])?;
+    }
+    Ok(())
 }
 
 /// `A` lost its answer and is due again at this time.

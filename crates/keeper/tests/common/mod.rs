@@ -7,9 +7,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use rampauth_core::{Clock as _, SystemClock};
-use rampauth_keeper::{
-    Answer, Operation, Record, SessionKey, State, Store, StoreError, StoreTime, conformance, protocol,
-};
+use rampauth_keeper::{Answer, Operation, Record, SessionKey, Store, StoreError, StoreTime, conformance, protocol};
 
 /// One step on one record, flawed or not.
 pub(crate) type Step = fn(&mut Option<Record>, Operation, &StoreTime) -> Answer;
@@ -57,8 +55,7 @@ impl Mutant {
 
 pub(crate) fn is_due(record: &Record, before: SystemTime, now: &StoreTime) -> Option<SystemTime> {
     let claimed = record.attempt.as_ref().and_then(|attempt| attempt.lease).is_some_and(|lease| lease.holds_at(now));
-    let open = matches!(record.state, State::Ready | State::Doubtful);
-    record.next_due.filter(|due| *due < before && open && !claimed)
+    record.due().filter(|due| *due < before && !claimed)
 }
 
 #[async_trait]

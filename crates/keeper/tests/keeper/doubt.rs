@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rampauth_core::{ErrorKind, Outcome, WhenUnknown};
 use rampauth_keeper::{EventKind, State};
+use tokio::runtime::Builder;
 
 use crate::support::{LIFETIME, Move, World, error, pass};
 
@@ -96,26 +97,36 @@ async fn stop_never_presents_again_and_a_login_is_needed_once_the_token_has_died
     assert_eq!(world.happened(), ["doubtful", "login_needed"]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn after_a_crash_the_next_process_finds_the_attempt_and_settles_it() {
-    let world = World::new().await;
-    world.provider.next([Move::Hang]);
-    // The process dies with its request under way: its keeper is never heard of again.
-    let crashed = tokio::spawn({
+#[test]
+fn after_a_crash_the_next_process_finds_the_attempt_and_settles_it() {
+    let runtime = || Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
+    let dies = runtime();
+    let world = dies.block_on(async {
+        let world = World::new().await;
+        world.provider.next([Move::Hang]);
         let session = world.session.clone();
-        async move { session.refresh().await }
+        tokio::spawn(async move { session.refresh().await });
+        pass(Duration::from_secs(1)).await;
+        world
     });
-    pass(Duration::from_secs(1)).await;
-    crashed.abort();
-    let record = world.store.record().await;
-    assert!(record.attempt.as_ref().is_some_and(|attempt| attempt.lease.is_some()), "the journal came first");
-
-    let (_keeper, next) = world.another_process().await;
-    let mut events = _keeper.events();
-    next.refresh().await.expect("settled once the claim has lapsed");
-    assert_eq!(world.provider.presented(), ["refresh-0", "refresh-0"]);
-    assert!(std::iter::from_fn(|| events.try_next()).count() > 0);
-    assert_eq!(next.access_token().await.expect("a token").expose_secret(), "access-2");
+    // The process dies with its request under way, and everything that it had running with it.
+    drop(dies);
+    assert_eq!(world.provider.calls(), 1);
+    runtime().block_on(async {
+        let record = world.store.record().await;
+        assert!(record.attempt.is_some_and(|attempt| attempt.lease.is_some()), "the journal came first");
+        // The machine's clock went on.
+        world.wall.step(10);
+        let (keeper, next) = world.another_process().await;
+        let mut events = keeper.events();
+        // Its tokens are fresh, and nobody asks for anything.
+        pass(Duration::from_secs(30)).await;
+        assert_eq!((world.provider.calls(), next.try_access_token().is_some()), (1, true));
+        pass(Duration::from_secs(10)).await;
+        assert_eq!(world.provider.presented(), ["refresh-0", "refresh-0"]);
+        assert_eq!(events.try_next().expect("an event").kind.as_str(), "settled");
+        assert_eq!(next.try_access_token().expect("fresh").expose_secret(), "access-2");
+    });
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! The keeper on a memory store, tokio's paused time and a scripted provider: each rule has a test that is named after it.
 
+mod claims;
 mod clocks;
 mod doubt;
 mod late;

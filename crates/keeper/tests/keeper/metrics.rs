@@ -122,8 +122,7 @@ async fn what_another_process_did_is_counted_where_it_is_seen() {
 #[tokio::test(start_paused = true)]
 async fn tokens_that_are_not_saved_orphaned_or_unclaimed_are_counted() {
     let recording = Recording::start();
-    let within = Duration::from_secs(3_600);
-    let world = World::with(|provider| provider.when_unknown(WhenUnknown::Promptly { within })).await;
+    let world = World::with(|provider| provider.when_unknown(WhenUnknown::AtLastMoment)).await;
     let (_keeper, other) = world.another_process().await;
     world.store.refuse_commits(true);
     world.session.refresh().await.expect_err("not saved");

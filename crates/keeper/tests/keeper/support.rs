@@ -197,6 +197,7 @@ pub(crate) struct Fragile {
     delays: Arc<Mutex<Vec<(Step, Duration)>>>,
     after_begin: Arc<Mutex<Option<Meanwhile>>>,
     steps: Arc<AtomicUsize>,
+    pub(crate) sweeps: Arc<AtomicUsize>,
 }
 
 impl Fragile {
@@ -211,6 +212,7 @@ impl Fragile {
             delays: Arc::default(),
             after_begin: Arc::default(),
             steps: Arc::default(),
+            sweeps: Arc::default(),
         }
     }
 
@@ -257,7 +259,6 @@ impl Fragile {
         *self.after_begin.lock().expect("no panic") = Some(Box::new(meanwhile));
     }
 
-    /// How often it was asked for anything.
     pub(crate) fn steps(&self) -> usize {
         self.steps.load(Ordering::SeqCst)
     }
@@ -265,10 +266,13 @@ impl Fragile {
     fn check(&self, commit: bool) -> Result<(), StoreError> {
         self.steps.fetch_add(1, Ordering::SeqCst);
         assert!(!self.panics.swap(false, Ordering::SeqCst), "a store that panics");
-        if self.out_of_order.load(Ordering::SeqCst) || commit && self.refuses_commits.load(Ordering::SeqCst) {
-            return Err(StoreError::new(StoreErrorKind::Unavailable, "failed to use the store: it was told to fail"));
-        }
-        Ok(())
+        self.is_there(commit)
+    }
+
+    fn is_there(&self, commit: bool) -> Result<(), StoreError> {
+        let fails = self.out_of_order.load(Ordering::SeqCst) || commit && self.refuses_commits.load(Ordering::SeqCst);
+        let error = || StoreError::new(StoreErrorKind::Unavailable, "failed to use the store: it was told to fail");
+        if fails { Err(error()) } else { Ok(()) }
     }
 
     fn store(&self) -> MemoryStore {
@@ -326,7 +330,8 @@ impl Store for Fragile {
     }
 
     async fn due(&self, before: SystemTime, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
-        self.check(false)?;
+        self.sweeps.fetch_add(1, Ordering::SeqCst);
+        self.is_there(false)?;
         self.store().due(before, limit).await
     }
 

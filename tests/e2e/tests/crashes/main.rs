@@ -16,6 +16,8 @@ use std::time::Duration;
 enum Flow {
     /// A refresh that is due; the provider does this.
     Refresh(Move),
+    /// A refresh of fresh tokens that somebody asked for by hand.
+    ByHand(Move),
     /// A doubt whose end has come.
     Doubt,
     Reject,
@@ -24,7 +26,7 @@ enum Flow {
 }
 
 /// A row of the table: the process dies here.
-const POINTS: [(&str, Flow, Step, Side); 22] = [
+const POINTS: [(&str, Flow, Step, Side); 25] = [
     ("before `load`", Flow::Refresh(Move::Grant), Step::Load, Side::Before),
     ("after `load`", Flow::Refresh(Move::Grant), Step::Load, Side::After),
     ("before `Begin`", Flow::Refresh(Move::Grant), Step::Begin, Side::Before),
@@ -39,6 +41,9 @@ const POINTS: [(&str, Flow, Step, Side); 22] = [
     ("the answer was lost, after `Conclude`", Flow::Refresh(Move::LoseAnswer), Step::Conclude, Side::After),
     ("the token is dead, before `Conclude`", Flow::Refresh(Move::Dead), Step::Conclude, Side::Before),
     ("the token is dead, after `Conclude`", Flow::Refresh(Move::Dead), Step::Conclude, Side::After),
+    ("by hand, after `Begin`", Flow::ByHand(Move::Grant), Step::Begin, Side::After),
+    ("by hand, before `Commit`", Flow::ByHand(Move::Grant), Step::Commit, Side::Before),
+    ("by hand, the answer was lost, before `Conclude`", Flow::ByHand(Move::LoseAnswer), Step::Conclude, Side::Before),
     ("before `GiveUp`", Flow::Doubt, Step::GiveUp, Side::Before),
     ("after `GiveUp`", Flow::Doubt, Step::GiveUp, Side::After),
     ("before `Reject`", Flow::Reject, Step::Reject, Side::Before),
@@ -61,13 +66,16 @@ const PROVIDERS: [(&str, WhenUnknown, bool); 4] = [
 ];
 
 /// The table as the keeper's front page shows it, for providers that publish how a dead token is refused, or do not.
-fn table(disk: &Disk, named: &[bool]) -> String {
+///
+/// The next process starts this long after the death.
+fn table(disk: &Disk, named: &[bool], pause: Duration) -> String {
     let titles: Vec<&str> = PROVIDERS.iter().map(|(title, ..)| *title).collect();
     let mut table = format!("| the process dies | {} |\n|---|---|---|---|---|\n", titles.join(" | "));
     for (title, flow, step, side) in POINTS {
         let cells = PROVIDERS.map(|(_, when_unknown, grace)| {
-            let of =
-                |named: &bool| cell(disk, flow, &Death::at(step, side), &Provider::new(when_unknown, grace, *named));
+            let of = |named: &bool| {
+                cell(disk, flow, &Death::at(step, side), pause, &Provider::new(when_unknown, grace, *named))
+            };
             match &named.iter().map(of).collect::<Vec<_>>()[..] {
                 [named, unnamed] if named != unnamed => format!("{named}; where a dead token has no code: {unnamed}"),
                 cells => cells[0].clone(),
@@ -79,14 +87,14 @@ fn table(disk: &Disk, named: &[bool]) -> String {
 }
 
 /// The life of one session, told by what the store holds when all is done.
-fn cell(disk: &Disk, flow: Flow, death: &Death, provider: &Provider) -> String {
+fn cell(disk: &Disk, flow: Flow, death: &Death, pause: Duration, provider: &Provider) -> String {
     let world = World::new(disk, provider.clone());
     world.live(|session| async move { session.put(provider::login(0)).await.expect("saved") });
     // Most of the access token's life is over.
-    let due = !matches!(flow, Flow::Reject | Flow::Put | Flow::Remove);
+    let due = matches!(flow, Flow::Refresh(_) | Flow::Doubt);
     world.pass(if due { provider::LIFETIME * 8 / 10 } else { provider::LIFETIME / 10 });
     match flow {
-        Flow::Refresh(next) => provider.next(next),
+        Flow::Refresh(next) | Flow::ByHand(next) => provider.next(next),
         Flow::Doubt => {
             provider.next(Move::LoseAnswer);
             world.stay(Duration::from_secs(1));
@@ -96,6 +104,7 @@ fn cell(disk: &Disk, flow: Flow, death: &Death, provider: &Provider) -> String {
     let died = world.die(death, |session| async move {
         match flow {
             Flow::Refresh(_) | Flow::Doubt => tokio::time::sleep(provider::LIFETIME / 5).await,
+            Flow::ByHand(_) => drop(session.refresh().await),
             Flow::Reject => session.reject(&session.access_token().await.expect("a token")).await.expect("noted"),
             Flow::Put => session.put(provider::login(100)).await.expect("saved"),
             Flow::Remove => session.remove().await.expect("removed"),
@@ -105,9 +114,12 @@ fn cell(disk: &Disk, flow: Flow, death: &Death, provider: &Provider) -> String {
         return "not reached".to_owned();
     }
     let mut when = "";
+    world.pass(pause);
     world.stay(SOON);
-    if due && found(&world).is_none() || flow == Flow::Reject && found(&world) == Some("as it was") {
-        when = if due { " at the last moment" } else { " when they are due" };
+    if !matches!(flow, Flow::Reject) && found(&world).is_none()
+        || flow == Flow::Reject && found(&world) == Some("as it was")
+    {
+        when = if flow == Flow::Reject { " when they are due" } else { " at the last moment" };
         world.stay(provider::LIFETIME);
     }
     let found = found(&world).unwrap_or("in doubt");
@@ -141,8 +153,13 @@ fn the_next_process_comes_to_what_the_keeper_s_front_page_says() {
     // Somebody else has it open: the log is moved into the file by nobody who closes it.
     let _open = rampauth_store_sqlite::SqliteStore::open(&file).expect("a store");
     let sqlite = Disk::Sqlite(file);
-    assert_eq!(table(&Disk::Memory, &[true]), table(&sqlite, &[true]), "every store alike");
-    let table = table(&Disk::Memory, &[true, false]);
+    let at_once = table(&Disk::Memory, &[true], Duration::ZERO);
+    assert_eq!(at_once, table(&sqlite, &[true], Duration::ZERO), "every store alike");
+    for seconds in [10, 20, 40] {
+        // While the dead process's claim holds.
+        assert_eq!(at_once, table(&Disk::Memory, &[true], Duration::from_secs(seconds)), "{seconds} s later");
+    }
+    let table = table(&Disk::Memory, &[true, false], Duration::ZERO);
     let page = include_str!("../../../../crates/keeper/README.md");
     assert!(page.contains(&table), "crates/keeper/README.md has to say:\n\n{table}");
 }

@@ -208,7 +208,7 @@ impl<C: Fn() -> SystemTime + Send + Sync> Store for Dying<C> {
     }
 
     async fn due(&self, before: SystemTime, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
-        self.inner.due(before, limit).await
+        at_once(self.inner.due(before, limit))
     }
 
     async fn keys(&self) -> Result<Vec<SessionKey>, StoreError> {
