@@ -1,5 +1,6 @@
 //! The one refresh of a session that is under way, shared by all who wait for it, and the pause after one that failed.
 
+use std::error::Error as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -15,9 +16,11 @@ use crate::keeper::random;
 use crate::metrics;
 use crate::process::Need;
 use crate::protocol::AttemptRef;
-use crate::record::{StoredTokens, TokenDigest};
+use crate::record::{SessionId, StoredTokens, TokenDigest};
+use crate::refresher::ACTION;
 use crate::session::Inner;
 use crate::single_flight::{Awaited, Host, UnderWay};
+use crate::store::StoreError;
 
 #[derive(Default)]
 pub(crate) struct Flight {
@@ -25,8 +28,10 @@ pub(crate) struct Flight {
     /// How many callers wait for it.
     callers: u32,
     failures: u32,
-    /// After a failure: until when it stands for all who ask.
-    floor: Option<(Instant, Error)>,
+    /// After a failure.
+    floor: Option<Floor>,
+    /// Whether the one under way only looks at the record, because a failure stands.
+    only_looks: bool,
     /// Tokens that were granted and that the store has not taken yet.
     unsaved: Option<Unsaved>,
     /// An access token that readers saw, that the provider rejected, and of which the record does not know yet.
@@ -40,6 +45,19 @@ pub(crate) struct Flight {
 }
 
 pub(crate) type Landing = Result<(), Error>;
+
+/// A failure that stands for a while: nothing is presented meanwhile. The record may be looked at, for what others brought.
+struct Floor {
+    until: Instant,
+    error: Error,
+    /// When the record was looked at last.
+    looked: Instant,
+}
+
+/// Callers who find no usable token while a failure stands have the record looked at, no more often than this.
+const LOOK_PACE: Duration = Duration::from_secs(1);
+/// The longest pause where it is the store that failed, or the saving: of that the provider sees nothing.
+const STORE_PAUSE: Duration = Duration::from_secs(5);
 
 /// A grant on its way into the store.
 #[derive(Clone)]
@@ -57,7 +75,7 @@ impl Inner {
     pub(crate) fn look(self: &Arc<Self>, now: SystemTime) {
         let due = self.slot.peek().as_ref().and_then(|snapshot| snapshot.due());
         let (unsaved, floor) = match &*self.flight().0 {
-            Some(flight) => (flight.unsaved.is_some(), flight.floor.as_ref().map(|(until, _)| *until)),
+            Some(flight) => (flight.unsaved.is_some(), flight.floor.as_ref().map(|floor| floor.until)),
             None => (false, None),
         };
         if unsaved || due.is_some_and(|due| due <= now) {
@@ -83,28 +101,39 @@ impl Inner {
 
     /// Joins the refresh under way, or starts one, and waits for it to land.
     pub(crate) async fn fly(self: &Arc<Self>, need: Need) -> Landing {
-        match self.take_off(need)?.await {
-            Ok(landed) => landed,
-            // It panicked, or its runtime is gone.
-            Err(_) => Err(Error::new(
-                ErrorKind::Internal,
-                Outcome::Unknown,
-                "refresh the tokens",
-                "the refresh ended without a result",
-            )),
+        loop {
+            let (landing, only_looks) = self.take_off(need)?;
+            // Without a result it panicked, or its runtime is gone.
+            let landed = landing.await.unwrap_or_else(|_| {
+                let reason = "the refresh ended without a result";
+                Err(Error::new(ErrorKind::Internal, Outcome::Unknown, ACTION, reason))
+            });
+            // A look is not what a person asked for, and one that found the failure to be over lets the refresh begin.
+            let over = || self.flight().0.as_ref().is_none_or(|flight| flight.floor.is_none());
+            let hopeless = landed.as_ref().is_err_and(|error| error.kind() == ErrorKind::LoginNeeded);
+            if !only_looks || !need.is_a_persons() && (landed.is_ok() || hopeless || !over()) {
+                return landed;
+            }
         }
     }
 
-    fn take_off(self: &Arc<Self>, need: Need) -> Result<Awaited<Landing>, Error> {
+    /// Joins the refresh under way, or starts one; and whether that one only looks.
+    fn take_off(self: &Arc<Self>, need: Need) -> Result<(Awaited<Landing>, bool), Error> {
         // From before the question whether it may start, so that a shutdown waits for what starts.
         let _counted = self.keeper.tasks.token();
         let mut guard = self.flight();
-        let Flight { under_way, callers, floor, .. } = guard.get();
-        let (landing, flying) = under_way.join_or_start(self, || self.may_start(need, floor.as_ref()))?;
+        let Flight { under_way, callers, floor, only_looks, .. } = guard.get();
+        let mut barred = None;
+        let (landing, flying) = under_way.join_or_start(self, || {
+            barred = self.may_start(need, floor.as_mut())?;
+            *only_looks = barred.is_some();
+            Ok(())
+        })?;
         *callers = if flying.is_some() { 0 } else { *callers } + u32::from(need != Need::Ahead);
+        let only_looks = *only_looks;
         // A runtime that is gone lets go of a flight at once.
         drop(guard);
-        let Some(flying) = flying else { return Ok(landing) };
+        let Some(flying) = flying else { return Ok((landing, only_looks)) };
         let span = tracing::info_span!(
             target: "rampauth_keeper",
             "refresh",
@@ -114,16 +143,17 @@ impl Inner {
             outcome = Empty
         );
         let refresh = async move {
+            let before = flying.host.generation();
             // A panic of the caller's own store or policy is a failure like any other: told, and tried again after the pause.
-            let landed = AssertUnwindSafe(flying.host.refresh(need)).catch_unwind().await;
+            let landed = AssertUnwindSafe(flying.host.refresh(need, barred)).catch_unwind().await;
             let landed = landed.unwrap_or_else(|_| Err(flying.host.panicked()));
             Span::current()
                 .record("outcome", landed.as_ref().map_or_else(|error| error.outcome().as_str(), |()| "done"));
-            flying.host.land(&landed);
+            flying.host.land(&landed, flying.host.generation() != before);
             flying.end(landed);
         };
         self.keeper.tasks.spawn_on(refresh.instrument(span), &self.keeper.runtime);
-        Ok(landing)
+        Ok((landing, only_looks))
     }
 
     fn panicked(self: &Arc<Self>) -> Error {
@@ -131,30 +161,52 @@ impl Inner {
             self.keeper.sessions.hold(self);
         }
         let reason = "the store panicked, or what the provider says of its policy";
-        let error = Error::new(ErrorKind::Internal, Outcome::Unknown, "refresh the tokens", reason);
+        let error = Error::new(ErrorKind::Internal, Outcome::Unknown, ACTION, reason);
         let generation = self.slot.load().map_or(0, |shown| shown.generation);
         self.keeper.tell(&self.key, generation, EventKind::RefreshFailed(error.clone()));
         error
     }
 
-    fn may_start(&self, need: Need, floor: Option<&(Instant, Error)>) -> Result<(), Error> {
+    /// Whether a flight may start. While a failure stands it may not present: that failure comes back for a flight that only
+    /// looks.
+    fn may_start(&self, need: Need, floor: Option<&mut Floor>) -> Result<Option<Error>, Error> {
         if self.keeper.closing.is_cancelled() {
             let reason = "the keeper is shutting down";
-            return Err(Error::new(ErrorKind::Internal, Outcome::NotSent, "refresh the tokens", reason));
+            return Err(Error::new(ErrorKind::Internal, Outcome::NotSent, ACTION, reason));
         }
+        let now = Instant::now();
         match floor {
-            Some((until, error)) if !need.is_a_persons() && Instant::now() < *until => Err(error.clone()),
-            _ => Ok(()),
+            Some(floor) if !need.is_a_persons() && now < floor.until => {
+                if need == Need::Ahead || now < floor.looked + LOOK_PACE {
+                    return Err(floor.error.clone());
+                }
+                floor.looked = now;
+                Ok(Some(floor.error.clone()))
+            }
+            _ => Ok(None),
         }
     }
 
+    /// Which login and generation readers see.
+    fn generation(&self) -> Option<(SessionId, u64)> {
+        self.slot.peek().as_ref().map(|snapshot| (snapshot.session, snapshot.generation))
+    }
+
     /// Notes the result, and when to look again: a failure stands for a while, longer with each one after it.
-    fn land(self: &Arc<Self>, landed: &Landing) {
+    fn land(self: &Arc<Self>, landed: &Landing, moved: bool) {
         let now = self.keeper.clock.now();
         let mut guard = self.flight();
         let flight = guard.get();
         let (look_again, pause_ends) = (flight.look_again.take(), flight.pause_ends.take());
         let shown = self.slot.load();
+        if std::mem::take(&mut flight.only_looks) {
+            // What others brought, or the end of it all, is newer than the failure.
+            if moved || landed.as_ref().is_err_and(|error| error.kind() == ErrorKind::LoginNeeded) {
+                (flight.failures, flight.floor) = (0, None);
+                self.plan(look_again);
+            }
+            return;
+        }
         // Nothing may keep a flight from landing.
         let presents = catch_unwind(AssertUnwindSafe(|| self.provider.policy().presents));
         let death = shown.as_ref().zip(presents.ok()).and_then(|(it, presents)| it.presented_expiry(presents));
@@ -168,14 +220,20 @@ impl Inner {
             // The claim was somebody else's all the while: nothing was tried.
             Err(_) if look_again.is_some() => self.plan(look_again),
             Err(error) => {
-                let wait = self.pause(flight.failures).max(error.retry_after().unwrap_or_default());
-                let wait = wait.min(self.keeper.options.floor.1);
+                let longest = self.keeper.options.floor.1;
+                let of_the_store = is_of_the_store(error) || flight.unsaved.is_some();
+                let most = if of_the_store { longest.min(STORE_PAUSE) } else { longest };
+                let ceiling = self.ceiling(flight.failures).min(most);
+                if ceiling < most {
+                    flight.failures = flight.failures.saturating_add(1);
+                }
+                let wait = self.pause(ceiling).max(error.retry_after().unwrap_or_default()).min(longest);
                 let left = pause_ends.map(|end| end.duration_since(now).unwrap_or_default());
                 let wait = left.map_or(wait, |left| wait.min(left));
                 // Another process may log in at any time, and looking costs nothing but a look.
                 let hopeless = error.kind() == ErrorKind::LoginNeeded;
-                flight.failures = flight.failures.saturating_add(1);
-                flight.floor = Some((Instant::now() + wait, error.clone())).filter(|_| !hopeless);
+                let (looked, error) = (Instant::now(), error.clone());
+                flight.floor = Some(Floor { until: looked + wait, error, looked }).filter(|_| !hopeless);
                 if !hopeless || flight.unsaved.is_some() {
                     // What is held is saved as soon as may be, whenever its own refresh is due.
                     let due = shown.and_then(|snapshot| snapshot.due()).filter(|_| flight.unsaved.is_none());
@@ -186,12 +244,16 @@ impl Inner {
         }
     }
 
-    /// Exponential with full jitter, and never shorter than a quarter of the first pause.
-    fn pause(&self, failures: u32) -> Duration {
+    /// The longest pause after so many failures: exponential.
+    fn ceiling(&self, failures: u32) -> Duration {
         let (first, most) = self.keeper.options.floor;
-        let ceiling = first.saturating_mul(1 << failures.min(20)).min(most);
+        first.saturating_mul(1 << failures.min(20)).min(most)
+    }
+
+    /// A pause with full jitter, and never shorter than a quarter of the first one.
+    fn pause(&self, ceiling: Duration) -> Duration {
         let part = random().map_or(1.0, |bits| (bits >> 96) as f64 / f64::from(u32::MAX));
-        ceiling.mul_f64(part).max(first / 4)
+        ceiling.mul_f64(part).max(self.keeper.options.floor.0 / 4)
     }
 
     /// Wakes this session when its refresh is due. What is due already was looked at just now: then when that look said, or
@@ -221,7 +283,7 @@ impl Host for Inner {
         end(&mut flight.under_way);
         // What is not needed until the next refresh is freed.
         let needed = flight.unsaved.is_some() || flight.rejected.is_some() || flight.in_vain.is_some();
-        if flight.failures == 0 && !needed {
+        if flight.failures == 0 && flight.floor.is_none() && !needed {
             *guard.0 = None;
         }
     }
@@ -266,4 +328,9 @@ impl FlightGuard<'_> {
         let in_vain = self.0.as_ref().and_then(|flight| flight.in_vain);
         in_vain.zip(granted).is_some_and(|((asked, most), granted)| lifetime >= asked && granted <= most)
     }
+}
+
+/// Whether it was the store that failed.
+fn is_of_the_store(error: &Error) -> bool {
+    error.source().is_some_and(<dyn std::error::Error>::is::<StoreError>)
 }

@@ -217,7 +217,8 @@ impl KeeperBuilder {
     }
 
     /// The pause after a first failure, doubled with each one after it up to `most`; how much of it is waited is random.
-    /// Default 1 s and one hour.
+    /// Default 1 s and one hour. Nothing is presented meanwhile; what other processes store is seen all the same, looked for
+    /// once a second at most and for callers who need it. Where it is the store that failed, 5 s are the most.
     pub fn floor(mut self, first: Duration, most: Duration) -> Self {
         self.floor = (first, most);
         self

@@ -41,7 +41,9 @@ struct Claim {
 }
 
 impl Inner {
-    pub(crate) async fn refresh(self: &Arc<Self>, need: Need) -> Result<(), Error> {
+    /// `barred`: the failure that stands in the way of a presentation, where there is one. Then the record is looked at, and
+    /// what others brought is adopted.
+    pub(crate) async fn refresh(self: &Arc<Self>, need: Need, barred: Option<Error>) -> Result<(), Error> {
         // Tokens that are not saved yet come before anything else.
         self.save_what_is_held().await?;
         let mut wait = Wait::default();
@@ -57,25 +59,28 @@ impl Inner {
             }
             if let Err(error) = self.adopt_newer(&record) {
                 // Where nobody waits for this refresh, nobody else would tell.
-                self.keeper.tell(&self.key, record.generation, EventKind::RefreshFailed(error.clone()));
+                if barred.is_none() {
+                    self.keeper.tell(&self.key, record.generation, EventKind::RefreshFailed(error.clone()));
+                }
                 return Err(error);
             }
             let record = self.with_rejection(record).await?;
-            let until = match self.next_step(&record, need) {
-                Plan::Rest => return Ok(()),
-                Plan::Wait(time) => {
+            let until = match (self.next_step(&record, need), &barred) {
+                (Plan::Rest, _) => return Ok(()),
+                (Plan::Wait(time), _) => {
                     self.flight().look_again_at(time);
                     return Ok(());
                 }
-                Plan::LogIn => return Err(login_needed(record.state)),
-                Plan::GiveUp => {
+                (Plan::LogIn, _) => return Err(login_needed(record.state)),
+                (Plan::Present { .. }, Some(error)) => return Err(error.clone()),
+                (Plan::GiveUp, _) => {
                     let Record { session, generation, .. } = record;
                     let answer = self.apply(Operation::GiveUp { session, generation }).await?;
                     let held = process::held_until(&answer, session, generation);
                     self.after_condemning(answer)?;
                     held
                 }
-                Plan::Present { settle } => {
+                (Plan::Present { settle }, None) => {
                     // The claim's age counts from before the question.
                     let asked = self.keeper.clock.mark();
                     let attempt = AttemptId::from_random(random()?);

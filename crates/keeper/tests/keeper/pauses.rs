@@ -1,10 +1,13 @@
 //! The floor between attempts: how long a failure stands, and what ends it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rampauth_core::{Error, ErrorKind, Expiry, Outcome};
+use rampauth_keeper::Keeper;
+use tokio::time::Instant;
 
-use crate::support::{LIFETIME, Move, World, error, pass, tokens};
+use crate::support::{LIFETIME, Move, Step, World, error, key, pass, tokens};
 
 fn busy(wait: Duration) -> Error {
     error(ErrorKind::RateLimited, Outcome::Refused).with_retry_after(Some(wait))
@@ -90,4 +93,127 @@ async fn where_a_login_is_needed_one_in_another_process_is_seen_at_once() {
     let expiry = Expiry::At((world.clock)() + LIFETIME);
     other.put(tokens(9, expiry)).await.expect("saved");
     assert_eq!(world.token().await, "access-9");
+}
+
+/// The access token was rejected and the provider wants to be left alone for ten minutes.
+async fn barred() -> World {
+    let world = World::new().await;
+    reject(&world).await;
+    world.provider.next([Move::Fail(busy(Duration::from_secs(600)))]);
+    world.session.access_token().await.expect_err("not now");
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_failure_stands_callers_get_what_another_process_has_stored() {
+    for login in [true, false] {
+        let mut world = barred().await;
+        let (_keeper, other) = world.another_process().await;
+        if login {
+            other.put(tokens(9, Expiry::At((world.clock)() + LIFETIME))).await.expect("saved");
+        } else {
+            other.refresh().await.expect("refreshed");
+        }
+        world.happened();
+        pass(Duration::from_secs(1)).await;
+        assert_eq!(world.token().await, if login { "access-9" } else { "access-2" });
+        assert_eq!(world.happened(), ["adopted"]);
+        // And the failure is over: it was about tokens that are no more.
+        let calls = world.provider.calls();
+        reject(&world).await;
+        world.token().await;
+        assert_eq!(world.provider.calls(), calls + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_elsewhere_whose_access_token_is_dead_already_is_refreshed_for_the_caller_who_finds_it() {
+    let world = barred().await;
+    let (keeper, other) = world.another_process().await;
+    keeper.shutdown().await;
+    other.put(tokens(9, Expiry::At((world.clock)()))).await.expect("saved");
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(world.token().await, "access-2");
+    assert_eq!(world.provider.presented(), ["refresh-0", "refresh-9"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_failure_stands_callers_are_no_load_on_the_store_and_wait_for_nothing() {
+    let world = barred().await;
+    let (before, start) = (world.store.steps(), Instant::now());
+    for _ in 0..1_000 {
+        let errors = (0..20).map(|_| {
+            tokio::spawn({
+                let session = world.session.clone();
+                async move { session.access_token().await.expect_err("not now") }
+            })
+        });
+        for error in errors.collect::<Vec<_>>() {
+            assert_eq!(error.await.expect("no panic").kind(), ErrorKind::RateLimited);
+        }
+        pass(Duration::from_millis(10)).await;
+    }
+    let waited = start.elapsed();
+    assert!(waited < Duration::from_secs(12), "{waited:?}");
+    let looks = world.store.steps() - before;
+    assert!((5..=12).contains(&looks), "{looks} looks in {waited:?}");
+    assert_eq!(world.provider.calls(), 1);
+    pass(Duration::from_secs(580)).await;
+    assert_eq!(world.provider.calls(), 1, "looking moves nothing of the pause");
+    pass(Duration::from_secs(21)).await;
+    assert_eq!(world.provider.calls(), 2, "nobody had to ask");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_who_asks_while_a_caller_only_looks_gets_the_refresh() {
+    let world = barred().await;
+    pass(Duration::from_secs(1)).await;
+    world.store.delay_the_next(Step::Load, Duration::from_secs(3));
+    let looking = tokio::spawn({
+        let session = world.session.clone();
+        async move { session.access_token().await }
+    });
+    pass(Duration::from_secs(1)).await;
+    world.session.refresh().await.expect("refreshed");
+    looking.await.expect("no panic").expect_err("not now");
+    assert_eq!(world.token().await, "access-2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_store_has_failed_for_long_its_return_is_seen_within_seconds() {
+    let hours = Duration::from_secs(3 * 3_600);
+    let mut world = World::new().await;
+    world.store.refuse_commits(true);
+    world.session.refresh().await.expect_err("not saved");
+    pass(hours).await;
+    world.happened();
+    world.store.refuse_commits(false);
+    pass(Duration::from_secs(6)).await;
+    assert!(world.store.record().await.generation >= 2, "what was held is saved");
+    assert!(world.session.try_access_token().is_some(), "and what is due by then is refreshed");
+
+    world.store.fail(true);
+    pass(hours).await;
+    world.store.fail(false);
+    // What the store did is not held against the provider.
+    world.provider.next([Move::Fail(error(ErrorKind::Unreachable, Outcome::NotSent))]);
+    pass(Duration::from_secs(20)).await;
+    assert!(world.session.try_access_token().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_does_not_grow_stands_all_the_same() {
+    let world = World::new().await;
+    world.keeper.shutdown().await;
+    let (clock, pause) = (Arc::clone(&world.clock), Duration::from_secs(100));
+    let keeper = Keeper::builder(world.store.clone()).clock(move || clock()).floor(pause, pause);
+    let keeper = keeper.spawn().expect("a keeper");
+    let session = keeper.session(key(), world.provider.clone()).await.expect("a session");
+    let token = session.access_token().await.expect("a token");
+    world.provider.next((0..2).map(|_| Move::Fail(error(ErrorKind::Unreachable, Outcome::NotSent))));
+    session.reject(&token).await.expect("noted");
+    for _ in 0..2 {
+        session.access_token().await.expect_err("down");
+    }
+    assert_eq!(world.provider.calls(), 1);
 }
