@@ -16,14 +16,14 @@ use crate::exit_codes::payby;
 use crate::support::{Home, Kit, SEALED, as_input, profiles, sandbox, start};
 
 /// A keeper that is running; killed with the test that fails.
-struct Keeping {
+pub(crate) struct Keeping {
     child: Child,
     lines: Receiver<String>,
     seen: Vec<String>,
 }
 
 impl Keeping {
-    fn start(home: &Home, arguments: &[&str], filter: &str) -> Self {
+    pub(crate) fn start(home: &Home, arguments: &[&str], filter: &str) -> Self {
         let mut command = home.run(&[&["keep"], arguments].concat()).env("RAMPAUTH_LOG", filter).into_command();
         let mut child = command
             .stdin(Stdio::null())
@@ -43,7 +43,7 @@ impl Keeping {
 
     /// The next line that holds this text.
     #[track_caller]
-    fn until(&mut self, text: &str) -> String {
+    pub(crate) fn until(&mut self, text: &str) -> String {
         loop {
             match self.lines.recv_timeout(Duration::from_secs(30)) {
                 Ok(line) => {
@@ -58,7 +58,7 @@ impl Keeping {
     }
 
     /// Ends it; the exit code, and all that it logged.
-    fn stop(mut self, signal: &str) -> (Option<i32>, String) {
+    pub(crate) fn stop(mut self, signal: &str) -> (Option<i32>, String) {
         let id = self.child.id().to_string();
         assert!(std::process::Command::new("kill").args([signal, &id]).status().expect("kill runs").success());
         let code = self.child.wait().expect("an end").code();

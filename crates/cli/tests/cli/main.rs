@@ -9,6 +9,7 @@ mod exit_codes;
 mod help;
 mod init;
 mod keep;
+mod keep_beside;
 mod logs;
 #[cfg(unix)]
 mod provider;

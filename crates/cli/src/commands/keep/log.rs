@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use rampauth_core::{Clock as _, Error, ErrorKind, Outcome, Refresh, SystemClock, WhenUnknown};
-use rampauth_keeper::{Event, EventKind, Events};
+use rampauth_keeper::{Event, EventKind};
 
 use super::Kept;
+use super::keepers::AllEvents;
 use crate::config::{Profile, printable};
 use crate::failure::message;
 use crate::time::rfc3339;
 use crate::{rescue, stored};
 
 pub(super) struct Log<'a> {
-    pub(super) events: Events,
+    pub(super) events: AllEvents,
     /// The configuration file: what is rescued is written beside it.
     config: &'a Path,
     /// By key.
@@ -46,7 +47,7 @@ macro_rules! say {
 }
 
 impl<'a> Log<'a> {
-    pub(super) fn new(events: Events, config: &'a Path, kept: &[Kept<'a>]) -> Self {
+    pub(super) fn new(events: AllEvents, config: &'a Path, kept: &[Kept<'a>]) -> Self {
         let account = |kept: &Kept<'a>| {
             let left_to_a_person = kept.client.policy().when_unknown == WhenUnknown::Stop;
             (kept.profile.key.to_string(), Account { profile: kept.profile, left_to_a_person })
