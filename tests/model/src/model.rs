@@ -61,12 +61,13 @@ impl KeeperModel {
     /// The model of a setup.
     pub fn new(setup: Setup) -> Self {
         let policy = setup.policy();
-        // When the first refresh falls due: nothing happens before.
-        let start = match setup.kind {
+        // When the first refresh falls due: nothing happens before, unless somebody asks.
+        let due = match setup.kind {
             _ if setup.unknown_expiry => ACCESS_LIFE - 1,
             Kind::BeforeExpiry => 1,
             _ => 2,
         };
+        let start = due - u8::from(setup.is_asked());
         Self { setup, policy, start }
     }
 
@@ -142,6 +143,7 @@ fn can_happen(fault: Fault, process: &Process) -> bool {
             going && matches!(process.step, Step::Answered(..) | Step::Opening(..))
         }
         Fault::Reject => going && process.step == Step::Idle && process.shown.is_some_and(|seen| seen.grant.is_some()),
+        Fault::Ask | Fault::ByHand => going && process.step == Step::Idle,
         Fault::Login | Fault::Logout => false,
     }
 }

@@ -1,5 +1,6 @@
 //! What happens to the processes from outside: time, people, what their readers are told, and what goes wrong.
 
+use rampauth_keeper::process::Need;
 use rampauth_keeper::{Answer, Operation, State};
 
 use crate::model::KeeperModel;
@@ -7,6 +8,7 @@ use crate::property::Rule;
 use crate::setup::Fault;
 use crate::step::{adopt, show_unsaved, told};
 use crate::stored::{Tokens, digest, session, tokens};
+use crate::time::wall;
 use crate::world::{GONE, Outcome, Pace, Person, Process, Seen, Step, World};
 
 impl KeeperModel {
@@ -91,6 +93,8 @@ impl KeeperModel {
                     self.reject(world, process, (session, generation, grant));
                 }
             }
+            (Fault::Ask, _) => self.look(world, process, Need::UsableAt(wall(world.now))),
+            (Fault::ByHand, _) => self.look(world, process, Need::ByHand),
             (_, _) => {}
         }
     }

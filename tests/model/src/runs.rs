@@ -2,7 +2,7 @@
 
 use rampauth_core::WhenUnknown;
 
-use crate::setup::{Kind, PROMPTLY, Setup};
+use crate::setup::{ASKED, Kind, PROMPTLY, Setup};
 
 const KINDS: [Kind; 7] = [
     Kind::Rotates,
@@ -47,21 +47,39 @@ pub fn one_fault() -> Vec<Setup> {
 /// Each provider with two faults, under the policy that fits it; one under `Stop`, one that does not name dead tokens, one
 /// whose refresh token expires.
 pub fn two_faults() -> Vec<Setup> {
-    let fitting = KINDS.into_iter().map(|kind| {
-        let when_unknown = if kind == Kind::RevokesFamily { WhenUnknown::AtLastMoment } else { PROMPTLY };
-        Setup { when_unknown, ..Setup::new(kind) }
-    });
+    let fitting = KINDS.into_iter().map(fitting);
     let stop = Setup { when_unknown: WhenUnknown::Stop, ..Setup::new(Kind::Rotates) };
     let unnamed = Setup { names_dead: false, ..Setup::new(Kind::Rotates) };
     let expiring = Setup { presented_life: Some(PRESENTED_LIFE), ..Setup::new(Kind::KeepsBoth) };
     fitting.chain([stop, unnamed, expiring]).map(|setup| Setup { fault_budget: 2, ..setup }).collect()
 }
 
+/// People who ask beside the processes: each provider under the policy that fits it, and one under each of the others.
+pub fn asked() -> Vec<Setup> {
+    let fitting = KINDS.into_iter().map(fitting);
+    let others = [WhenUnknown::AtLastMoment, WhenUnknown::Stop]
+        .map(|when_unknown| Setup { when_unknown, ..Setup::new(Kind::Rotates) });
+    asking(fitting.chain(others), 2).collect()
+}
+
+fn asking(setups: impl Iterator<Item = Setup>, fault_budget: u8) -> impl Iterator<Item = Setup> {
+    setups.map(move |setup| Setup { faults: ASKED, fault_budget, ..setup })
+}
+
+fn fitting(kind: Kind) -> Setup {
+    let when_unknown = if kind == Kind::RevokesFamily { WhenUnknown::AtLastMoment } else { PROMPTLY };
+    Setup { when_unknown, ..Setup::new(kind) }
+}
+
 /// Every provider under every policy, with three faults, and with three processes and two faults; the variations with two
-/// faults.
+/// faults, and people who ask with three of theirs.
 pub fn full() -> Vec<Setup> {
     let three_faults = plain().map(|setup| Setup { fault_budget: 3, ..setup });
     let varied = varied().map(|setup| Setup { fault_budget: 2, ..setup });
     let three_processes = plain().map(|setup| Setup { processes: 3, fault_budget: 2, ..setup });
-    varied.chain(three_faults).chain(three_processes).collect()
+    // Under `Stop` a person can have two sets of tokens granted for one, and a later doubt about the newer gives way to the older,
+    // which only `GraceNew` has killed: nobody can tell the two apart, and the doubt may not be settled.
+    let told_apart = |setup: &Setup| setup.kind != Kind::GraceNew || setup.when_unknown != WhenUnknown::Stop;
+    let asked = asking(plain().filter(told_apart), 3);
+    varied.chain(three_faults).chain(three_processes).chain(asked).collect()
 }

@@ -52,9 +52,25 @@ pub enum Fault {
     Logout,
     /// A caller says that the access token which its process shows was rejected, however old that is by now.
     Reject,
+    /// A caller asks for a token that is usable now.
+    Ask,
+    /// A person refreshes by hand, whatever expiry and policy say.
+    ByHand,
 }
 
-/// Every fault.
+/// People who ask, and what may become of their process and its requests.
+pub const ASKED: &[Fault] = &[
+    Fault::Ask,
+    Fault::ByHand,
+    Fault::Crash,
+    Fault::Pause,
+    Fault::LoseRequest,
+    Fault::LoseAnswer,
+    Fault::NotSent,
+    Fault::Forbidden,
+];
+
+/// Every fault that takes nobody who asks.
 pub const ALL: &[Fault] = &[
     Fault::Crash,
     Fault::Pause,
@@ -123,6 +139,11 @@ impl Setup {
         }
     }
 
+    /// Whether people ask for refreshes.
+    pub fn is_asked(&self) -> bool {
+        self.faults.contains(&Fault::ByHand)
+    }
+
     /// The policy as the keeper is given it.
     pub fn policy(&self) -> RefreshPolicy {
         let presents = match self.kind {
@@ -151,6 +172,7 @@ impl fmt::Display for Setup {
             (self.unknown_expiry, ", expiry unknown"),
             (!self.names_dead, ", dead tokens unnamed"),
             (self.presented_life.is_some(), ", refresh token expires"),
+            (self.is_asked(), ", asked by hand"),
         ] {
             f.write_str(if holds { words } else { "" })?;
         }

@@ -19,7 +19,7 @@ use crate::world::{Outcome, Pace, Presentation, Process, Seen, Step, World};
 impl KeeperModel {
     pub(crate) fn step(&self, world: &mut World, action: Action) {
         match action {
-            Action::Look(process) => self.look(world, process),
+            Action::Look(process) => self.look(world, process, Need::Ahead),
             Action::Open(process) => self.open(world, process),
             Action::Send(process) => self.send(world, process),
             Action::Answer(process) => self.answer(world, process),
@@ -79,9 +79,9 @@ impl KeeperModel {
         answer
     }
 
-    fn look(&self, world: &mut World, process: usize) {
+    pub(crate) fn look(&self, world: &mut World, process: usize, need: Need) {
         let Some(record) = self.record(world) else { return };
-        let plan = process::plan(&record, Need::Ahead, &self.policy, LEASE, wall(world.now));
+        let plan = process::plan(&record, need, &self.policy, LEASE, wall(world.now));
         let plan = self.setup.flaw.map_or(plan, |flaw| flaw.plan(&record, plan));
         let stored = world.record.as_ref().expect("it was just read");
         let step = match (plan, stored.tokens) {
@@ -89,7 +89,8 @@ impl KeeperModel {
             (Plan::Present { settle }, Some(tokens)) => {
                 let (session, generation) = (stored.session, stored.generation);
                 let id = world.free_attempt();
-                let presentation = Presentation { id, session, generation, grant: tokens.grant, doubtful: false };
+                let (grant, by_hand) = (tokens.grant, need.is_a_persons());
+                let presentation = Presentation { id, session, generation, grant, doubtful: false, by_hand };
                 Step::Opening(presentation, settle)
             }
             (Plan::GiveUp, _) => Step::GivingUp(stored.session, stored.generation),
@@ -183,6 +184,7 @@ impl KeeperModel {
             || presented_dies.is_some_and(|death| world.now + 2 >= death)
             || current.is_some_and(|it| it.rejected == Some(presentation.grant));
         let allowed = match self.setup.when_unknown {
+            _ if presentation.by_hand => true,
             rampauth_core::WhenUnknown::Stop => false,
             rampauth_core::WhenUnknown::AtLastMoment => dying,
             _ => true,

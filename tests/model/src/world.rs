@@ -21,6 +21,8 @@ pub struct Presentation {
     pub grant: GrantId,
     /// Whether the record said, when it was begun, that an earlier one has no answer.
     pub doubtful: bool,
+    /// Whether a person asked for it.
+    pub by_hand: bool,
 }
 
 /// What came of a presentation.
