@@ -23,6 +23,8 @@ use crate::steady::Mark;
 use crate::waiting::Wait;
 
 pub(crate) const ACTION: &str = "refresh the tokens";
+/// What to do about an answer that was not as it should be, once what it brought is saved.
+const STORED: &str = "nothing is in doubt: the tokens that came are stored, and the next refresh presents them";
 /// How long a call that was stopped may take to end: as long as reading an answer takes.
 const STOPPING: Duration = Duration::from_millis(250);
 /// How often a record that moves under one's feet is looked at anew before the caller is told.
@@ -199,7 +201,8 @@ impl Inner {
                 let salvage = error.salvage().filter(|tokens| renews_itself || tokens.refresh_token.is_some());
                 if let Some(unsaved) = salvage.and_then(|tokens| self.held(attempt, tokens, &presented)) {
                     // What the provider said is told to callers, and a failed save to whoever listens.
-                    drop(self.save(unsaved, doubtful).await);
+                    let saved = self.save(unsaved, doubtful).await.is_ok();
+                    let error = if saved { error.with_help(STORED) } else { error };
                     self.keeper.tell(&self.key, attempt.generation + 1, EventKind::RefreshFailed(error.clone()));
                     return Err(error);
                 }
@@ -265,7 +268,7 @@ impl Inner {
             }
             Some(_) => return Ok(()),
         };
-        let error = Error::new(ErrorKind::Protocol, Outcome::Unknown, ACTION, reason);
+        let error = Error::new(ErrorKind::Protocol, Outcome::Unknown, ACTION, reason).with_help(STORED);
         self.keeper.tell(&self.key, claim.attempt.generation + 1, EventKind::RefreshFailed(error.clone()));
         Err(error)
     }

@@ -98,6 +98,8 @@ async fn a_store_that_does_not_answer_is_said_with_the_session_and_the_limit() {
     assert_eq!(cause.to_string(), "failed to use fake/test/account: the store did not answer within 5s");
 }
 
+const STORED: &str = "nothing is in doubt: the tokens that came are stored, and the next refresh presents them";
+
 #[tokio::test(start_paused = true)]
 async fn a_contract_breaking_answer_that_brings_a_refresh_token_is_saved_too() {
     let mut world = World::new().await;
@@ -105,7 +107,8 @@ async fn a_contract_breaking_answer_that_brings_a_refresh_token_is_saved_too() {
     let salvage = TokenSet::new().with_refresh_token(token, Expiry::Unknown);
     let broken = Error::new(ErrorKind::Protocol, Outcome::Unknown, "refresh", "no access token");
     world.provider.next([Move::Fail(broken.with_salvage(Some(salvage)))]);
-    world.session.refresh().await.expect_err("broken");
+    let error = world.session.refresh().await.expect_err("broken");
+    assert_eq!(error.help(), STORED);
     let record = world.store.record().await;
     assert_eq!((record.state, record.generation), (State::Ready, 2));
     assert!(record.tokens.expect("tokens").payload.expose_secret().contains("rescued"));
@@ -132,7 +135,7 @@ async fn an_answer_without_an_access_token_leaves_the_one_in_use_as_it_is() {
         pass(LIFETIME / 4).await;
         world.provider.next([answer.clone()]);
         let error = world.session.refresh().await.expect_err("broken");
-        assert_eq!(error.kind(), ErrorKind::Protocol);
+        assert_eq!((error.kind(), error.help()), (ErrorKind::Protocol, STORED));
         assert_eq!(world.token().await, "access-0", "{answer:?}");
         let after = world.store.record().await.tokens.expect("tokens");
         assert_eq!((after.access, after.access_expiry), (before.access, before.access_expiry));
