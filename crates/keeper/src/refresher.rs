@@ -88,6 +88,12 @@ impl Inner {
                     let attempt = AttemptId::from_random(random()?);
                     let answer = self.apply(self.begin(&record, attempt, settle)).await;
                     match process::opened(answer.as_ref().ok()) {
+                        // The doubt ended between the look and the claim, and settling presents nothing else.
+                        Opened::Claimed { record, doubtful: false } if need == Need::Certainty => {
+                            let Record { session, generation, next_due, .. } = *record;
+                            self.take_back(AttemptRef { id: attempt, session, generation }, next_due).await;
+                            None
+                        }
                         Opened::Claimed { record, doubtful } => {
                             return self.present(record, attempt, asked, doubtful, need).await;
                         }

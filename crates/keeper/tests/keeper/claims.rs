@@ -4,10 +4,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rampauth_core::{ErrorKind, Expiry, Outcome};
-use rampauth_keeper::{Answer, AttemptId, Keeper, Operation, OwnerId, State, Store as _};
+use rampauth_keeper::{Answer, AttemptId, AttemptRef, Conclusion, Keeper, Operation, OwnerId, State, Store as _};
 use tokio::time::Instant;
 
-use crate::support::{Fragile, LIFETIME, Move, World, error, key, pass, tokens};
+use crate::support::{Fragile, LIFETIME, Move, Step, World, error, key, pass, tokens};
 
 /// A claim with the keeper's usual limits.
 const LEASE: Duration = Duration::from_secs(45);
@@ -41,6 +41,28 @@ async fn a_caller_waits_until_the_claim_of_a_process_that_died_has_lapsed() {
     let waited = start.elapsed();
     assert!((LEASE..LEASE + Duration::from_secs(1)).contains(&waited), "{waited:?}");
     assert_eq!(world.provider.presented(), ["refresh-0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_doubt_that_ends_between_the_look_and_the_claim_is_not_settled_by_a_presentation() {
+    let world = World::new().await;
+    somebody_dies_with_a_claim(&world, LEASE).await;
+    let before = world.store.record().await;
+    world.store.delay_the_next(Step::Begin, Duration::from_secs(2));
+    let session = world.session.clone();
+    let settled = tokio::spawn(async move { session.settle().await });
+    pass(Duration::from_secs(1)).await;
+    // It was alive, and could not connect.
+    let attempt = before.attempt.expect("a claim").id;
+    let attempt = AttemptRef { id: attempt, session: before.session, generation: before.generation };
+    let next_due = before.next_due;
+    let conclude = Operation::Conclude { attempt, conclusion: Conclusion::NotSent, next_due, error: None };
+    assert!(matches!(world.store.apply(&key(), conclude).await, Ok(Answer::Done(_))));
+    settled.await.expect("no panic").expect("nothing is in doubt");
+    assert_eq!(world.provider.calls(), 0);
+    let after = world.store.record().await;
+    assert_eq!((after.state, after.generation, after.next_due), (State::Ready, 1, before.next_due));
+    assert!(after.attempt.is_none());
 }
 
 #[tokio::test(start_paused = true)]
