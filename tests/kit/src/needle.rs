@@ -41,7 +41,10 @@ impl Needle {
     pub fn new(label: &str) -> Self {
         let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
         assert!(!label.is_empty() && label.chars().all(legal), "not a label: {label:?}");
-        let ((first, head), (last, mut tail)) = (random(FIRST), random(LAST));
+        // Letters alone might be a provider's word, which may be shown; with a digit among so many they are a token.
+        let is_token = |(_, head): &(String, String)| head.bytes().any(|b| b.is_ascii_digit());
+        let (first, head) = std::iter::repeat_with(|| random(FIRST)).find(is_token).expect("one of the first few");
+        let (last, mut tail) = random(LAST);
         let length = first.len() + head.len() + "-needle--".len() + label.len() + tail.len() + last.len();
         // Whole groups of four, to be valid base64url.
         tail.truncate(tail.len() - length % 4);
@@ -211,6 +214,14 @@ mod tests {
 
     fn each_byte(text: &str, form: impl Fn(u8) -> String, between: &str) -> String {
         join(text.bytes().map(form), between)
+    }
+
+    #[test]
+    fn no_needle_is_a_word() {
+        for _ in 0..500 {
+            let needle = Needle::new("token");
+            assert!(needle.as_str()[..14].bytes().any(|b| b.is_ascii_digit()), "{}", needle.as_str());
+        }
     }
 
     #[test]
