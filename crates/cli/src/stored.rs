@@ -57,10 +57,9 @@ fn request_deadline(timeout: Duration) -> Duration {
     timeout + timeout.min(SLACK)
 }
 
-/// How long a claim of `keep` lasts, which takes all profiles for the slowest of them.
-pub(crate) fn longest_claim(config: &Config) -> Duration {
-    let timeout = config.profiles().map(|profile| profile.timeout).max().unwrap_or_default();
-    request_deadline(timeout) + 2 * config.store_timeout
+/// How long a claim on this profile's session lasts.
+pub(crate) fn claim(config: &Config, profile: &Profile) -> Duration {
+    request_deadline(profile.timeout) + 2 * config.store_timeout
 }
 
 /// The id that a process drew when it started, as `status` and the log of `keep` have it.

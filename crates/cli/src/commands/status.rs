@@ -64,12 +64,12 @@ pub(crate) async fn run(path: &Path, watch: bool, json: bool) -> Result<(), Erro
 async fn rows(config: &Config, store: Option<&SqliteStore>) -> Result<Vec<Row>, Error> {
     let Some(store) = store else { return Ok(Vec::new()) };
     let keys = store.keys().await.map_err(|error| stored::unusable(&error))?;
-    let (lease, now) = (stored::longest_claim(config), SystemClock.now());
+    let now = SystemClock.now();
     let mut rows = Vec::with_capacity(keys.len());
     for key in keys {
         let profile = config.profiles().find(|profile| profile.key == key);
         match store.load(&key).await {
-            Ok(Some(record)) => rows.push(Row::new(&key, profile, &record, lease, now)),
+            Ok(Some(record)) => rows.push(Row::new(&key, config, profile, &record, now)),
             Ok(None) => {}
             Err(error) => rows.push(Row::unreadable(&key, profile, &error)),
         }

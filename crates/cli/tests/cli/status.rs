@@ -242,7 +242,7 @@ fn a_session_that_is_not_in_doubt_may_need_a_hand_all_the_same() {
 fn paybys_doubt_is_a_persons_to_settle() {
     let server = ScriptedServer::start(Script::CloseAfterRequest);
     let row = session(&in_doubt(&server, "payby"));
-    // A claim of `keep` lasts 45 s here, and it gives up two of them before the access token expires.
+    // A claim lasts 45 s here, and `keep` gives up two of them before the access token expires.
     assert_eq!(
         row["advice"],
         "its provider publishes nothing on presenting a token again, so that is yours to decide until 2126-11-20T09:28:30Z, then a \

@@ -137,8 +137,8 @@ pub(super) async fn settle(stage: &Stage, session: Session, killed: Killed) -> R
 async fn doubt(stage: &Stage) -> Result<Row, Error> {
     let profile = stage.config.profile(PROFILE.0)?;
     loop {
-        let (record, lease) = (record(stage, profile).await?, stored::longest_claim(&stage.config));
-        let row = Row::new(&profile.key, Some(profile), &record, lease, SystemClock.now());
+        let record = record(stage, profile).await?;
+        let row = Row::new(&profile.key, &stage.config, Some(profile), &record, SystemClock.now());
         match row.state {
             "in_doubt" => return Ok(row),
             "refreshing" => sleep(PAUSE).await,

@@ -7,17 +7,18 @@ use rampauth_keeper::decision::{Settle, settle};
 use rampauth_keeper::{LastError, Record, StoredTokens};
 
 use super::row::renews_itself;
-use crate::config::{Profile, printable};
+use crate::config::{Config, Profile, printable};
+use crate::stored;
 use crate::time::rfc3339;
 
-pub(super) fn of(state: &str, profile: Option<&Profile>, record: &Record, lease: Duration, now: SystemTime) -> String {
+pub(super) fn of(state: &str, config: &Config, profile: Option<&Profile>, record: &Record, now: SystemTime) -> String {
     let Some(profile) = profile else {
         return "no profile of this configuration has this session: find the configuration that has".to_owned();
     };
     let name = printable(&profile.name);
     match (state, &record.tokens) {
         ("refreshing", _) => "nothing: a refresh is under way".to_owned(),
-        ("in_doubt", _) => in_doubt(&name, profile, record, lease, now),
+        ("in_doubt", _) => in_doubt(&name, profile, record, stored::claim(config, profile), now),
         ("login_needed", _) => format!("have the person log in, then `rampauth import {name}`"),
         ("ready", Some(tokens)) => ready(&name, profile, record, tokens, now),
         _ => format!("nothing; `rampauth import {name}` begins anew"),
@@ -111,7 +112,6 @@ mod tests {
     use rampauth_keeper::Record;
     use serde_json::{Value, json};
 
-    use super::*;
     use crate::commands::status::Row;
     use crate::config::Config;
 
@@ -119,6 +119,7 @@ mod tests {
 [profile.card]
 provider = "alix-card"
 base_url = "http://127.0.0.1:9"
+timeout_seconds = 300
 partner_code = "p"
 secret_key = { file = "s" }
 signing_key = { file = "s" }
@@ -136,7 +137,6 @@ provider = "onboard"
 base_url = "http://127.0.0.1:9"
 "#;
     const NOW: &str = "2026-11-20T09:30:00Z";
-    const LEASE: Duration = Duration::from_secs(45);
 
     /// A session whose tokens live for an hour more, `changed` in these members of the record and of its tokens.
     fn advice(profile: &str, changed: &[(&str, Value)]) -> String {
@@ -163,7 +163,7 @@ base_url = "http://127.0.0.1:9"
         std::fs::write(&path, CONFIG).expect("a file");
         let config = Config::load(&path).expect("a configuration");
         let profile = config.profile(profile).expect("a profile");
-        Row::new(&profile.key, Some(profile), &record, LEASE, parse_rfc3339(NOW).expect("a time")).advice
+        Row::new(&profile.key, &config, Some(profile), &record, parse_rfc3339(NOW).expect("a time")).advice
     }
 
     fn failed(kind: &str, outcome: &str) -> (&'static str, Value) {
@@ -300,7 +300,7 @@ base_url = "http://127.0.0.1:9"
         let doubt = in_doubt("2026-11-20T09:29:30Z");
         let yours = "its provider publishes nothing on presenting a token again, so that is yours to decide";
         let choice = "`rampauth settle payby`, or log in and `rampauth import payby`";
-        // Two claims before the access token expires.
+        // Two claims before the access token expires, of 45 s each: another profile's claims last longer.
         assert_eq!(
             advice("payby", &doubt),
             format!("{yours} until 2026-11-20T10:28:30Z, then a login is needed: {choice}")

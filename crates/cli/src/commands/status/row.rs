@@ -1,12 +1,12 @@
 //! What is told of one session: facts of its record, with times that do not move while nothing happens.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use rampauth_core::Expiry;
 use rampauth_keeper::{Record, SessionKey, State, StoreError, StoreErrorKind, StoredTokens};
 use serde::Serialize;
 
-use crate::config::{Profile, printable};
+use crate::config::{Config, Profile, printable};
 use crate::stored;
 use crate::time::{rfc3339, told};
 
@@ -88,12 +88,11 @@ pub(crate) struct Attempt {
 }
 
 impl Row {
-    /// `lease` is how long a claim lasts that `rampauth keep` makes.
     pub(crate) fn new(
         key: &SessionKey,
+        config: &Config,
         profile: Option<&Profile>,
         record: &Record,
-        lease: Duration,
         now: SystemTime,
     ) -> Self {
         let (attempt, times) = (record.attempt.as_ref(), Times::of(record, now));
@@ -128,7 +127,7 @@ impl Row {
             }),
             claimed_by: claim.map(|(attempt, _)| stored::owner(attempt.owner)),
             claimed_until: claim.and_then(|(_, until)| rfc3339(until)),
-            advice: advice::of(state, profile, record, lease, now),
+            advice: advice::of(state, config, profile, record, now),
             times,
         }
     }
