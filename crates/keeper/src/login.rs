@@ -1,6 +1,6 @@
 //! The first step of a login in the store and the last: a put and a remove, safe to ask for again after a lost answer.
 
-use rampauth_core::Error;
+use rampauth_core::{Error, Outcome};
 
 use crate::event::EventKind;
 use crate::keeper::{Shared, random};
@@ -50,7 +50,7 @@ impl Shared {
         match answer {
             Ok(Answer::Saved(record) | Answer::Done(record)) => Ok(Some(record)),
             Ok(Answer::Moved(record)) => Ok(record),
-            Ok(_) => Err(out_of_protocol(action)),
+            Ok(_) => Err(out_of_protocol(Outcome::NotSent, action)),
             Err(error) => match self.load(key).await {
                 Ok(Some(record)) if record.session == session => Ok(Some(record)),
                 _ => Err(error),

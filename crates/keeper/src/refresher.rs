@@ -105,7 +105,7 @@ impl Inner {
                             self.take_back(AttemptRef { id: attempt, session, generation }, due).await;
                             return answer.map(drop);
                         }
-                        Opened::Foreign => return Err(out_of_protocol(ACTION)),
+                        Opened::Foreign => return Err(out_of_protocol(Outcome::NotSent, ACTION)),
                     }
                 }
             };

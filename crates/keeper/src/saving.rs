@@ -12,7 +12,7 @@ use crate::keeper::random;
 use crate::process::Shown;
 use crate::protocol::{Answer, AttemptRef, Operation};
 use crate::record::{AttemptId, Record};
-use crate::session::Inner;
+use crate::session::{Inner, out_of_protocol};
 use crate::snapshot::Snapshot;
 use crate::{decision, payload};
 
@@ -119,10 +119,7 @@ impl Inner {
                     None => Ok(()),
                 }
             }
-            _ => {
-                let reason = "the store gave an answer that does not belong to the question";
-                Err(Error::new(ErrorKind::Internal, Outcome::Unknown, ACTION, reason))
-            }
+            _ => Err(out_of_protocol(Outcome::Unknown, ACTION)),
         }
     }
 

@@ -182,7 +182,7 @@ impl Session {
                 inner.adopt(&record)?;
                 Err(Error::input("store the tokens", "another login or a logout came first; ask again to replace it"))
             }
-            None => Err(out_of_protocol("store the tokens")),
+            None => Err(out_of_protocol(Outcome::NotSent, "store the tokens")),
         }
     }
 
@@ -299,13 +299,9 @@ fn no_token(snapshot: Option<&Snapshot>) -> Error {
     Error::new(kind, Outcome::NotSent, READ, reason)
 }
 
-pub(crate) fn out_of_protocol(action: &'static str) -> Error {
-    Error::new(
-        ErrorKind::Internal,
-        Outcome::NotSent,
-        action,
-        "the store gave an answer that does not belong to the question",
-    )
+pub(crate) fn out_of_protocol(outcome: Outcome, action: &'static str) -> Error {
+    let reason = "the store gave an answer that does not belong to the question";
+    Error::new(ErrorKind::Internal, outcome, action, reason)
 }
 
 impl fmt::Debug for Session {
