@@ -28,7 +28,7 @@ fn the_tables() {
         assert!(cells(line)[4].starts_with(parts[3]) && cells(line)[5] == "yes", "{line}");
     }
     let text = |part: &str| assert!(done.stdout.contains(part), "{part} in {}", done.stdout);
-    text("A token of onboard that lives 400 ms, kept fresh\n");
+    text("A token of onboard that lives 750 ms, kept fresh\n");
     let kept = cells(lines.iter().find(|line| line.starts_with("│ 3 ")).expect("the kept token"));
     assert_eq!((&kept[..3], kept.len()), (&["3", "3", "4"][..], 6), "{}", done.stdout);
     text("ms: killed; alix-card had granted its request, and the answer was still to come\n");
@@ -97,7 +97,7 @@ fn what_was_kept(kept: &Value) {
         (number(&kept["reads"]), number(&kept["waited"]), number(&kept["slowestReadMicros"]));
     assert_eq!(
         *kept,
-        json!({"provider": "onboard", "accessTokenLifetimeMillis": 400, "rotations": 3, "refreshesSent": 3, "readers": 4,
+        json!({"provider": "onboard", "accessTokenLifetimeMillis": 750, "rotations": 3, "refreshesSent": 3, "readers": 4,
             "reads": reads, "waited": waited, "slowestReadMicros": slowest})
     );
     assert!(reads > waited && reads >= 40, "{kept}");

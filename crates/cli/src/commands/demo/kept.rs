@@ -1,4 +1,4 @@
-//! A token that lives for less than half a second, kept fresh through a few rotations while readers use it.
+//! A token that lives for less than a second, kept fresh through a few rotations while readers use it.
 
 use std::cell::Cell;
 use std::time::{Duration, SystemTime};
@@ -16,7 +16,9 @@ use crate::{kit, stored};
 const ACTION: &str = "keep a token fresh";
 /// The provider that tells expiries to the millisecond.
 pub(super) const PROFILE: (&str, Call) = ("onboard", Call::Onboard);
-const LIFETIME: Duration = Duration::from_millis(400);
+/// Refreshed ahead it is fresh for at least a tenth of this more, which is longer than a tick of the keeper and a refresh take:
+/// nobody has to wait.
+const LIFETIME: Duration = Duration::from_millis(750);
 const ROTATIONS: u64 = 3;
 const READERS: u64 = 4;
 /// Between two reads of one reader.
