@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, Request, Response, StatusCode, header};
 use crate::json::Json;
 use crate::time::parse_http_date;
 use crate::transport::MAX_BODY_LENGTH;
-use crate::{Clock, Error, ErrorKind, HttpClient, Outcome};
+use crate::{Clock, Error, ErrorKind, HttpClient, Outcome, SecretBytes};
 
 /// A provider's answer, read once and asked by the provider's own rules. `content-type` is not consulted: an error page
 /// is told by not being the JSON that is documented, and a right answer is not lost for a wrong label.
@@ -92,9 +92,16 @@ impl Answer {
         Error::new(kind, outcome, self.action, reason).with_status(self.status()).with_retry_after(self.retry_after())
     }
 
-    /// The contract was broken on a success status: whatever the call did, it may have been done.
+    /// The contract was broken on a success status: whatever the call did, it may have been done. The error keeps the
+    /// body.
     pub fn protocol_error(&self, reason: impl Into<Cow<'static, str>>) -> Error {
-        self.error(ErrorKind::Protocol, Outcome::Unknown, reason)
+        self.keep_body(self.error(ErrorKind::Protocol, Outcome::Unknown, reason))
+    }
+
+    /// Keeps this answer's body in an error, for a person to look at; nothing of an empty one.
+    #[must_use]
+    pub fn keep_body(&self, error: Error) -> Error {
+        if self.body().is_empty() { error } else { error.with_body(SecretBytes::from(&self.body()[..])) }
     }
 
     /// What the status alone says; `None` for 2xx. The provider's own code may refine a 4xx, never another class.
@@ -211,6 +218,9 @@ mod tests {
         assert_eq!(message(b"<html>"), "failed to test: the answer is not JSON (line 1, column 1) (status 200)");
         let long: &'static [u8] = Box::leak(vec![b' '; MAX_BODY_LENGTH + 1].into_boxed_slice());
         assert_eq!(message(long), "failed to test: the answer is longer than 64 KiB (status 200)");
+        let kept =
+            |body| answer(200, &[], body).json().expect_err("refused").body().map(|body| body.expose_secret().len());
+        assert_eq!([kept(b""), kept(b"\xff\xfe"), kept(long)], [None, Some(2), Some(MAX_BODY_LENGTH + 1)]);
         assert!(answer(400, &[], b"{}").error_json().is_some() && answer(400, &[], b"<").error_json().is_none());
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::TokenSet;
+use crate::{SecretBytes, TokenSet};
 
 /// What went wrong. Each kind ends with what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -121,7 +121,7 @@ impl Outcome {
 
 /// Why a call did not give tokens. Cheap to clone, so that one failure can be handed to many callers.
 ///
-/// The text reads `failed to <do>: <why>`, followed by HTTP status and provider code where there are any. It never holds
+/// The text reads `failed to <do>: <why>`, followed by HTTP status and provider code where there are any. It never shows
 /// a body, a header, a URL or a token; causes are found through [`source`](StdError::source) alone.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
@@ -139,6 +139,7 @@ struct Inner {
     retry_after: Option<Duration>,
     verified: Option<bool>,
     salvage: Option<TokenSet>,
+    body: Option<SecretBytes>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -160,6 +161,7 @@ impl Error {
             retry_after: None,
             verified: None,
             salvage: None,
+            body: None,
             source: None,
         }))
     }
@@ -230,6 +232,12 @@ impl Error {
         self.edit(|inner| inner.salvage = tokens)
     }
 
+    /// Keeps the bytes of an answer that could not be read, as they came.
+    #[must_use]
+    pub fn with_body(self, body: SecretBytes) -> Self {
+        self.edit(|inner| inner.body = Some(body))
+    }
+
     /// Keeps the cause. It must not hold a secret: it is printed by whoever prints error chains.
     #[must_use]
     pub fn with_source(self, source: impl StdError + Send + Sync + 'static) -> Self {
@@ -286,6 +294,16 @@ impl Error {
         self.0.salvage.as_ref()
     }
 
+    /// The bytes of an answer that could not be read, or of as much of it as arrived. They may hold the only copy of the
+    /// new tokens: where [`salvage`](Self::salvage) brings none, keep them for a person to look at. Whether the provider
+    /// sent them is for [`verified`](Self::verified) to say; neither `Display` nor `Debug` shows anything of them.
+    ///
+    /// They are as they came, not always text, and cut somewhere after 64 KiB. An answer that says by its status or in its
+    /// documented form that nothing was granted is not kept.
+    pub fn body(&self) -> Option<&SecretBytes> {
+        self.0.body.as_ref()
+    }
+
     /// What to do about it, in a sentence.
     pub fn help(&self) -> &str {
         self.0.help.as_deref().unwrap_or_else(|| self.0.kind.help())
@@ -329,6 +347,7 @@ impl fmt::Debug for Error {
             .field("retry_after", &self.0.retry_after)
             .field("verified", &self.0.verified)
             .field("salvage", &self.0.salvage.is_some())
+            .field("body", &self.0.body.is_some())
             .field("source", &self.0.source)
             .finish_non_exhaustive()
     }

@@ -44,7 +44,7 @@ pub use refresh::{Presents, Refresh, RefreshPolicy, RefreshTime, Rotation, WhenU
 pub use reqwest_client::{ReqwestClient, ReqwestClientBuilder};
 #[cfg(feature = "rsa")]
 pub use rsa_key::{RsaSigningKey, RsaVerifyingKey, SmallKeysAllowed};
-pub use secret::SecretString;
+pub use secret::{SecretBytes, SecretString};
 pub use sign::{Signature, Signer, Verifier};
 pub use token::{AccessToken, Expiry, MAX_TOKEN_LENGTH, RefreshToken, TokenSet};
 pub use transport::{HttpClient, MAX_BODY_LENGTH, TransportError, TransportFailure, request};

@@ -85,6 +85,34 @@ impl From<&str> for SecretString {
     }
 }
 
+/// Secret bytes that need not be text, such as the body of an answer that could not be read: cheap to clone, wiped from
+/// memory when the last clone is dropped.
+///
+/// As with [`SecretString`], `Debug` shows nothing of the value, not even its length, and
+/// [`expose_secret`](Self::expose_secret) is the only way to read it.
+#[derive(Clone)]
+pub struct SecretBytes(Arc<Zeroizing<Box<[u8]>>>);
+
+impl SecretBytes {
+    /// The secret itself. Whatever is done with it from here on is the caller's to keep safe.
+    pub fn expose_secret(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Copies the bytes into one allocation of exactly their size.
+impl From<&[u8]> for SecretBytes {
+    fn from(bytes: &[u8]) -> Self {
+        Self(Arc::new(Zeroizing::new(bytes.into())))
+    }
+}
+
+impl fmt::Debug for SecretBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretBytes(***)")
+    }
+}
+
 /// Declares a newtype over [`SecretString`] with a checked constructor; for the provider crates, so that no two of
 /// their secrets can be swapped.
 ///
@@ -156,5 +184,8 @@ mod tests {
     fn debug_tells_nothing() {
         let shown = [format!("{:?}", SecretString::new("hunter2")), format!("{:#?}", SecretString::new(""))];
         assert_eq!(shown, ["SecretString(***)", "SecretString(***)"]);
+        let bytes = SecretBytes::from(&b"\xff hunter2"[..]);
+        assert_eq!(bytes.clone().expose_secret(), b"\xff hunter2");
+        assert_eq!(format!("{bytes:?} {bytes:#?}"), "SecretBytes(***) SecretBytes(***)");
     }
 }

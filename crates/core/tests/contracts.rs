@@ -9,8 +9,8 @@ use http::Request;
 use rampauth_core::json::{Json, JsonObject, MemberProblem};
 use rampauth_core::{
     AccessToken, Answer, BaseUrl, Clock, Error, ErrorKind, Expiry, Granted, HttpClient, Outcome, Presents, Refresh,
-    RefreshCredential, RefreshPolicy, RefreshTime, RefreshToken, Rotation, SecretString, SessionKind, Signature,
-    Signer, SystemClock, TokenSet, TransportError, TransportFailure, UnverifiedJwt, Verifier, WhenUnknown,
+    RefreshCredential, RefreshPolicy, RefreshTime, RefreshToken, Rotation, SecretBytes, SecretString, SessionKind,
+    Signature, Signer, SystemClock, TokenSet, TransportError, TransportFailure, UnverifiedJwt, Verifier, WhenUnknown,
 };
 
 /// Names a product; neither `Clone` nor `Debug`, which must not matter.
@@ -31,6 +31,7 @@ fn sent<T: Send>(future: T) -> T {
 fn values_are_cheap_to_share() {
     value::<Error>();
     value::<SecretString>();
+    value::<SecretBytes>();
     value::<AccessToken>();
     value::<RefreshToken>();
     value::<TokenSet>();

@@ -12,7 +12,7 @@ use http::{Response, header};
 use rampauth_core::json::Json;
 use rampauth_core::{
     AccessToken, Answer, BaseUrl, Error, ErrorKind, Expiry, Granted, Outcome, RefreshCredential, RefreshToken,
-    SecretString, SessionKind, Signature, TokenSet, TransportError, TransportFailure, UnverifiedJwt,
+    SecretBytes, SecretString, SessionKind, Signature, TokenSet, TransportError, TransportFailure, UnverifiedJwt,
 };
 use rampauth_test_kit::logs::render_error;
 use rampauth_test_kit::needle::Needle;
@@ -137,16 +137,20 @@ fn json_shows_neither_values_nor_names() {
 }
 
 #[test]
-fn an_error_shows_neither_the_providers_text_nor_what_was_salvaged() {
+fn an_error_shows_neither_the_providers_text_nor_its_body_nor_what_was_salvaged() {
     let needle = Needle::new("error");
     let tokens = TokenSet::new().with_refresh_token(refresh(&needle), Expiry::Unknown);
     let error = Error::new(ErrorKind::Protocol, Outcome::Unknown, "refresh the tokens", "the answer is odd")
         .with_provider_message(&format!("no such token: {needle}"))
         .with_provider_code(needle.as_str())
-        .with_salvage(Some(tokens));
+        .with_salvage(Some(tokens))
+        .with_body(SecretBytes::from(needle.as_str().as_bytes()));
     needle.assert_held_in("the message", error.provider_message().expect("a message"));
     let salvaged = error.salvage().expect("tokens").refresh_token.as_ref().expect("a token");
     needle.assert_held_in("the salvage", salvaged.expose_secret());
+    let body = error.body().expect("a body");
+    needle.assert_held_in("the body", std::str::from_utf8(body.expose_secret()).expect("text"));
+    assert_hidden(&needle, needle.as_str(), body);
     assert_eq!(error.provider_code(), None, "a code that could be a token is not kept");
     assert_said_without(&needle, &error);
     // As a cause of another one, too.
