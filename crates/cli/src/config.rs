@@ -109,6 +109,11 @@ impl Config {
         Ok(Self { file, store, store_timeout, sealing, profiles })
     }
 
+    /// The folder that the file is in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.file.folder()
+    }
+
     /// The SQLite file that sessions are kept in.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use rampauth_keeper::{
 use rampauth_store_sqlite::SqliteStore;
 
 use crate::config::{Config, Profile, printable};
-use crate::rescue;
+use crate::rescue::{self, Places};
 pub(crate) use end::Failed;
 
 const ACTION: &str = "open the store";
@@ -173,10 +173,10 @@ pub(crate) fn is_saved(kind: &EventKind) -> bool {
 }
 
 /// Writes tokens that the store did not take to a file, and says so.
-pub(crate) fn unsaved(error: Error, session: &Session, config: &Path, profile: &Profile) -> Error {
+pub(crate) fn unsaved(error: Error, session: &Session, places: &Places, profile: &Profile) -> Error {
     let error = said_by_the_store(error);
     match session.tokens() {
-        Some(tokens) => rescue::keep(error, config, &profile.name, &tokens),
+        Some(tokens) => rescue::keep(error, places, &profile.name, &tokens),
         None => error,
     }
 }

@@ -12,6 +12,7 @@ use rampauth_keeper::{AttemptId, Lease, Record, Session, SessionId, State};
 use rampauth_store_sqlite::SqliteStore;
 
 use crate::config::{Config, Profile, printable};
+use crate::rescue::Places;
 use crate::{signals, stored};
 use keepers::Keepers;
 use log::Log;
@@ -57,7 +58,7 @@ pub(crate) async fn run(path: &Path) -> Result<(), Error> {
         let (owner, pid, timeout_seconds) = (stored::owner(owner), std::process::id(), timeout.as_secs());
         tracing::info!(owner, pid, timeout_seconds, "keeping; `status` tells a claim by its owner");
     }
-    let mut log = Log::new(keepers.events(), path, &kept);
+    let mut log = Log::new(keepers.events(), Places::of(&config), &kept);
     for kept in &mut kept {
         kept.look(&keepers, &store).await;
         if kept.open.is_none() {

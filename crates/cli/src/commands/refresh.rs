@@ -5,9 +5,10 @@ use std::path::Path;
 use rampauth_core::{Error, Outcome, Presents};
 
 use crate::config::{Config, Profile};
+use crate::rescue::{self, Places};
 use crate::stored::Stored;
 use crate::tokens::{self, Tokens};
-use crate::{input, output, rescue};
+use crate::{input, output};
 
 /// Where the tokens are taken from.
 #[derive(Clone, Copy, Debug)]
@@ -38,15 +39,16 @@ pub(crate) async fn run(path: &Path, profile: &str, source: Source) -> Result<()
         })?),
         Source::Stored => None,
     };
-    let Some(given) = given else { return stored(&config, path, profile).await };
+    let Some(given) = given else { return stored(&config, profile).await };
     let client = profile.client()?;
     let presents = client.policy().presents;
     let before = tokens::read(&given, presents)?;
+    let places = Places::of(&config);
     // Standard output stays empty on failure, and no token may be lost for it.
-    let rescue = |error, set: &_| rescue::keep(error, path, &profile.name, set);
+    let rescue = |error, set: &_| rescue::keep(error, &places, &profile.name, set);
     let after = client.refresh(&before).await.map_err(|error| match error.salvage().cloned() {
         Some(set) => rescue(error, &set),
-        None => rescue::keep_signed_answer(error, path, &profile.name),
+        None => rescue::keep_signed_answer(error, &places, &profile.name),
     })?;
     let rotated = tokens::rotated(presents, &before, &after);
     tracing::debug!(profile = %profile.name, rotated, "refreshed");
@@ -54,11 +56,11 @@ pub(crate) async fn run(path: &Path, profile: &str, source: Source) -> Result<()
 }
 
 /// The session in the store; its new tokens are there before they are printed.
-async fn stored(config: &Config, path: &Path, profile: &Profile) -> Result<(), Error> {
+async fn stored(config: &Config, profile: &Profile) -> Result<(), Error> {
     let (stored, record) = Stored::expect(config, profile).await?;
     let before = stored.session.tokens().unwrap_or_default();
     let refreshed = stored.session.refresh().await;
-    let end = stored.finish(refreshed, &record, path, profile).await?;
+    let end = stored.finish(refreshed, &record, config, profile).await?;
     let Some(after) = &end.newer else { return Err(end.nothing_newer("refresh the tokens", profile)) };
     // A provider that takes an access token back hands out no refresh token.
     let presents = if before.refresh_token.is_some() { Presents::RefreshToken } else { Presents::AccessToken };

@@ -38,7 +38,7 @@ impl File {
     }
 
     /// What a relative path in it is relative to.
-    fn folder(&self) -> &Path {
+    pub(super) fn folder(&self) -> &Path {
         self.0.path.parent().unwrap_or_else(|| Path::new(""))
     }
 }

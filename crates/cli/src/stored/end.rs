@@ -1,15 +1,13 @@
 //! How a command with a stored session ends: nothing is under way any more, nothing granted is lost with the process, and what
 //! is said is true of what the store holds by then.
 
-use std::path::Path;
-
 use rampauth_core::{Error, ErrorKind, Outcome, TokenSet};
 use rampauth_keeper::{EventKind, Events, Record, State, Store as _};
 use rampauth_payby::VerifiedAnswer;
 
 use super::{Stored, dead, is_saved, removed, said_by_the_store, unsaved};
-use crate::config::{Profile, printable};
-use crate::rescue;
+use crate::config::{Config, Profile, printable};
+use crate::rescue::{self, Places};
 
 /// What a command came to that did not fail.
 pub(crate) struct End {
@@ -51,16 +49,16 @@ struct Told {
 
 impl Stored {
     /// Ends what is under way, and sees that nothing granted is lost with the process: tokens that the store did not take, or that
-    /// came after a logout, go into a file beside the configuration, and so does an answer that only a person can read. `before`
+    /// came after a logout, go into a file of their own, and so does an answer that only a person can read. `before`
     /// is what the store held when the command began.
     pub(crate) async fn finish(
         mut self,
         result: Result<(), Error>,
         before: &Record,
-        config: &Path,
+        config: &Config,
         profile: &Profile,
     ) -> Result<End, Failed> {
-        let generation = before.generation;
+        let (generation, places) = (before.generation, Places::of(config));
         let mut told = Told { unsaved: None, saved_late: false, unclaimed: None, doubt: None, generation };
         // What came before the last tries to save, and what came of those.
         told.listen(&mut self.events);
@@ -76,11 +74,11 @@ impl Stored {
         let result = result.map_err(said_by_the_store);
 
         if let Some(error) = told.unsaved {
-            return Err(rescued(unsaved(error, &self.session, config, profile)));
+            return Err(rescued(unsaved(error, &self.session, &places, profile)));
         }
         if let Some(set) = told.unclaimed {
             if let Some(error) = unclaimed(result.as_ref().err(), removed, dead, profile) {
-                return Err(rescued(rescue::keep_unclaimed(error, config, &profile.name, &set)));
+                return Err(rescued(rescue::keep_unclaimed(error, &places, &profile.name, &set)));
             }
             tracing::warn!(
                 profile = %printable(&profile.name),
@@ -91,7 +89,7 @@ impl Stored {
             // It failed to save, and then it did not.
             Err(_) if told.saved_late => {}
             Err(error) if VerifiedAnswer::of(&error).is_some() => {
-                return Err(rescued(rescue::keep_signed_answer(error, config, &profile.name)));
+                return Err(rescued(rescue::keep_signed_answer(error, &places, &profile.name)));
             }
             Err(error) => {
                 let error = if removed { after_removal(error, profile) } else { error };
@@ -99,7 +97,7 @@ impl Stored {
             }
             Ok(()) => {
                 if let Some(error) = told.doubt.filter(|error| VerifiedAnswer::of(error).is_some()) {
-                    let error = rescue::keep_signed_answer(error, config, &profile.name);
+                    let error = rescue::keep_signed_answer(error, &places, &profile.name);
                     tracing::warn!(profile = %printable(&profile.name), %error, help = error.help(), "in doubt");
                 }
             }

@@ -69,7 +69,7 @@ impl Home {
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         let mut run = Run::new(arguments);
-        run.command.current_dir(self.path());
+        run.command.current_dir(self.path()).env("XDG_STATE_HOME", self.path().join("state"));
         run
     }
 }

@@ -2,7 +2,6 @@
 //! holds a token.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use rampauth_core::{Clock as _, Error, ErrorKind, Outcome, Refresh, SystemClock, WhenUnknown};
 use rampauth_keeper::{Event, EventKind};
@@ -11,13 +10,14 @@ use super::Kept;
 use super::keepers::AllEvents;
 use crate::config::{Profile, printable};
 use crate::failure::message;
+use crate::rescue::{self, Places};
+use crate::stored;
 use crate::time::rfc3339;
-use crate::{rescue, stored};
 
 pub(super) struct Log<'a> {
     pub(super) events: AllEvents,
-    /// The configuration file: what is rescued is written beside it.
-    config: &'a Path,
+    /// Where what is rescued is written.
+    places: Places,
     /// By key.
     accounts: BTreeMap<String, Account<'a>>,
     /// The keys whose newest tokens the store has not taken.
@@ -47,12 +47,12 @@ macro_rules! say {
 }
 
 impl<'a> Log<'a> {
-    pub(super) fn new(events: AllEvents, config: &'a Path, kept: &[Kept<'a>]) -> Self {
+    pub(super) fn new(events: AllEvents, places: Places, kept: &[Kept<'a>]) -> Self {
         let account = |kept: &Kept<'a>| {
             let left_to_a_person = kept.client.policy().when_unknown == WhenUnknown::Stop;
             (kept.profile.key.to_string(), Account { profile: kept.profile, left_to_a_person })
         };
-        Self { events, config, accounts: kept.iter().map(account).collect(), unsaved: BTreeSet::new() }
+        Self { events, places, accounts: kept.iter().map(account).collect(), unsaved: BTreeSet::new() }
     }
 
     pub(super) fn tell(&mut self, event: Event, kept: &[Kept<'_>]) {
@@ -70,7 +70,7 @@ impl<'a> Log<'a> {
                 say!(warn, at, error = error, "a refresh failed, and there is no access token that has not expired");
             }
             EventKind::Doubtful { since, error, .. } => {
-                let error = rescue::keep_signed_answer(error.clone(), self.config, &profile.name);
+                let error = rescue::keep_signed_answer(error.clone(), &self.places, &profile.name);
                 let next = if *left_to_a_person {
                     format!("nothing presents the token again before `rampauth settle {name}`")
                 } else {
@@ -112,7 +112,7 @@ impl<'a> Log<'a> {
             let name = printable(&kept.profile.name);
             let reason = format!("the store did not take the newest tokens of `{name}`");
             let error = Error::new(ErrorKind::Internal, Outcome::Unknown, "save the tokens", reason);
-            let error = stored::unsaved(error, session, self.config, kept.profile);
+            let error = stored::unsaved(error, session, &self.places, kept.profile);
             tracing::error!(profile = %name, error = message(&error), help = error.help(), "the newest tokens are not saved");
             result = Err(error);
         }
