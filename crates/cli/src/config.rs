@@ -6,6 +6,7 @@ mod profile;
 mod sealing;
 mod secret;
 mod section;
+mod store;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use crate::{env, input};
 use place::{File, Place};
 use sealing::Sealing;
 use section::Section;
+use store::StorePlace;
 
 /// The most that a configuration file may hold, in bytes: 1 MiB.
 const MAX_LENGTH: usize = 1024 * 1024;
@@ -32,13 +34,14 @@ const MAX_STORE_TIMEOUT: u64 = 60;
 const ACTION: &str = "read the configuration";
 const VARIABLE: &str = "RAMPAUTH_CONFIG";
 const DEFAULT: &str = "rampauth.toml";
+const WRITE_STORE: &str = r#"write store = "sqlite:FILE"; the file is made where there is none"#;
 
 /// A configuration file, all of it valid; the secrets that it names have not been looked at yet.
 #[derive(Debug)]
 pub(crate) struct Config {
     file: File,
     /// Where sessions are kept, and where that is said.
-    store: Option<(String, Place)>,
+    store: Option<(StorePlace, Place)>,
     /// How long one step in the store may take.
     pub(crate) store_timeout: Duration,
     sealing: Option<Sealing>,
@@ -87,10 +90,13 @@ impl Config {
         };
         let mut top = Section::new(Place::top(&file), table);
         top.allow(&["store", "store_timeout_seconds", "sealing_key", "readable_keys", "profile"])?;
-        let store = top.text("store")?;
-        if let Some((store, place)) = &store {
-            check_store(store).map_err(|reason| place.refuse(reason))?;
-        }
+        let store = match top.text("store")? {
+            Some((text, place)) => {
+                let store = StorePlace::read(&text).map_err(|reason| place.refuse(reason).with_help(WRITE_STORE))?;
+                Some((store, place))
+            }
+            None => None,
+        };
         let store_timeout = top.number("store_timeout_seconds", 1, MAX_STORE_TIMEOUT)?.unwrap_or(DEFAULT_STORE_TIMEOUT);
         let store_timeout = Duration::from_secs(store_timeout);
         let sealing = Sealing::read(&mut top)?;
@@ -120,17 +126,18 @@ impl Config {
     ///
     /// When the configuration names no store, one that keeps nothing beyond the command, or one of another kind.
     pub(crate) fn sqlite(&self) -> Result<PathBuf, Error> {
-        const WRITE: &str = r#"write store = "sqlite:FILE"; the file is made where there is none"#;
         let Some((store, place)) = &self.store else {
             let place = Place::top(&self.file).missing_key("store");
-            return Err(place.refuse("it is missing, and says where sessions are kept").with_help(WRITE));
+            return Err(place.refuse("it is missing, and says where sessions are kept").with_help(WRITE_STORE));
         };
-        match store.strip_prefix("sqlite:") {
-            Some(path) => Ok(place.resolve(path)),
-            None if store == "memory:" => {
-                Err(place.refuse("`memory:` forgets every session when the command ends").with_help(WRITE))
+        match store {
+            StorePlace::Sqlite(path) => Ok(place.resolve(path)),
+            StorePlace::Memory => {
+                Err(place.refuse("`memory:` forgets every session when the command ends").with_help(WRITE_STORE))
             }
-            None => Err(place.refuse("this store is not supported yet, only `sqlite:FILE` is").with_help(WRITE)),
+            StorePlace::NotYet => {
+                Err(place.refuse("this store is not supported yet, only `sqlite:FILE` is").with_help(WRITE_STORE))
+            }
         }
     }
 
@@ -171,14 +178,4 @@ impl Config {
                 .with_help("name one of the file's profiles, or give another file with --config")
         })
     }
-}
-
-/// A URL of a store may hold a password, so nothing of it is repeated.
-fn check_store(store: &str) -> Result<(), &'static str> {
-    let known = ["sqlite:", "postgres://", "redis://"];
-    if store == "memory:" || known.iter().any(|scheme| store.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()))
-    {
-        return Ok(());
-    }
-    Err("it is none of `memory:`, `sqlite:FILE`, `postgres://…`, `redis://…`")
 }

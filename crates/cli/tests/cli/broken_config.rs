@@ -163,11 +163,16 @@ fn one_mistake_elsewhere() {
         ("[profile]\ncard = 1\n", "profile `card` (rampauth.toml:2): it is not a table, written `[profile.card]`"),
         (
             "store = \"mysql://jane:hunter2@host\"\n",
-            "top level, key `store` (rampauth.toml:1): it is none of `memory:`, `sqlite:FILE`, `postgres://…`, `redis://…`",
+            "top level, key `store` (rampauth.toml:1): it is no store that is known; write `sqlite:FILE`",
+        ),
+        ("store = \"sqlite:\"\n", "top level, key `store` (rampauth.toml:1): it names no file; write `sqlite:FILE`"),
+        (
+            "store = \"sqlite://rampauth.db\"\n",
+            "top level, key `store` (rampauth.toml:1): what follows `//` is read as a host; write `sqlite:rampauth.db`",
         ),
         (
-            "store = \"sqlite:\"\n",
-            "top level, key `store` (rampauth.toml:1): it is none of `memory:`, `sqlite:FILE`, `postgres://…`, `redis://…`",
+            "store = \"sqlite:rampauth.db?mode=rwc\"\n",
+            "top level, key `store` (rampauth.toml:1): options after a `?` are not taken; write `sqlite:rampauth.db`",
         ),
         ("store = 7\n", "top level, key `store` (rampauth.toml:1): it is not a text in quotes"),
         (
