@@ -1,6 +1,7 @@
 //! The configuration file: found, read, and checked as a whole before anything is done with a part of it.
 
 mod key;
+mod network;
 mod place;
 mod profile;
 mod sealing;
@@ -16,11 +17,13 @@ use rampauth_core::Error;
 use rampauth_keeper::SealingKeys;
 use toml::de::{DeTable, DeValue};
 
+pub(crate) use network::{CaFile, Network, Proxy};
 pub(crate) use place::printable;
 pub(crate) use profile::{AlixPartner, PayByMerchant, Profile, Provider};
 pub(crate) use secret::SecretRef;
 
 use crate::{env, input};
+use network::Networks;
 use place::{File, Place};
 use sealing::Sealing;
 use section::Section;
@@ -89,7 +92,7 @@ impl Config {
             }
         };
         let mut top = Section::new(Place::top(&file), table);
-        top.allow(&["store", "store_timeout_seconds", "sealing_key", "readable_keys", "profile"])?;
+        top.allow(&["store", "store_timeout_seconds", "sealing_key", "readable_keys", "proxy", "ca_file", "profile"])?;
         let store = match top.text("store")? {
             Some((text, place)) => {
                 let store = StorePlace::read(&text).map_err(|reason| place.refuse(reason).with_help(WRITE_STORE))?;
@@ -100,6 +103,7 @@ impl Config {
         let store_timeout = top.number("store_timeout_seconds", 1, MAX_STORE_TIMEOUT)?.unwrap_or(DEFAULT_STORE_TIMEOUT);
         let store_timeout = Duration::from_secs(store_timeout);
         let sealing = Sealing::read(&mut top)?;
+        let mut networks = Networks::read(&mut top)?;
         let mut profiles = BTreeMap::new();
         for (name, value) in top.tables("profile")? {
             let place = Place::profile(&file, &name, value.span().start);
@@ -109,7 +113,7 @@ impl Config {
             let DeValue::Table(table) = value.into_inner() else {
                 return Err(place.refuse(format!("it is not a table, written `[profile.{}]`", printable(&name))));
             };
-            let profile = Profile::read(&name, Section::new(place, table))?;
+            let profile = Profile::read(&name, Section::new(place, table), &mut networks)?;
             profiles.insert(name, profile);
         }
         Ok(Self { file, store, store_timeout, sealing, profiles })

@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod env;
 mod failure;
+mod http_client;
 mod input;
 mod kit;
 mod logging;

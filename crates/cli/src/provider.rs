@@ -1,17 +1,20 @@
 //! From a profile to what can be done with it: refresh, sign, verify, the same way for every provider.
 
 mod alix;
+mod deferred;
 mod payby;
 
 use rampauth_alix::{CardClient, OnOffRampClient};
 use rampauth_core::{
-    Error, Presents, Refresh, RefreshPolicy, RefreshTime, ReqwestClient, RsaSigningKey, RsaVerifyingKey, SecretString,
+    BaseUrl, Error, Presents, Refresh, RefreshPolicy, RefreshTime, RsaSigningKey, RsaVerifyingKey, SecretString,
     Signer, WhenUnknown,
 };
 use rampauth_transak::{ApiKey, UserClient};
 
 use crate::config::{Profile, Provider, SecretRef};
+use crate::http_client::Advised;
 use crate::input;
+pub(crate) use deferred::Deferred;
 
 /// RSASSA-PKCS1-v1_5 with SHA-256, by the name that the providers' pages use.
 pub(crate) const ALGORITHM: &str = "RSA-SHA256";
@@ -43,19 +46,48 @@ impl Profile {
         }
     }
 
-    /// The client of the profile's provider, with its secrets fetched and its keys loaded.
+    /// The client of the profile's provider, ready to send: its secrets are fetched, its keys loaded, and its HTTP client is built,
+    /// once for all profiles that travel alike.
     ///
     /// # Errors
     ///
-    /// When a secret cannot be had or is unusable: by profile and key, before anything is sent.
+    /// When a secret cannot be had or is unusable, or TLS cannot be set up: by profile and key, before anything is sent.
     pub(crate) fn client(&self) -> Result<Box<dyn Refresh>, Error> {
-        let http = || ReqwestClient::builder().timeout(self.timeout).build();
+        let client = self.load()?;
+        self.network.client()?;
+        Ok(match self.network.advice(self.base_url()) {
+            Some(advice) => Box::new(Advised { client, advice }),
+            None => client,
+        })
+    }
+
+    /// Looks at all that the configuration names of this profile, except what is needed for sending alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`client`](Self::client).
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.load().map(drop)
+    }
+
+    fn base_url(&self) -> &BaseUrl {
+        match &self.provider {
+            Provider::AlixCard(partner) | Provider::AlixOnOffRamp { partner, .. } => &partner.base_url,
+            Provider::TransakUser { base_url, .. } => base_url,
+            Provider::PayBy(merchant) => &merchant.base_url,
+            Provider::Onboard(config) => &config.base_url,
+        }
+    }
+
+    /// The client with its secrets and keys; its HTTP client is built when it sends.
+    fn load(&self) -> Result<Box<dyn Refresh>, Error> {
+        let http = || self.network.clone();
         Ok(match &self.provider {
-            Provider::AlixCard(partner) => Box::new(CardClient::with_http_client(partner.load()?, http()?)),
+            Provider::AlixCard(partner) => Box::new(CardClient::with_http_client(partner.load()?, http())),
             Provider::AlixOnOffRamp { partner, email, lang, provider_public_key } => {
                 let config = partner.load()?;
                 let key = provider_public_key.as_ref().map(verifying_key).transpose()?;
-                let mut client = OnOffRampClient::with_http_client(config, http()?);
+                let mut client = OnOffRampClient::with_http_client(config, http());
                 if let Some(lang) = lang {
                     client = client.with_lang(*lang);
                 }
@@ -69,10 +101,10 @@ impl Profile {
                 if let Some(key) = api_key {
                     config = config.with_api_key(text(key, ApiKey::new)?);
                 }
-                Box::new(UserClient::with_http_client(config, http()?))
+                Box::new(UserClient::with_http_client(config, http()))
             }
-            Provider::PayBy(merchant) => Box::new(rampauth_payby::Client::with_http_client(merchant.load()?, http()?)),
-            Provider::Onboard(config) => Box::new(rampauth_onboard::Client::with_http_client(config.clone(), http()?)),
+            Provider::PayBy(merchant) => Box::new(rampauth_payby::Client::with_http_client(merchant.load()?, http())),
+            Provider::Onboard(config) => Box::new(rampauth_onboard::Client::with_http_client(config.clone(), http())),
         })
     }
 

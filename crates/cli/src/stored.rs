@@ -6,13 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rampauth_core::{Error, ErrorKind, Outcome, Refresh};
+use rampauth_core::{Error, ErrorKind, Outcome};
 use rampauth_keeper::{
     EventKind, Events, Keeper, KeeperBuilder, OwnerId, Record, Session, State, Store as _, StoreError, StoreErrorKind,
 };
 use rampauth_store_sqlite::SqliteStore;
 
 use crate::config::{Config, Profile, printable};
+use crate::provider::Deferred;
 use crate::rescue::{self, Places};
 pub(crate) use end::Failed;
 
@@ -140,20 +141,31 @@ fn failed(kind: ErrorKind, outcome: Outcome, error: &StoreError) -> Error {
 pub(crate) struct Stored {
     pub(crate) session: Session,
     pub(crate) store: SqliteStore,
+    client: Arc<Deferred>,
     keeper: Keeper,
     events: Events,
 }
 
 impl Stored {
-    /// Opens the session of a store that there is.
+    /// Opens the session of a store that there is. Nothing can be sent before [`prepare`](Self::prepare).
     pub(crate) async fn open(config: &Config, store: SqliteStore, profile: &Profile) -> Result<Self, Error> {
-        let client = profile.client()?;
+        let client = Arc::new(Deferred::new(profile));
         let keeper = keeper(config, &store, profile.timeout)?.on_demand().spawn()?;
         tracing::debug!(owner = owner(keeper.owner()), pid = std::process::id(), "opened the store");
         let events = keeper.events();
-        let session = keeper.session(profile.key.clone(), Arc::<dyn Refresh>::from(client)).await;
+        let session = keeper.session(profile.key.clone(), Arc::clone(&client)).await;
         let session = session.map_err(said_by_the_store)?;
-        Ok(Self { session, store, keeper, events })
+        Ok(Self { session, store, client, keeper, events })
+    }
+
+    /// Loads what sending takes: secrets, keys, TLS. To be done before anything is asked for that may send, so that what is
+    /// missing is said before anything is written down.
+    ///
+    /// # Errors
+    ///
+    /// As [`Profile::client`].
+    pub(crate) fn prepare(&self, profile: &Profile) -> Result<(), Error> {
+        self.client.load(profile)
     }
 
     /// The same for a session that has to be there, and what the store held of it before.

@@ -21,12 +21,12 @@ pub(crate) async fn run(path: &Path, profile: &str, json: bool) -> Result<(), Er
     // Everything is looked at before the tokens are, which nobody likes to paste twice.
     let fresh = config.sqlite()?.try_exists().is_ok_and(|exists| !exists);
     config.sealing()?;
-    let presents = profile.client()?.policy().presents;
+    profile.check()?;
     let given = input::offered()?.ok_or_else(|| {
         Error::input("read standard input", "there are no tokens on it")
             .with_help("give the tokens on standard input as JSON")
     })?;
-    let tokens = tokens::read(&given, presents)?;
+    let tokens = tokens::read(&given, profile.policy().presents)?;
     let stored = Stored::open(&config, stored::create(&config)?, profile).await?;
     stored.session.put(tokens).await.map_err(stored::said_by_the_store)?;
     if fresh {

@@ -58,6 +58,7 @@ pub(crate) async fn run(path: &Path, profile: &str, source: Source) -> Result<()
 /// The session in the store; its new tokens are there before they are printed.
 async fn stored(config: &Config, profile: &Profile) -> Result<(), Error> {
     let (stored, record) = Stored::expect(config, profile).await?;
+    stored.prepare(profile)?;
     let before = stored.session.tokens().unwrap_or_default();
     let refreshed = stored.session.refresh().await;
     let end = stored.finish(refreshed, &record, config, profile).await?;

@@ -38,6 +38,7 @@ pub(crate) async fn run(path: &Path, profile: &str, json: bool) -> Result<(), Er
         Some(_) => {
             tracing::debug!(profile = %name, "in doubt");
             let stored = Stored::open(&config, store, profile).await?;
+            stored.prepare(profile)?;
             match settle(stored, &record, &config, profile).await? {
                 Some(expiry) => {
                     let expires = in_words(expiry, SystemClock.now());

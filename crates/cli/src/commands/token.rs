@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rampauth_core::{Error, ErrorKind, Outcome};
+use rampauth_core::{AccessToken, Error, ErrorKind, Outcome};
 use serde::Serialize;
 
 use crate::config::Config;
@@ -21,6 +21,12 @@ pub(crate) async fn run(path: &Path, profile: &str, json: bool) -> Result<(), Er
     let config = Config::load(path)?;
     let profile = config.profile(profile)?;
     let (stored, before) = Stored::expect(&config, profile).await?;
+    let now = stored.session.try_access_token().map(|token| token.to_owned());
+    if let Some(token) = now {
+        let expiry = stored.session.tokens().and_then(|tokens| told(tokens.access_expiry));
+        return print(&token, expiry, json);
+    }
+    stored.prepare(profile)?;
     let (given, result) = match stored.session.access_token().await {
         Ok(token) => (Some(token), Ok(())),
         Err(error) => (None, Err(error)),
@@ -33,7 +39,11 @@ pub(crate) async fn run(path: &Path, profile: &str, json: bool) -> Result<(), Er
         Error::new(ErrorKind::Protocol, Outcome::Unknown, "give an access token", reason)
             .with_help("what was granted is in the store: see `rampauth status`")
     })?;
-    // Whatever was refreshed is in the store: it can be asked for again.
+    print(&token, expiry, json)
+}
+
+/// Whatever was refreshed is in the store: it can be asked for again.
+fn print(token: &AccessToken, expiry: Option<String>, json: bool) -> Result<(), Error> {
     if json {
         let token = Token { access_token: token.expose_secret(), access_token_expires_at: expiry };
         return output::json(&token, Outcome::Unknown);

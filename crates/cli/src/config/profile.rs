@@ -9,6 +9,7 @@ use rampauth_onboard::UserId;
 use rampauth_payby::{MerchantOrderNo, PartnerId, Subject};
 
 use super::key::session_key;
+use super::network::{Network, Networks};
 use super::secret::SecretRef;
 use super::section::Section;
 
@@ -24,6 +25,8 @@ pub(crate) struct Profile {
     pub(crate) key: SessionKey,
     /// How long a whole call may take. Connecting may take half of it, and 10 s at most.
     pub(crate) timeout: Duration,
+    /// How its requests travel.
+    pub(crate) network: Network,
     pub(crate) provider: Provider,
 }
 
@@ -63,7 +66,7 @@ pub(crate) struct PayByMerchant {
 const PROVIDERS: &str = "alix-card, alix-on-off-ramp, transak-user, payby, onboard";
 
 impl Profile {
-    pub(crate) fn read(name: &str, mut section: Section<'_>) -> Result<Self, Error> {
+    pub(super) fn read(name: &str, mut section: Section<'_>, networks: &mut Networks) -> Result<Self, Error> {
         let provider = section.peek("provider").unwrap_or_default().to_owned();
         // Checked below, where its key can be named.
         let environment =
@@ -78,14 +81,16 @@ impl Profile {
         })?;
         let timeout = section.number("timeout_seconds", 1, MAX_TIMEOUT)?.unwrap_or(DEFAULT_TIMEOUT);
         let timeout = Duration::from_secs(timeout);
+        let network = networks.of_profile(&mut section, timeout)?;
         let read = read(&mut section)?;
-        Ok(Self { name: name.to_owned(), key: session_key(&provider, &environment, name)?, timeout, provider: read })
+        let key = session_key(&provider, &environment, name)?;
+        Ok(Self { name: name.to_owned(), key, timeout, network, provider: read })
     }
 }
 
 /// Refuses keys that this provider does not have, before missing ones are named: one is often a misspelling of the other.
 fn allow(section: &Section<'_>, own: &[&str]) -> Result<(), Error> {
-    section.allow(&[own, &["provider", "environment", "base_url", "timeout_seconds"]].concat())
+    section.allow(&[own, &["provider", "environment", "base_url", "timeout_seconds", "proxy", "ca_file"]].concat())
 }
 
 fn alix_card(section: &mut Section<'_>) -> Result<Provider, Error> {

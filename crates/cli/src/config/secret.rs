@@ -21,8 +21,8 @@ pub(crate) struct SecretRef {
 }
 
 /// Not shown in errors: somebody may have written the secret where its name belongs.
-#[derive(Clone, Debug)]
-enum Source {
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Source {
     Variable(String),
     File(PathBuf),
 }
@@ -52,6 +52,10 @@ impl SecretRef {
             _ => return Err(place.refuse("it takes exactly one of `env` and `file`").with_help(FORM)),
         };
         Ok(Self { source, place })
+    }
+
+    pub(super) fn source(&self) -> &Source {
+        &self.source
     }
 
     /// Where the configuration names it.

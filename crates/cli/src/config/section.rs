@@ -34,7 +34,8 @@ impl<'a> Section<'a> {
         }
     }
 
-    fn take(&mut self, key: &str) -> Option<(DeValue<'a>, Place)> {
+    /// What stands under this key, whatever it is.
+    pub(crate) fn take(&mut self, key: &str) -> Option<(DeValue<'a>, Place)> {
         let (name, value) = self.table.remove_entry(key)?;
         Some((value.into_inner(), self.place.key(key, name.span().start)))
     }

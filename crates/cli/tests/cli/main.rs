@@ -11,6 +11,7 @@ mod init;
 mod keep;
 mod keep_beside;
 mod logs;
+mod network;
 #[cfg(unix)]
 mod provider;
 mod races;
@@ -22,4 +23,5 @@ mod sign;
 mod status;
 mod stored;
 mod support;
+mod tunnel;
 mod verify;
