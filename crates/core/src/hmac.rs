@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
@@ -18,7 +18,8 @@ impl HmacSha256Key {
         Self(Arc::new(Zeroizing::new(Box::from(secret))))
     }
 
-    /// Keyed anew for each message: what `hmac` keeps of a key is as good as the key, and does not wipe itself.
+    /// Keyed for each message: the state that `hmac` derives from a key is as good as the key, so it lives no longer than one
+    /// call, and its feature `zeroize` wipes it then.
     fn keyed(&self) -> Hmac<Sha256> {
         Hmac::new_from_slice(&self.0).expect("HMAC takes keys of every length")
     }

@@ -10,7 +10,7 @@ use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use pkcs1::der::asn1::{AnyRef, OctetStringRef, UintRef};
 use pkcs1::der::{Decode, Reader, SliceReader};
-use pkcs8::PrivateKeyInfo;
+use pkcs8::PrivateKeyInfoRef;
 use pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use zeroize::Zeroizing;
 
@@ -38,12 +38,12 @@ pub(crate) struct Pkcs1 {
 pub(crate) fn private(input: &[u8], sizes: &RangeInclusive<usize>) -> Result<Pkcs1, Error> {
     let refuse = |reason: String| Error::config(SIGNING, reason);
     let der = container(input, &["PRIVATE KEY", "RSA PRIVATE KEY"], PRIVATE).map_err(refuse)?;
-    let pkcs1 = match PrivateKeyInfo::from_der(&der) {
-        Ok(info) if info.algorithm.oid == pkcs1::ALGORITHM_OID => Zeroizing::new(info.private_key.to_vec()),
+    let pkcs1 = match PrivateKeyInfoRef::from_der(&der) {
+        Ok(info) if info.algorithm.oid == pkcs1::ALGORITHM_OID => Zeroizing::new(info.private_key.as_bytes().to_vec()),
         Ok(info) => return Err(refuse(other_algorithm(&info.algorithm))),
         Err(_) => der,
     };
-    match pkcs1::RsaPrivateKey::from_der(&pkcs1) {
+    match pkcs1::RsaPrivateKeyRef::from_der(&pkcs1) {
         Ok(key) => {
             let modulus_length = check_size(key.modulus, sizes).map_err(refuse)?;
             Ok(Pkcs1 { der: pkcs1, modulus_length })
@@ -64,7 +64,7 @@ pub(crate) fn public(input: &[u8], sizes: &RangeInclusive<usize>) -> Result<Pkcs
         Ok(info) => return Err(refuse(other_algorithm(&info.algorithm))),
         Err(_) => der,
     };
-    match pkcs1::RsaPublicKey::from_der(&pkcs1) {
+    match pkcs1::RsaPublicKeyRef::from_der(&pkcs1) {
         Ok(key) => {
             let modulus_length = check_size(key.modulus, sizes).map_err(refuse)?;
             Ok(Pkcs1 { der: pkcs1, modulus_length })
@@ -173,12 +173,12 @@ fn what_it_is_instead(der: &[u8], wanted: &str) -> String {
     let encrypted = |reader: &mut SliceReader<'_>| {
         reader.sequence(|inner| {
             AlgorithmIdentifierRef::decode(inner)?;
-            OctetStringRef::decode(inner).map(|_| ())
+            <&OctetStringRef>::decode(inner).map(|_| ())
         })
     };
-    let found = if PrivateKeyInfo::from_der(der).is_ok() || pkcs1::RsaPrivateKey::from_der(der).is_ok() {
+    let found = if PrivateKeyInfoRef::from_der(der).is_ok() || pkcs1::RsaPrivateKeyRef::from_der(der).is_ok() {
         PRIVATE
-    } else if SubjectPublicKeyInfoRef::from_der(der).is_ok() || pkcs1::RsaPublicKey::from_der(der).is_ok() {
+    } else if SubjectPublicKeyInfoRef::from_der(der).is_ok() || pkcs1::RsaPublicKeyRef::from_der(der).is_ok() {
         PUBLIC
     } else if wanted == PRIVATE && SliceReader::new(der).is_ok_and(|mut reader| encrypted(&mut reader).is_ok()) {
         return ENCRYPTED.to_owned();

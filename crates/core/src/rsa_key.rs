@@ -1,11 +1,11 @@
-//! RSA in pure Rust, with blinding: the default backend.
+//! RSA in pure Rust, constant-time and blinded: the default backend.
 
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 #[expect(clippy::disallowed_types, reason = "it blinds, and the signature is the same whatever is drawn")]
-use rand_core::OsRng;
+use getrandom::SysRng;
 use rsa::pkcs1::{DecodeRsaPrivateKey, DecodeRsaPublicKey, EncodeRsaPrivateKey};
 use rsa::pkcs1v15;
 use rsa::sha2::Sha256;
@@ -16,9 +16,9 @@ use crate::{Error, ErrorKind, Outcome, Signature, Signer, Verifier};
 
 /// A private key in memory. Each signature is blinded with fresh randomness, which leaves its bytes unchanged.
 ///
-/// The `rsa` crate it stands on has a known timing side channel without a fixed release (RUSTSEC-2023-0071). Where an
-/// attacker can time many signatures closely, use [`AwsLcSigningKey`](crate::AwsLcSigningKey) (feature `aws-lc-rs`) or
-/// a KMS behind [`Signer`].
+/// It stands on `rsa` 0.10, which exponentiates in constant time; earlier releases had a timing side channel
+/// (RUSTSEC-2023-0071). [`AwsLcSigningKey`](crate::AwsLcSigningKey) (feature `aws-lc-rs`) makes the same bytes with another
+/// implementation, and a KMS can stand behind [`Signer`].
 #[derive(Clone)]
 pub struct RsaSigningKey(Arc<pkcs1v15::SigningKey<Sha256>>);
 
@@ -84,7 +84,7 @@ impl SmallKeysAllowed {
 }
 
 fn signing_key(pkcs1: &key::Pkcs1) -> Result<RsaSigningKey, Error> {
-    let key = rsa::RsaPrivateKey::from_pkcs1_der(&pkcs1.der).map_err(|_| key::damaged(true))?;
+    let key = rsa::PrivateKey::from_pkcs1_der(&pkcs1.der).map_err(|_| key::damaged(true))?;
     key.validate().map_err(|_| key::damaged(true))?;
     // This backend makes the last three numbers anew from the others and would not notice that they are damaged.
     if key.to_pkcs1_der().map_err(|_| key::damaged(true))?.as_bytes() != pkcs1.der.as_slice() {
@@ -94,7 +94,7 @@ fn signing_key(pkcs1: &key::Pkcs1) -> Result<RsaSigningKey, Error> {
 }
 
 fn verifying_key(pkcs1: &key::Pkcs1) -> Result<RsaVerifyingKey, Error> {
-    let key = rsa::RsaPublicKey::from_pkcs1_der(&pkcs1.der).map_err(|_| key::damaged(false))?;
+    let key = rsa::PublicKey::from_pkcs1_der(&pkcs1.der).map_err(|_| key::damaged(false))?;
     let key = Arc::new(pkcs1v15::VerifyingKey::new(key));
     Ok(RsaVerifyingKey { key, modulus_length: pkcs1.modulus_length })
 }
@@ -102,8 +102,8 @@ fn verifying_key(pkcs1: &key::Pkcs1) -> Result<RsaVerifyingKey, Error> {
 #[async_trait]
 impl Signer for RsaSigningKey {
     async fn sign(&self, message: &[u8]) -> Result<Signature, Error> {
-        // The plain `sign` of this crate is not blinded; this one is.
-        match self.0.try_sign_with_rng(&mut OsRng, message) {
+        // Blinded by name: the plain `sign` of `rsa` blinds only where its feature `getrandom` is on.
+        match self.0.try_sign_with_rng(&mut SysRng, message) {
             Ok(signature) => Ok(Signature::new(signature.to_vec())),
             Err(_) => Err(Error::new(
                 ErrorKind::Internal,

@@ -1,6 +1,6 @@
 //! A record as text, for the stores that keep it outside this process: JSON of a stated version, readable but for the tokens.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rampauth_core::{Expiry, SecretString};
@@ -13,6 +13,7 @@ use crate::record::{
     Attempt, AttemptId, BootTime, LastError, Lease, Orphan, OwnerId, Record, SessionId, State, StoredTokens,
     TokenDigest,
 };
+use crate::timestamp::{from_text, to_text};
 
 /// The version that is written, and the newest that is read.
 const VERSION: u32 = 1;
@@ -163,9 +164,9 @@ impl From<&Record> for RecordText {
             orphans: record.orphans.iter().map(OrphanText::from).collect(),
             last_commit: record.last_commit.map(|commit| id(commit.get())),
             rejected: record.rejected.map(|rejected| hex(rejected.as_bytes())),
-            next_due: record.next_due.map(written),
+            next_due: record.next_due.map(to_text),
             last_error: record.last_error.as_ref().map(ErrorText::from),
-            updated_at: written(record.updated_at),
+            updated_at: to_text(record.updated_at),
         }
     }
 }
@@ -187,9 +188,9 @@ impl RecordText {
             orphans: self.orphans.into_iter().map(OrphanText::read).collect::<Option<_>>()?,
             last_commit: optional(self.last_commit.as_deref(), read_id)?.map(AttemptId::from_random),
             rejected: optional(self.rejected.as_deref(), read_digest)?,
-            next_due: self.next_due.map(SystemTime::from),
+            next_due: self.next_due.map(from_text),
             last_error: self.last_error.map(ErrorText::read),
-            updated_at: self.updated_at.into(),
+            updated_at: from_text(self.updated_at),
         })
     }
 }
@@ -203,8 +204,8 @@ impl From<&StoredTokens> for TokensText {
             access: tokens.access.map(|access| hex(access.as_bytes())),
             access_expiry: ExpiryText::from(tokens.access_expiry),
             presented_expiry: ExpiryText::from(tokens.presented_expiry),
-            granted_at: written(tokens.granted_at),
-            next_due: tokens.next_due.map(written),
+            granted_at: to_text(tokens.granted_at),
+            next_due: tokens.next_due.map(to_text),
         }
     }
 }
@@ -218,8 +219,8 @@ impl TokensText {
             access: optional(self.access.as_deref(), read_digest)?,
             access_expiry: self.access_expiry.read(),
             presented_expiry: self.presented_expiry.read(),
-            granted_at: self.granted_at.into(),
-            next_due: self.next_due.map(SystemTime::from),
+            granted_at: from_text(self.granted_at),
+            next_due: self.next_due.map(from_text),
         })
     }
 }
@@ -227,8 +228,8 @@ impl TokensText {
 impl From<Expiry> for ExpiryText {
     fn from(expiry: Expiry) -> Self {
         match expiry {
-            Expiry::At(time) => Self::At(written(time)),
-            Expiry::Assumed(time) => Self::Assumed(written(time)),
+            Expiry::At(time) => Self::At(to_text(time)),
+            Expiry::Assumed(time) => Self::Assumed(to_text(time)),
             _ => Self::Unknown,
         }
     }
@@ -237,8 +238,8 @@ impl From<Expiry> for ExpiryText {
 impl ExpiryText {
     fn read(self) -> Expiry {
         match self {
-            Self::At(time) => Expiry::At(time.into()),
-            Self::Assumed(time) => Expiry::Assumed(time.into()),
+            Self::At(time) => Expiry::At(from_text(time)),
+            Self::Assumed(time) => Expiry::Assumed(from_text(time)),
             Self::Unknown => Expiry::Unknown,
         }
     }
@@ -252,9 +253,9 @@ impl From<&Attempt> for AttemptText {
             presents: hex(attempt.presents.as_bytes()),
             presented_by: attempt.presented_by.iter().map(|presenter| id(presenter.get())).collect(),
             more: attempt.more,
-            first_sent: written(attempt.first_sent),
+            first_sent: to_text(attempt.first_sent),
             lease: attempt.lease.map(|lease| LeaseText {
-                until: written(lease.until),
+                until: to_text(lease.until),
                 boot: lease.boot.map(|end| (id(end.boot), end.since)),
             }),
         }
@@ -270,7 +271,7 @@ impl AttemptText {
                     Some((boot, since)) => Some(BootTime { boot: read_id(&boot)?, since }),
                     None => None,
                 };
-                Some(Lease { until: until.into(), boot })
+                Some(Lease { until: from_text(until), boot })
             }
             None => None,
         };
@@ -280,7 +281,7 @@ impl AttemptText {
             presents: read_digest(&self.presents)?,
             presented_by: presented_by.collect::<Option<_>>()?,
             more: self.more,
-            first_sent: self.first_sent.into(),
+            first_sent: from_text(self.first_sent),
             lease,
         })
     }
@@ -302,21 +303,15 @@ impl OrphanText {
 impl From<&LastError> for ErrorText {
     fn from(error: &LastError) -> Self {
         let LastError { kind, outcome, status, code, at } = error.clone();
-        Self { kind, outcome, status, code, at: written(at) }
+        Self { kind, outcome, status, code, at: to_text(at) }
     }
 }
 
 impl ErrorText {
     fn read(self) -> LastError {
         let Self { kind, outcome, status, code, at } = self;
-        LastError { kind, outcome, status, code, at: at.into() }
+        LastError { kind, outcome, status, code, at: from_text(at) }
     }
-}
-
-/// A time beyond the calendar, which no clock shows, becomes its end.
-fn written(time: SystemTime) -> Timestamp {
-    let end = if time < SystemTime::UNIX_EPOCH { Timestamp::MIN } else { Timestamp::MAX };
-    Timestamp::try_from(time).unwrap_or(end)
 }
 
 fn id(bits: u128) -> String {

@@ -30,6 +30,7 @@ mod snapshot;
 mod steady;
 mod store;
 mod sweep;
+mod timestamp;
 mod waiting;
 mod wall;
 

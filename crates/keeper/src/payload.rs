@@ -9,6 +9,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::record::{StoredTokens, TokenDigest};
 use crate::sealing::{Seal, Unreadable};
+use crate::timestamp::{from_text, to_text};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -107,10 +108,9 @@ fn read(text: &SecretString) -> Option<TokenSet> {
 
 impl From<Expiry> for ExpiryText {
     fn from(expiry: Expiry) -> Self {
-        let written = |time| Timestamp::try_from(time).unwrap_or(Timestamp::MAX);
         match expiry {
-            Expiry::At(time) => Self::At(written(time)),
-            Expiry::Assumed(time) => Self::Assumed(written(time)),
+            Expiry::At(time) => Self::At(to_text(time)),
+            Expiry::Assumed(time) => Self::Assumed(to_text(time)),
             _ => Self::Unknown,
         }
     }
@@ -119,8 +119,8 @@ impl From<Expiry> for ExpiryText {
 impl From<ExpiryText> for Expiry {
     fn from(text: ExpiryText) -> Self {
         match text {
-            ExpiryText::At(time) => Self::At(time.into()),
-            ExpiryText::Assumed(time) => Self::Assumed(time.into()),
+            ExpiryText::At(time) => Self::At(from_text(time)),
+            ExpiryText::Assumed(time) => Self::Assumed(from_text(time)),
             ExpiryText::Unknown => Self::Unknown,
         }
     }

@@ -6,8 +6,6 @@ use crate::support::{Client, Reply, jwt, seconds, verifies};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use rampauth_sandbox::{AlixCredentials, Call, IssuedTokens, Sandbox, Verdict};
-#[expect(clippy::disallowed_types, reason = "a PSS signature has a salt")]
-use rand_core::OsRng;
 use rsa::pkcs1v15::Pkcs1v15Sign;
 use rsa::pss::Pss;
 use rsa::sha2::{Digest as _, Sha256, Sha384, Sha512};
@@ -361,7 +359,7 @@ async fn a_signature_made_the_wrong_way_is_named() {
             "the partner's key made it, but over no SHA digest in PKCS#1 v1.5 form",
         ),
         (
-            key.sign_with_rng(&mut OsRng, Pss::new::<Sha256>(), &digest).expect("a signature"),
+            key.sign(Pss::<Sha256>::new(), &digest).expect("a signature"),
             "it is RSASSA-PSS over the right text: RSASSA-PKCS1-v1_5 is wanted",
         ),
     ] {

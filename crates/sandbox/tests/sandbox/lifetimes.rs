@@ -26,7 +26,7 @@ async fn a_login_may_live_shortly_and_hands_that_down() {
         let before = client.sandbox.now();
         let answer = present(&client, &refresh_token).await.granted();
         let told: jiff::Timestamp = text(&answer, "accessToken", "expiry").parse().expect("RFC 3339");
-        let told = SystemTime::from(told);
+        let told = SystemTime::try_from(told).expect("a time of today");
         let books = client.sandbox.access_expiry(Call::Onboard, &text(&answer, "accessToken", "token"));
         assert_eq!(books, Some(told), "the answer and the books mean the same instant");
         let earliest = before + lifetime - Duration::from_millis(1);

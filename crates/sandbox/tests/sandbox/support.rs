@@ -12,12 +12,12 @@ use reqwest::header::HeaderMap;
 use rsa::pkcs1v15::Pkcs1v15Sign;
 use rsa::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _};
 use rsa::sha2::{Digest as _, Sha256};
-use rsa::{RsaPrivateKey, RsaPublicKey};
+use rsa::{PrivateKey, PublicKey};
 use serde_json::Value;
 
 pub(crate) struct Client {
     pub(crate) sandbox: Sandbox,
-    pub(crate) key: RsaPrivateKey,
+    pub(crate) key: PrivateKey,
     http: reqwest::Client,
 }
 
@@ -34,7 +34,7 @@ impl Client {
     }
 
     pub(crate) fn of(sandbox: Sandbox) -> Self {
-        let key = RsaPrivateKey::from_pkcs8_pem(&sandbox.credentials().alix.signing_key).expect("a PKCS#8 key");
+        let key = PrivateKey::from_pkcs8_pem(&sandbox.credentials().alix.signing_key).expect("a PKCS#8 key");
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         Self { sandbox, key, http }
     }
@@ -115,7 +115,7 @@ pub(crate) fn raw(sandbox: &Sandbox, request: &str) -> String {
 }
 
 pub(crate) fn verifies(public_pem: &str, text: &str, signature: &str) -> bool {
-    let key = RsaPublicKey::from_public_key_pem(public_pem).expect("an SPKI key");
+    let key = PublicKey::from_public_key_pem(public_pem).expect("an SPKI key");
     let bytes = STANDARD.decode(signature).expect("standard padded base64");
     key.verify(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(text), &bytes).is_ok()
 }

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use comfy_table::modifiers::UTF8_ROUND_CORNERS;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
 
@@ -26,7 +25,7 @@ pub(super) fn render(story: &Story, now: SystemTime, width: Option<u16>, colour:
 fn kept(kept: &Kept, width: Option<u16>, colour: bool) -> String {
     let text = format!("A token of {} that lives {} ms, kept fresh", kept.provider.name(), kept.lifetime.as_millis());
     let mut table = Table::new();
-    table.load_preset(UTF8_FULL_CONDENSED).apply_modifier(UTF8_ROUND_CORNERS).force_no_tty();
+    table.load_style(UTF8_FULL_CONDENSED.with_rounded_corners()).force_no_tty();
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
@@ -92,7 +91,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

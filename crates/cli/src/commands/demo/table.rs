@@ -2,7 +2,6 @@
 
 use std::time::SystemTime;
 
-use comfy_table::modifiers::UTF8_ROUND_CORNERS;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table};
 
@@ -17,7 +16,7 @@ pub(super) const WIDE: u16 = 144;
 pub(super) fn render(rows: &[Row], now: SystemTime, width: Option<u16>, colour: bool) -> String {
     let narrow = width.is_some_and(|width| width < WIDE);
     let mut table = Table::new();
-    table.load_preset(UTF8_FULL_CONDENSED).apply_modifier(UTF8_ROUND_CORNERS).force_no_tty();
+    table.load_style(UTF8_FULL_CONDENSED.with_rounded_corners()).force_no_tty();
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }

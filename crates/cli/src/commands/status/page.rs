@@ -2,7 +2,6 @@
 
 use std::time::SystemTime;
 
-use comfy_table::modifiers::UTF8_ROUND_CORNERS;
 use comfy_table::presets::UTF8_FULL;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
 use rampauth_core::Expiry;
@@ -23,7 +22,7 @@ pub(crate) fn render(rows: &[Row], now: SystemTime, width: Option<u16>, colour: 
         return NONE.to_owned();
     }
     let mut table = Table::new();
-    table.load_preset(UTF8_FULL).apply_modifier(UTF8_ROUND_CORNERS).force_no_tty();
+    table.load_style(UTF8_FULL.with_rounded_corners()).force_no_tty();
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
