@@ -115,11 +115,11 @@ pub(crate) fn read_tokens<K: SessionKind>(
         let error = answer.error(ErrorKind::Refused, Outcome::Refused, "the provider refused");
         return Err(with_details(error, body));
     }
-    if let (Some(signed_by_alix), true) = (signed_by_alix, tokens.any()) {
-        if !matches!(tokens.text("signature"), Ok(Some(signature)) if signed_by_alix(signature.expose_secret())) {
-            let reason = "the answer's signature is missing or not Alix's, so no token was taken";
-            return Err(answer.error(ErrorKind::Untrusted, Outcome::Unknown, reason).with_verified(false));
-        }
+    if let (Some(signed_by_alix), true) = (signed_by_alix, tokens.any())
+        && !matches!(tokens.text("signature"), Ok(Some(signature)) if signed_by_alix(signature.expose_secret()))
+    {
+        let reason = "the answer's signature is missing or not Alix's, so no token was taken";
+        return Err(answer.error(ErrorKind::Untrusted, Outcome::Unknown, reason).with_verified(false));
     }
     let broken = |reason: String| {
         with_details(answer.protocol_error(reason), body).with_salvage(tokens.salvage(presented.token()))
@@ -199,11 +199,11 @@ impl<'a> Tokens<'a> {
         }
         let expiry = self.refresh_expiry(&refresh);
         let mut set = TokenSet::new().with_refresh_token(refresh, expiry);
-        if let Some(access) = self.text("accessToken").ok().flatten() {
-            if let Ok(access) = AccessToken::from_secret(access.into()) {
-                let expiry = self.access_expiry(&access);
-                set = set.with_access_token(access, expiry);
-            }
+        if let Some(access) = self.text("accessToken").ok().flatten()
+            && let Ok(access) = AccessToken::from_secret(access.into())
+        {
+            let expiry = self.access_expiry(&access);
+            set = set.with_access_token(access, expiry);
         }
         Some(set)
     }

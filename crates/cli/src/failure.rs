@@ -80,10 +80,10 @@ fn seconds(wait: Duration) -> u64 {
 pub(crate) fn message(error: &Error) -> String {
     let mut text = error.to_string();
     let causes = std::iter::successors(error.source(), |cause| <dyn StdError>::source(*cause));
-    if let Some(first) = causes.last().map(ToString::to_string) {
-        if !text.contains(&first) {
-            text = format!("{text}: {first}");
-        }
+    if let Some(first) = causes.last().map(ToString::to_string)
+        && !text.contains(&first)
+    {
+        text = format!("{text}: {first}");
     }
     text
 }

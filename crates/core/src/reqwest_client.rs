@@ -183,10 +183,10 @@ impl ReqwestClient {
     /// The URL, checked and in reqwest's form.
     fn url(&self, uri: &Uri) -> Result<Url, TransportError> {
         let mut last = self.last_url.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((called, url)) = &*last {
-            if called == uri {
-                return Ok(url.clone());
-            }
+        if let Some((called, url)) = &*last
+            && called == uri
+        {
+            return Ok(url.clone());
         }
         if uri.scheme_str() != Some("https") && !uri.host().is_some_and(is_loopback) {
             return Err(unusable("plain http is only for this machine"));

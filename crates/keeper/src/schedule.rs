@@ -195,7 +195,7 @@ const LAST_SECOND: u64 = 1 << 46;
 /// The first tick that is not before this time; they are counted from 1970.
 fn first_tick(time: SystemTime) -> u64 {
     let since = since_1970(time);
-    let begun = since.subsec_nanos() % 1_000_000 != 0;
+    let begun = !since.subsec_nanos().is_multiple_of(1_000_000);
     (milliseconds(since) + u64::from(begun)).div_ceil(TICK.as_millis() as u64)
 }
 

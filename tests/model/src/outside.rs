@@ -120,9 +120,9 @@ fn crash(world: &mut World, process: usize) {
             world.received &= !(1 << grant);
         }
     }
-    if let Some(journal) = world.record.as_mut().and_then(|it| it.attempt.as_mut()) {
-        if usize::from(journal.owner) == process {
-            journal.owner = GONE;
-        }
+    if let Some(journal) = world.record.as_mut().and_then(|it| it.attempt.as_mut())
+        && usize::from(journal.owner) == process
+    {
+        journal.owner = GONE;
     }
 }

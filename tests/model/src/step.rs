@@ -222,20 +222,22 @@ impl KeeperModel {
 
     fn finish(&self, world: &mut World, process: usize) {
         let it = world.processes[process];
-        if let Some((presentation, grant)) = it.unsaved() {
-            if self.flaw(Flaw::UnsavedForgotten) && it.shown == Some(unsaved(presentation, grant)) {
-                let record = world.record.as_ref().expect("nothing removes a record");
-                show(world, process, seen(record));
-                world.processes[process].step = Step::Idle;
-                return;
-            }
+        if let Some((presentation, grant)) = it.unsaved()
+            && self.flaw(Flaw::UnsavedForgotten)
+            && it.shown == Some(unsaved(presentation, grant))
+        {
+            let record = world.record.as_ref().expect("nothing removes a record");
+            show(world, process, seen(record));
+            world.processes[process].step = Step::Idle;
+            return;
         }
-        if let Step::Answered(presentation, Outcome::Refused) = it.step {
-            if self.flaw(Flaw::CondemnedInTwoSteps) && self.conclusion(Outcome::Refused) == Conclusion::Dead {
-                let seen = world.record.as_ref().is_some_and(|record| !record.orphans.is_empty());
-                world.processes[process].step = Step::Condemning(presentation, seen);
-                return;
-            }
+        if let Step::Answered(presentation, Outcome::Refused) = it.step
+            && self.flaw(Flaw::CondemnedInTwoSteps)
+            && self.conclusion(Outcome::Refused) == Conclusion::Dead
+        {
+            let seen = world.record.as_ref().is_some_and(|record| !record.orphans.is_empty());
+            world.processes[process].step = Step::Condemning(presentation, seen);
+            return;
         }
         let answer = self.deliver(world, process);
         world.processes[process].step = Step::Idle;
