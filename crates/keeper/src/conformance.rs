@@ -23,6 +23,7 @@ mod content;
 mod difference;
 mod doubt;
 mod listing;
+mod manual;
 mod names;
 mod put;
 mod reseal;
@@ -127,6 +128,7 @@ fn all() -> Vec<Scenario> {
         commit::scenarios(),
         conclude::scenarios(),
         doubt::scenarios(),
+        manual::scenarios(),
         reseal::scenarios(),
         content::scenarios(),
         listing::scenarios(),
@@ -181,6 +183,7 @@ mod tests {
             [
                 "begin: Begun Busy Doubtful Moved",
                 "begin to settle: Begun Busy Moved",
+                "claim manually: Begun Busy Moved",
                 "commit: Gone Saved Stale Superseded",
                 "conclude dead: Adopted Done Moved",
                 "conclude not sent: Done Moved",

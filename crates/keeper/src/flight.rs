@@ -16,7 +16,7 @@ use crate::keeper::random;
 use crate::metrics;
 use crate::process::Need;
 use crate::protocol::AttemptRef;
-use crate::record::{SessionId, StoredTokens, TokenDigest};
+use crate::record::{SessionId, State, StoredTokens, TokenDigest};
 use crate::refresher::ACTION;
 use crate::session::Inner;
 use crate::single_flight::{Awaited, Host, UnderWay};
@@ -45,6 +45,15 @@ pub(crate) struct Flight {
 }
 
 pub(crate) type Landing = Result<(), Error>;
+
+/// A refresh that is waited for.
+struct Ticket {
+    landing: Awaited<Landing>,
+    /// Whether it only looks at the record.
+    only_looks: bool,
+    /// Whether somebody else started it.
+    joined: bool,
+}
 
 /// A failure that stands for a while: nothing is presented meanwhile. The record may be looked at, for what others brought.
 struct Floor {
@@ -102,7 +111,7 @@ impl Inner {
     /// Joins the refresh under way, or starts one, and waits for it to land.
     pub(crate) async fn fly(self: &Arc<Self>, need: Need) -> Landing {
         loop {
-            let (landing, only_looks) = self.take_off(need)?;
+            let Ticket { landing, only_looks, joined } = self.take_off(need)?;
             // Without a result it panicked, or its runtime is gone.
             let landed = landing.await.unwrap_or_else(|_| {
                 let reason = "the refresh ended without a result";
@@ -111,14 +120,18 @@ impl Inner {
             // A look is not what a person asked for, and one that found the failure to be over lets the refresh begin.
             let over = || self.flight().0.as_ref().is_none_or(|flight| flight.floor.is_none());
             let hopeless = landed.as_ref().is_err_and(|error| error.kind() == ErrorKind::LoginNeeded);
+            // Nor is one of somebody else's that found a login to be needed and sent nothing.
+            if joined && need == Need::ByHand && hopeless && is_not_sent(&landed) {
+                continue;
+            }
             if !only_looks || !need.is_a_persons() && (landed.is_ok() || hopeless || !over()) {
                 return landed;
             }
         }
     }
 
-    /// Joins the refresh under way, or starts one; and whether that one only looks.
-    fn take_off(self: &Arc<Self>, need: Need) -> Result<(Awaited<Landing>, bool), Error> {
+    /// Joins the refresh under way, or starts one.
+    fn take_off(self: &Arc<Self>, need: Need) -> Result<Ticket, Error> {
         // From before the question whether it may start, so that a shutdown waits for what starts.
         let _counted = self.keeper.tasks.token();
         let mut guard = self.flight();
@@ -133,7 +146,7 @@ impl Inner {
         let only_looks = *only_looks;
         // A runtime that is gone lets go of a flight at once.
         drop(guard);
-        let Some(flying) = flying else { return Ok((landing, only_looks)) };
+        let Some(flying) = flying else { return Ok(Ticket { landing, only_looks, joined: true }) };
         let span = tracing::info_span!(
             target: "rampauth_keeper",
             "refresh",
@@ -153,7 +166,7 @@ impl Inner {
             flying.end(landed);
         };
         self.keeper.tasks.spawn_on(refresh.instrument(span), &self.keeper.runtime);
-        Ok((landing, only_looks))
+        Ok(Ticket { landing, only_looks, joined: false })
     }
 
     fn panicked(self: &Arc<Self>) -> Error {
@@ -230,8 +243,10 @@ impl Inner {
                 let wait = self.pause(ceiling).max(error.retry_after().unwrap_or_default()).min(longest);
                 let left = pause_ends.map(|end| end.duration_since(now).unwrap_or_default());
                 let wait = left.map_or(wait, |left| wait.min(left));
-                // Another process may log in at any time, and looking costs nothing but a look.
-                let hopeless = error.kind() == ErrorKind::LoginNeeded;
+                // Another process may log in at any time, and looking costs nothing but a look. What a person tries in *login
+                // needed* is never repeated by itself.
+                let condemned = shown.as_ref().is_some_and(|it| it.state == State::LoginNeeded);
+                let hopeless = condemned || error.kind() == ErrorKind::LoginNeeded;
                 let (looked, error) = (Instant::now(), error.clone());
                 flight.floor = Some(Floor { until: looked + wait, error, looked }).filter(|_| !hopeless);
                 if !hopeless || flight.unsaved.is_some() {
@@ -328,6 +343,10 @@ impl FlightGuard<'_> {
         let in_vain = self.0.as_ref().and_then(|flight| flight.in_vain);
         in_vain.zip(granted).is_some_and(|((asked, most), granted)| lifetime >= asked && granted <= most)
     }
+}
+
+fn is_not_sent(landed: &Landing) -> bool {
+    landed.as_ref().is_err_and(|error| error.outcome() == Outcome::NotSent)
 }
 
 /// Whether it was the store that failed.

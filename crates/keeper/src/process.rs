@@ -41,9 +41,11 @@ pub enum Plan {
         /// Whether an earlier presentation may be without an answer.
         settle: bool,
     },
+    /// Send the record's token once more although a login is needed, because a person asked.
+    SendManually,
     /// Nothing may be presented any more: an orphan stands in, or a login is needed.
     GiveUp,
-    /// The token is dead or the session removed: only a login helps.
+    /// The token is dead or the session removed: only a login helps, or a person who asks for one more try.
     LogIn,
 }
 
@@ -52,8 +54,10 @@ pub enum Plan {
 /// Whether somebody holds a claim is not asked here: leases are counted on the store's clock, and its answer to the step that
 /// is planned says so.
 pub fn plan(record: &Record, need: Need, policy: &RefreshPolicy, lease: Duration, now: SystemTime) -> Plan {
-    if !matches!(record.state, State::Ready | State::Doubtful) {
-        return Plan::LogIn;
+    match record.state {
+        State::Ready | State::Doubtful => {}
+        State::LoginNeeded if need == Need::ByHand && !has_expired(record, now) => return Plan::SendManually,
+        _ => return Plan::LogIn,
     }
     let wanted = match need {
         Need::ByHand => true,
@@ -79,6 +83,11 @@ pub fn plan(record: &Record, need: Need, policy: &RefreshPolicy, lease: Duration
     }
 }
 
+/// Whether what a refresh presents is known to have expired, or is not there at all.
+pub fn has_expired(record: &Record, now: SystemTime) -> bool {
+    record.tokens.as_ref().is_none_or(|tokens| tokens.presented_expiry.is_known_past(now))
+}
+
 /// Whether there is an access token of which nobody knows when it expires, and which was not rejected.
 fn in_use_for_good(record: &Record) -> bool {
     record.tokens.as_ref().is_some_and(|tokens| {
@@ -93,7 +102,7 @@ pub enum Opened<'a> {
     Claimed {
         /// The record with the journal.
         record: &'a Record,
-        /// Whether an earlier presentation has no answer.
+        /// Whether the token may have been presented before: an earlier presentation has no answer, or a login is needed.
         doubtful: bool,
     },
     /// Somebody else is at it: look again after a while, and once this claim has lapsed.
@@ -112,7 +121,7 @@ pub enum Opened<'a> {
 /// Reads the answer to a begin; `None` when it is lost.
 pub fn opened(answer: Option<&Answer>) -> Opened<'_> {
     match answer {
-        Some(Answer::Begun(record)) => Opened::Claimed { record, doubtful: record.state == State::Doubtful },
+        Some(Answer::Begun(record)) => Opened::Claimed { record, doubtful: record.state != State::Ready },
         Some(Answer::Busy { until }) => Opened::Wait { until: *until },
         Some(Answer::Doubtful(_) | Answer::Moved(_)) => Opened::LookAgain,
         Some(_) => Opened::Foreign,

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use rampauth_core::SecretString;
 
 use crate::record::{AttemptId, LastError, OwnerId, Record, SessionId, StoreTime, StoredTokens, TokenDigest};
-use steps::{Claim, begin, commit, conclude, give_up, put, reject, remove, reseal};
+use steps::{Claim, begin, claim_manually, commit, conclude, give_up, put, reject, remove, reseal};
 
 /// A presentation, as whoever made it knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,6 +77,20 @@ pub enum Operation {
         lease: Duration,
         /// Whether an earlier presentation without an answer may be repeated.
         settle: bool,
+    },
+    /// A person asked for one more try of a token that is held for dead: writes the journal and claims the session, and leaves it
+    /// in *login needed* until a grant is saved. Only a caller who saw that state may ask for it.
+    ClaimManually {
+        /// The generation whose token is to be sent.
+        generation: u64,
+        /// The digest of that token.
+        presents: TokenDigest,
+        /// The attempt, drawn by the caller.
+        attempt: AttemptId,
+        /// The caller's process.
+        owner: OwnerId,
+        /// How long nobody else may send it.
+        lease: Duration,
     },
     /// The answer granted tokens.
     Commit {
@@ -163,6 +177,10 @@ pub fn apply(slot: &mut Option<Record>, operation: Operation, now: &StoreTime) -
         Operation::Begin { generation, presents, attempt, owner, lease, settle } => {
             let claim = Claim { id: attempt, owner, lease, settle };
             with(slot, now, |record| begin(record, generation, presents, &claim, now))
+        }
+        Operation::ClaimManually { generation, presents, attempt, owner, lease } => {
+            let claim = Claim { id: attempt, owner, lease, settle: true };
+            with(slot, now, |record| claim_manually(record, generation, presents, &claim, now))
         }
         Operation::Commit { attempt, tokens } => match slot {
             Some(record) => touch(record, now, |record| commit(record, attempt, tokens)),

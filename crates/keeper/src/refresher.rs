@@ -36,6 +36,8 @@ struct Claim {
     attempt: AttemptRef,
     /// Whether the token may have been presented before.
     doubtful: bool,
+    /// Whether a login is needed, and a person asked all the same.
+    condemned: bool,
     /// When the refresh was due; a doubt is due whenever it is presented.
     due: Option<SystemTime>,
     /// When the token may have been presented first.
@@ -73,8 +75,8 @@ impl Inner {
                     self.flight().look_again_at(time);
                     return Ok(());
                 }
-                (Plan::LogIn, _) => return Err(login_needed(record.state)),
-                (Plan::Present { .. }, Some(error)) => return Err(error.clone()),
+                (Plan::LogIn, _) => return Err(login_needed(&record, self.keeper.clock.wall())),
+                (Plan::Present { .. } | Plan::SendManually, Some(error)) => return Err(error.clone()),
                 (Plan::GiveUp, _) => {
                     let Record { session, generation, .. } = record;
                     let answer = self.apply(Operation::GiveUp { session, generation }).await?;
@@ -82,11 +84,11 @@ impl Inner {
                     self.after_condemning(answer)?;
                     held
                 }
-                (Plan::Present { settle }, None) => {
+                (plan @ (Plan::Present { .. } | Plan::SendManually), None) => {
                     // The claim's age counts from before the question.
                     let asked = self.keeper.clock.mark();
                     let attempt = AttemptId::from_random(random()?);
-                    let answer = self.apply(self.begin(&record, attempt, settle)).await;
+                    let answer = self.apply(self.claim(&record, attempt, plan)).await;
                     match process::opened(answer.as_ref().ok()) {
                         // The doubt ended between the look and the claim, and settling presents nothing else.
                         Opened::Claimed { record, doubtful: false } if need == Need::Certainty => {
@@ -101,7 +103,8 @@ impl Inner {
                         Opened::LookAgain => None,
                         Opened::TakeBack => {
                             let Record { session, generation, .. } = record;
-                            let due = due_after(&record, settle, self.keeper.clock.wall());
+                            let in_doubt = plan == Plan::Present { settle: true };
+                            let due = due_after(&record, in_doubt, self.keeper.clock.wall());
                             self.take_back(AttemptRef { id: attempt, session, generation }, due).await;
                             return answer.map(drop);
                         }
@@ -135,15 +138,17 @@ impl Inner {
         }
     }
 
-    fn begin(&self, record: &Record, attempt: AttemptId, settle: bool) -> Operation {
+    /// The step that claims the session for what is planned.
+    fn claim(&self, record: &Record, attempt: AttemptId, plan: Plan) -> Operation {
         let presents = record.tokens.as_ref().map(|tokens| tokens.presents);
-        Operation::Begin {
-            generation: record.generation,
-            presents: presents.expect("only a record with tokens is presented"),
-            attempt,
-            owner: self.keeper.owner,
-            lease: self.keeper.options.lease,
-            settle,
+        let presents = presents.expect("only a record with tokens is presented");
+        let (generation, owner, lease) = (record.generation, self.keeper.owner, self.keeper.options.lease);
+        match plan {
+            Plan::SendManually => Operation::ClaimManually { generation, presents, attempt, owner, lease },
+            _ => {
+                let settle = plan == Plan::Present { settle: true };
+                Operation::Begin { generation, presents, attempt, owner, lease, settle }
+            }
         }
     }
 
@@ -160,7 +165,8 @@ impl Inner {
         let attempt = AttemptRef { id: attempt, session: record.session, generation: record.generation };
         let since = record.attempt.as_ref().map_or_else(|| self.keeper.clock.wall(), |attempt| attempt.first_sent);
         let due = due_after(record, doubtful, self.keeper.clock.wall());
-        let claim = Claim { attempt, doubtful, due, since };
+        let condemned = record.state == State::LoginNeeded;
+        let claim = Claim { attempt, doubtful, condemned, due, since };
         let span = tracing::Span::current();
         span.record("attempt", tracing::field::debug(attempt.id)).record("generation", attempt.generation);
         let opened = record.tokens.as_ref().map(|tokens| payload::open(tokens, self.seal()));
@@ -207,7 +213,7 @@ impl Inner {
                 let salvage = error.salvage().filter(|tokens| renews_itself || tokens.refresh_token.is_some());
                 if let Some(unsaved) = salvage.and_then(|tokens| self.held(attempt, tokens, &presented)) {
                     // What the provider said is told to callers, and a failed save to whoever listens.
-                    let saved = self.save(unsaved, doubtful).await.is_ok();
+                    let saved = self.save(unsaved, doubtful && !condemned).await.is_ok();
                     let error = if saved { error.with_help(STORED) } else { error };
                     self.keeper.tell(&self.key, attempt.generation + 1, EventKind::RefreshFailed(error.clone()));
                     return Err(error);
@@ -250,7 +256,7 @@ impl Inner {
             let error = Error::new(ErrorKind::Protocol, Outcome::Unknown, ACTION, reason);
             return self.fail(claim, error).await;
         };
-        self.save(unsaved, claim.doubtful).await?;
+        self.save(unsaved, claim.doubtful && !claim.condemned).await?;
         // What came is saved, and asking again at once would bring nothing better.
         let now = self.keeper.clock.wall();
         // While nothing is due, who asked has a wish of their own.
@@ -304,13 +310,15 @@ impl Inner {
         let answer = self.apply(conclude).await;
         let tell = |generation, kind| self.keeper.tell(&self.key, generation, kind);
         let failed = || match conclusion {
-            Conclusion::Unknown => EventKind::Doubtful { since: claim.since, error: error.clone() },
+            Conclusion::Unknown if !claim.condemned => EventKind::Doubtful { since: claim.since, error: error.clone() },
             _ => EventKind::RefreshFailed(error.clone()),
         };
         // The provider's word stands, whether or not the record can be read now.
         let shown = match answer {
             Ok(Answer::Done(record)) => {
-                let dead = record.state == State::LoginNeeded;
+                // A try in *login needed* is told by its own error, unless the provider said the same again.
+                let judged = !claim.condemned || conclusion == Conclusion::Dead;
+                let dead = record.state == State::LoginNeeded && judged;
                 tell(record.generation, if dead { EventKind::LoginNeeded } else { failed() });
                 self.adopt(&record)
             }
@@ -389,7 +397,11 @@ fn due_after(record: &Record, doubtful: bool, now: SystemTime) -> Option<SystemT
     }
 }
 
-fn login_needed(state: State) -> Error {
-    let reason = if state == State::Tombstone { "the session was removed" } else { "the session's token is dead" };
+fn login_needed(record: &Record, now: SystemTime) -> Error {
+    let reason = match record.state {
+        State::Tombstone => "the session was removed",
+        _ if process::has_expired(record, now) => "the session's token has expired",
+        _ => "the session's token is dead",
+    };
     Error::new(ErrorKind::LoginNeeded, Outcome::NotSent, ACTION, reason)
 }

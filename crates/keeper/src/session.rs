@@ -128,6 +128,10 @@ impl Session {
 
     /// Refreshes now, whatever the expiry says, or joins the refresh under way.
     ///
+    /// Where a login is needed the stored token is sent once all the same, for a person may know better. A grant makes the session
+    /// ready again. Any other answer leaves a login needed, and nothing repeats it. Nothing is sent after a logout, nor where the
+    /// credential is known to have expired.
+    ///
     /// # Errors
     ///
     /// The error of the refresh, and as [`access_token`](Self::access_token) where another process has the claim.

@@ -8,7 +8,7 @@ mod common;
 
 use common::{Mutant, Step, is_caught, with_record};
 use rampauth_keeper::protocol::apply;
-use rampauth_keeper::{Answer, Conclusion, Operation, Record, State, StoreTime};
+use rampauth_keeper::{Answer, Attempt, AttemptId, Conclusion, Operation, Record, State, StoreTime};
 
 async fn caught(flaw: &str, step: Step, by: &str) {
     is_caught(flaw, Mutant::stepping(step), by).await;
@@ -205,4 +205,118 @@ async fn flaw_13_a_rejection_is_kept_in_memory_alone() {
     };
     caught("flaw 13", step, "reject: the current token's rejection is written, and the session is due at once").await;
     caught("flaw 13", step, "reject: a session in doubt keeps the rejection for its last moment").await;
+}
+
+/// The try that holds or held the claim, where a person asked for one in *login needed*.
+fn tried(record: &Record) -> Option<&Attempt> {
+    record.attempt.as_ref().filter(|attempt| record.state == State::LoginNeeded && attempt.more > 0)
+}
+
+fn concludes(operation: &Operation) -> Option<(AttemptId, Conclusion)> {
+    match operation {
+        Operation::Conclude { attempt, conclusion, .. } => Some((attempt.id, *conclusion)),
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_token_is_sent_although_no_person_asked() {
+    let step: Step = |slot, operation, now| match (&*slot, operation) {
+        (Some(record), Operation::Begin { generation, presents, attempt, owner, lease, .. })
+            if record.state == State::LoginNeeded =>
+        {
+            apply(slot, Operation::ClaimManually { generation, presents, attempt, owner, lease }, now)
+        }
+        (_, operation) => apply(slot, operation, now),
+    };
+    let by = "claim manually: who did not see that a login is needed claims nothing, however the try ends";
+    caught("claimed without a person", step, by).await;
+    let step: Step = |slot, operation, now| match (&*slot, operation) {
+        (Some(record), Operation::ClaimManually { generation, presents, attempt, owner, lease })
+            if record.state != State::LoginNeeded =>
+        {
+            apply(slot, Operation::Begin { generation, presents, attempt, owner, lease, settle: true }, now)
+        }
+        (_, operation) => apply(slot, operation, now),
+    };
+    let by = "claim manually: nowhere but in login needed, claimed or not, in doubt or over";
+    caught("claimed by who saw another state", step, by).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_try_by_hand_claims_what_it_did_not_look_at() {
+    let generation: Step = |slot, mut operation, now| {
+        if let (Some(record), Operation::ClaimManually { generation, .. }) = (&*slot, &mut operation) {
+            *generation = record.generation;
+        }
+        apply(slot, operation, now)
+    };
+    caught("any generation", generation, "claim manually: another generation of the same token is not sent").await;
+    let token: Step = |slot, mut operation, now| {
+        if let (Some(record), Operation::ClaimManually { presents, .. }) = (&*slot, &mut operation) {
+            *presents = record.tokens.as_ref().map_or(*presents, |tokens| tokens.presents);
+        }
+        apply(slot, operation, now)
+    };
+    caught("any token", token, "claim manually: another token of the same generation is not sent").await;
+    let claim: Step = |slot, operation, now| {
+        if let (Some(record), Operation::ClaimManually { attempt, .. }) = (slot.as_mut(), &operation) {
+            let others = record.attempt.as_mut().filter(|held| held.id != *attempt);
+            others.into_iter().for_each(|held| held.lease = None);
+        }
+        apply(slot, operation, now)
+    };
+    caught("beside another's claim", claim, "claim manually: nobody else while the claim holds").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_try_by_hand_that_changes_the_state_without_a_grant() {
+    let by_the_claim: Step = |slot, operation, now| {
+        let claims = matches!(operation, Operation::ClaimManually { .. });
+        afterwards(slot, operation, now, |record| {
+            if claims && tried(record).is_some_and(|it| it.lease.is_some()) {
+                record.state = State::Doubtful;
+            }
+        })
+    };
+    let by = "claim manually: in login needed it writes the journal and the claim, and a login stays needed";
+    caught("by the claim", by_the_claim, by).await;
+    for (which, by) in [
+        (Conclusion::NotSent, "claim manually: one that was not sent leaves a login needed, and nothing due"),
+        (Conclusion::Unknown, "claim manually: one without an answer leaves a login needed, and nothing due"),
+        (Conclusion::Refused, "claim manually: one that was refused leaves a login needed"),
+    ] {
+        let step: Step = match which {
+            Conclusion::NotSent => |slot, operation, now| ready_after(slot, operation, now, Conclusion::NotSent),
+            Conclusion::Unknown => |slot, operation, now| ready_after(slot, operation, now, Conclusion::Unknown),
+            _ => |slot, operation, now| ready_after(slot, operation, now, Conclusion::Refused),
+        };
+        caught("by a conclusion", step, by).await;
+    }
+}
+
+/// The holder's own conclusion of this kind makes the session ready.
+fn ready_after(slot: &mut Option<Record>, operation: Operation, now: &StoreTime, which: Conclusion) -> Answer {
+    let holds = slot.as_ref().and_then(tried).map(|it| (it.id, which)) == concludes(&operation);
+    afterwards(slot, operation, now, |record| {
+        if holds && record.state == State::LoginNeeded {
+            record.state = State::Ready;
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_try_by_hand_that_is_taken_back_makes_the_session_ready() {
+    // Nothing unlisted stands before it.
+    let step: Step = |slot, operation, now| {
+        let claims = matches!(operation, Operation::ClaimManually { .. });
+        afterwards(slot, operation, now, |record| {
+            if let Some(attempt) = record.attempt.as_mut().filter(|_| claims && record.state == State::LoginNeeded) {
+                attempt.more = 0;
+            }
+        })
+    };
+    caught("its own", step, "claim manually: one that was not sent leaves a login needed, and nothing due").await;
+    let by = "claim manually: the earlier attempt that is taken back last does not make the session ready either";
+    caught("an earlier one", step, by).await;
 }

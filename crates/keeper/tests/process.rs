@@ -33,6 +33,11 @@ fn begin(attempt: AttemptId, settle: bool) -> Operation {
     Operation::Begin { generation: 1, presents, attempt, owner, lease: LEASE, settle }
 }
 
+fn manually(attempt: AttemptId) -> Operation {
+    let (owner, presents) = (OwnerId::from_random(1), TokenDigest::of("refresh"));
+    Operation::ClaimManually { generation: 1, presents, attempt, owner, lease: LEASE }
+}
+
 fn mine() -> AttemptRef {
     AttemptRef { id: MINE, session: SESSION, generation: 1 }
 }
@@ -97,11 +102,32 @@ fn a_plan_follows_from_the_need() {
     let stop = policy.with_when_unknown(WhenUnknown::Stop);
     assert_eq!(plan(&doubtful, Need::Ahead, &stop, LEASE, at(940)), Plan::GiveUp);
     assert_eq!(plan(&doubtful, Need::Ahead, &stop, LEASE, at(939)), Plan::Wait(at(940)));
-    for state in [State::LoginNeeded, State::Tombstone] {
-        let mut closed = ready.clone();
-        closed.state = state;
-        assert_eq!(plan(&closed, Need::ByHand, &policy, LEASE, at(100)), Plan::LogIn);
+}
+
+#[test]
+fn where_a_login_is_needed_only_a_person_who_refreshes_sends_and_only_what_has_not_expired() {
+    let policy = RefreshPolicy::new(Presents::RefreshToken);
+    let (mut dead, _) = after(Expiry::At(at(1_000)), []);
+    dead.state = State::LoginNeeded;
+    let planned = |record: &Record, need, now| plan(record, need, &policy, LEASE, at(now));
+    assert_eq!(planned(&dead, Need::ByHand, 100), Plan::SendManually);
+    for need in [Need::Ahead, Need::UsableAt(at(100)), Need::UsableAt(at(9_999)), Need::Certainty] {
+        assert_eq!(planned(&dead, need, 100), Plan::LogIn, "{need:?}");
     }
+    let presented = |expiry| {
+        let mut record = dead.clone();
+        record.tokens.as_mut().expect("tokens").presented_expiry = expiry;
+        record
+    };
+    // To the second: what expires at this very time has expired. What is only assumed stops nobody.
+    assert_eq!(planned(&presented(Expiry::At(at(500))), Need::ByHand, 499), Plan::SendManually);
+    assert_eq!(planned(&presented(Expiry::At(at(500))), Need::ByHand, 500), Plan::LogIn);
+    assert_eq!(planned(&presented(Expiry::Assumed(at(500))), Need::ByHand, 500), Plan::SendManually);
+    let mut removed = dead.clone();
+    removed.state = State::Tombstone;
+    assert_eq!(planned(&removed, Need::ByHand, 100), Plan::LogIn);
+    dead.tokens = None;
+    assert_eq!(planned(&dead, Need::ByHand, 100), Plan::LogIn);
 }
 
 #[test]
@@ -125,6 +151,19 @@ fn the_answer_to_a_begin_says_how_to_go_on() {
     assert!(claimed(answer(vec![begin(MINE, false)]).as_ref()));
     let settled = answer(vec![begin(MINE, false), lost(), begin(OTHERS, true)]);
     assert!(matches!(opened(settled.as_ref()), Opened::Claimed { doubtful: true, .. }));
+    let given_up = vec![
+        begin(OTHERS, false),
+        Operation::Conclude {
+            attempt: AttemptRef { id: OTHERS, ..mine() },
+            conclusion: Conclusion::Dead,
+            next_due: None,
+            error: None,
+        },
+    ];
+    // Where a login is needed the token was sent before, so that the record is looked at once more before it is sent.
+    let manual = answer([given_up, vec![manually(MINE)]].concat());
+    assert!(matches!(opened(manual.as_ref()), Opened::Claimed { doubtful: true, .. }));
+    assert!(matches!(opened(answer(vec![manually(MINE)]).as_ref()), Opened::LookAgain));
     let busy = answer(vec![begin(OTHERS, false), begin(MINE, true)]);
     assert!(matches!(opened(busy.as_ref()), Opened::Wait { until } if until == at(100) + LEASE));
     let doubtful = answer(vec![begin(OTHERS, false), begin(MINE, false), lost()]);

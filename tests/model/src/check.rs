@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use stateright::{Checker as _, HasDiscoveries, Model as _};
 
 use crate::model::{Action, KeeperModel};
-use crate::property::{ALL, REACHED};
+use crate::property::{ALL, MANUAL, REACHED};
 use crate::setup::Setup;
 use crate::world::World;
 
@@ -31,7 +31,7 @@ pub fn check(setup: Setup, threads: usize) -> Report {
     let checker =
         KeeperModel::new(setup).checker().threads(threads).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
     let mut discoveries = checker.discoveries();
-    let reached = REACHED.into_iter().filter(|name| discoveries.contains_key(name)).collect();
+    let reached = REACHED.into_iter().chain(MANUAL).filter(|name| discoveries.contains_key(name)).collect();
     let broken = ALL.into_iter().filter_map(|name| Some((name, discoveries.remove(name)?.into_actions()))).collect();
     Report {
         states: checker.unique_state_count(),

@@ -1,4 +1,5 @@
-//! The thirteen flaws of an earlier wording of the protocol, put back one at a time: the checker has to find each.
+//! The thirteen flaws of an earlier wording of the protocol, and three of a person's try in *login needed*, put in one at a time:
+//! the checker has to find each.
 
 use rampauth_keeper::process::Plan;
 use rampauth_keeper::protocol::apply;
@@ -35,6 +36,12 @@ pub enum Flaw {
     OrphanOfItself,
     /// 13: a rejection makes its process refresh and is written nowhere, so that an unknown expiry has no last moment.
     RejectionInMemory,
+    /// 14: a token that is held for dead is sent although no person asked.
+    SentUnasked,
+    /// 15: a refusal of a person's try changes the state.
+    RefusalChangesState,
+    /// 16: nothing unlisted stands before a person's try, so that taking it back makes the session ready.
+    TriedAsIfFirst,
 }
 
 impl Flaw {
@@ -68,6 +75,12 @@ impl Flaw {
             }
             _ => None,
         };
+        let held_for_dead = slot.as_ref().is_some_and(|it| it.state == State::LoginNeeded);
+        let (claims, concludes) = match &operation {
+            Operation::ClaimManually { .. } => (true, false),
+            Operation::Conclude { .. } => (false, held_for_dead),
+            _ => (false, false),
+        };
         let gives_up = matches!(operation, Operation::GiveUp { .. });
         let answer = apply(slot, operation, now);
         let Some(record) = slot else { return answer };
@@ -80,6 +93,12 @@ impl Flaw {
                 let mut itself = an_orphan();
                 (itself.presented, itself.tokens) = (presented, tokens);
                 record.orphans.push(itself);
+            }
+            (Self::TriedAsIfFirst, _) if claims && record.state == State::LoginNeeded => {
+                record.attempt.iter_mut().for_each(|attempt| attempt.more = 0);
+            }
+            (Self::RefusalChangesState, _) if concludes && record.state == State::LoginNeeded => {
+                (record.state, record.attempt, record.next_due) = (State::Ready, None, Some(now.wall));
             }
             (Self::RejectionInMemory, _) => record.rejected = None,
             (Self::GivenUpForGood, _) if gives_up && record.state == State::LoginNeeded => record.attempt = None,
@@ -94,6 +113,7 @@ impl Flaw {
         match plan {
             Plan::Present { settle: true } if self == Self::SettledOnce && presented > 1 => Plan::Rest,
             Plan::GiveUp if self == Self::NoGivingUp => Plan::Rest,
+            Plan::LogIn if self == Self::SentUnasked && record.state == State::LoginNeeded => Plan::SendManually,
             plan => plan,
         }
     }

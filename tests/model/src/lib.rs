@@ -8,6 +8,7 @@ pub mod property;
 pub mod provider;
 pub mod runs;
 pub mod setup;
+mod shown;
 mod step;
 pub mod stored;
 pub mod time;

@@ -156,14 +156,15 @@ impl Model for KeeperModel {
         let (session, generation) = (1, 1);
         let mut provider = Provider::default();
         let grant = provider.login(session, 0);
+        let token = provider.presents(self.setup.kind, grant);
         let tokens = Tokens::granted(&self.setup, &provider, grant, generation);
         let record = Stored {
             session,
             generation,
             base: 0,
-            next_due: tokens.next_due,
+            next_due: tokens.next_due.filter(|_| !self.setup.condemned),
             tokens: Some(tokens),
-            state: State::Ready,
+            state: if self.setup.condemned { State::LoginNeeded } else { State::Ready },
             attempt: None,
             orphans: Vec::new(),
             last_commit: None,
@@ -182,7 +183,7 @@ impl Model for KeeperModel {
             refreshes: self.setup.refreshes,
             perhaps_sent: Vec::new(),
             received: 0,
-            condemned: 0,
+            condemned: u16::from(self.setup.condemned) << token,
             broken: property::Broken::default(),
             ended: false,
         }]

@@ -6,7 +6,7 @@ use rampauth_keeper::{Answer, Operation, State};
 use crate::model::KeeperModel;
 use crate::property::Rule;
 use crate::setup::Fault;
-use crate::step::{adopt, show_unsaved, told};
+use crate::shown::{adopt, show_unsaved, told};
 use crate::stored::{Tokens, digest, session, tokens};
 use crate::time::wall;
 use crate::world::{GONE, Outcome, Pace, Person, Process, Seen, Step, World};

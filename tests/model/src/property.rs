@@ -55,7 +55,8 @@ pub const SPENT_AS_FRESH: &str = "a spent token is presented only in doubt";
 pub const SUCCESSOR_KNOWN: &str = "no token is presented whose successor is stored";
 /// Under `Stop` never, under `AtLastMoment` only when the access token is dying or rejected.
 pub const POLICY: &str = "a doubtful token is presented only as the policy says";
-/// A token that the store was told is dead is not presented again, unless an answer to that very generation arrives late.
+/// A token that the store was told is dead is not presented again, unless an answer to that very generation arrives late or a
+/// person asked.
 pub const REFUSED_AGAIN: &str = "a token that was condemned is not presented again";
 /// A record's tokens are never replaced by what they descend from.
 pub const STALE_OVERWRITE: &str = "no stale overwrite";
@@ -66,7 +67,8 @@ pub const READERS: &str = "readers never go back";
 /// If an answer that a living process received is live, the record, an orphan or a process holds a live token.
 pub const ANSWER_LOST: &str = "no live answer is lost";
 /// In login-needed neither the tokens nor an orphan are live; under `Stop`, and where the provider does not name dead tokens,
-/// the tokens may be, if a presentation of them may have been carried out.
+/// the tokens may be, if a presentation of them may have been carried out or a person tried them since. Where the first verdict
+/// was wrong, the tokens that it was about may be.
 pub const CONDEMNED: &str = "login-needed only when no stored token is live";
 /// When no step is left, nothing is in doubt and nobody holds unsaved tokens.
 pub const ENDS: &str = "every fair run ends settled";
@@ -99,8 +101,13 @@ pub const REACHED: [&str; 6] = [
     "reached: unsaved tokens are shown",
 ];
 
+/// What a run has to reach in which people refresh by hand although a login is needed.
+pub const MANUAL: [&str; 2] =
+    ["reached: a claim in login needed", "reached: a try in login needed that was not granted"];
+
 /// The properties as the checker takes them.
 pub fn all() -> Vec<Property<KeeperModel>> {
+    let [claimed, tried] = MANUAL;
     let [saved, doubt, two, orphan, login_needed, unsaved] = REACHED;
     vec![
         Property::always(TWO_AT_ONCE, |_, world: &World| !world.broken.has(Rule::TwoAtOnce)),
@@ -115,6 +122,8 @@ pub fn all() -> Vec<Property<KeeperModel>> {
         Property::always(CONDEMNED, condemned_rightly),
         Property::always(ENDS, |_, world: &World| !world.ended || is_settled(world)),
         Property::always(ORPHANS, |_, world: &World| record(world, orphans_are_others)),
+        Property::sometimes(claimed, |_, world: &World| record(world, |it| is_tried(it, true))),
+        Property::sometimes(tried, |_, world: &World| record(world, |it| is_tried(it, false))),
         Property::sometimes(saved, |_, world: &World| record(world, |it| it.base > 0)),
         Property::sometimes(doubt, |_, world: &World| record(world, |it| it.state == State::Doubtful)),
         Property::sometimes(two, |_, world: &World| {
@@ -133,6 +142,12 @@ pub fn all() -> Vec<Property<KeeperModel>> {
 
 fn record(world: &World, condition: impl Fn(&Stored) -> bool) -> bool {
     world.record.as_ref().is_some_and(condition)
+}
+
+/// Whether a person's try in login-needed is under way, or has ended without a grant.
+fn is_tried(record: &Stored, claimed: bool) -> bool {
+    let tried = record.attempt.as_ref().filter(|attempt| attempt.more > 0);
+    record.state == State::LoginNeeded && tried.is_some_and(|attempt| attempt.lease.is_some() == claimed)
 }
 
 /// What a record holds is of its own login, and a tombstone holds nothing.
@@ -162,9 +177,11 @@ fn no_live_answer_is_lost(model: &KeeperModel, world: &World) -> bool {
 
 fn condemned_rightly(model: &KeeperModel, world: &World) -> bool {
     let Some(record) = world.record.as_ref().filter(|it| it.state == State::LoginNeeded) else { return true };
+    let uncertain = model.setup.when_unknown == WhenUnknown::Stop || !model.setup.names_dead;
+    let tried = record.attempt.as_ref().is_some_and(|attempt| attempt.more > 0);
     let excused = |grant| {
-        (model.setup.when_unknown == WhenUnknown::Stop || !model.setup.names_dead)
-            && !world.perhaps_sent.is_empty()
+        (uncertain && (tried || !world.perhaps_sent.is_empty())
+            || model.setup.condemned && record.base == 0 && record.session == 1)
             && record.tokens.is_some_and(|tokens| tokens.grant == grant)
     };
     record.grants().all(|grant| !is_live(model, world, grant) || excused(grant))

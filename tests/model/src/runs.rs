@@ -2,7 +2,7 @@
 
 use rampauth_core::WhenUnknown;
 
-use crate::setup::{ASKED, Kind, PROMPTLY, Setup};
+use crate::setup::{ASKED, CONDEMNED, Kind, PROMPTLY, Setup};
 
 const KINDS: [Kind; 7] = [
     Kind::Rotates,
@@ -34,8 +34,9 @@ fn varied() -> impl Iterator<Item = Setup> {
             return vec![unnamed];
         }
         let unknown = Setup { unknown_expiry: true, ..plain.clone() };
+        let left_alone = Setup { left_alone: true, ..unknown.clone() };
         let expiring = Setup { presented_life: Some(PRESENTED_LIFE), ..plain };
-        vec![unnamed, unknown, expiring]
+        vec![unnamed, unknown, left_alone, expiring]
     })
 }
 
@@ -62,6 +63,20 @@ pub fn asked() -> Vec<Setup> {
     asking(fitting.chain(others), 2).collect()
 }
 
+/// People who refresh by hand although a login is needed: each provider under the policy that fits it with a verdict that was
+/// wrong, one that does not name dead tokens, and one under `Stop`, where a doubt is given up first.
+pub fn condemned() -> Vec<Setup> {
+    let wrongly = |setup| Setup { condemned: true, faults: CONDEMNED, fault_budget: 2, ..setup };
+    let unnamed = Setup { names_dead: false, ..Setup::new(Kind::Rotates) };
+    let given_up = Setup { when_unknown: WhenUnknown::Stop, faults: CONDEMNED, ..Setup::new(Kind::Rotates) };
+    KINDS.into_iter().map(fitting).chain([unnamed]).map(wrongly).chain([given_up]).collect()
+}
+
+/// The same with three faults, under every policy.
+fn condemned_in_full() -> impl Iterator<Item = Setup> {
+    plain().map(|setup| Setup { condemned: true, faults: CONDEMNED, fault_budget: 3, ..setup })
+}
+
 fn asking(setups: impl Iterator<Item = Setup>, fault_budget: u8) -> impl Iterator<Item = Setup> {
     setups.map(move |setup| Setup { faults: ASKED, fault_budget, ..setup })
 }
@@ -72,7 +87,7 @@ fn fitting(kind: Kind) -> Setup {
 }
 
 /// Every provider under every policy, with three faults, and with three processes and two faults; the variations with two
-/// faults, and people who ask with three of theirs.
+/// faults, people who ask with three of theirs, and people who refresh by hand although a login is needed.
 pub fn full() -> Vec<Setup> {
     let three_faults = plain().map(|setup| Setup { fault_budget: 3, ..setup });
     let varied = varied().map(|setup| Setup { fault_budget: 2, ..setup });
@@ -81,5 +96,5 @@ pub fn full() -> Vec<Setup> {
     // which only `GraceNew` has killed: nobody can tell the two apart, and the doubt may not be settled.
     let told_apart = |setup: &Setup| setup.kind != Kind::GraceNew || setup.when_unknown != WhenUnknown::Stop;
     let asked = asking(plain().filter(told_apart), 3);
-    varied.chain(three_faults).chain(three_processes).chain(asked).collect()
+    varied.chain(three_faults).chain(three_processes).chain(asked).chain(condemned_in_full()).collect()
 }

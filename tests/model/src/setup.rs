@@ -70,6 +70,22 @@ pub const ASKED: &[Fault] = &[
     Fault::Forbidden,
 ];
 
+/// What may happen where a login is needed and a person refreshes all the same.
+pub const CONDEMNED: &[Fault] = &[
+    Fault::ByHand,
+    Fault::Crash,
+    Fault::Pause,
+    Fault::LoseRequest,
+    Fault::LoseAnswer,
+    Fault::NotSent,
+    Fault::Forbidden,
+    Fault::StoreFails,
+    Fault::StoreAnswerLost,
+    Fault::Login,
+    Fault::Logout,
+    Fault::Reject,
+];
+
 /// Every fault that takes nobody who asks.
 pub const ALL: &[Fault] = &[
     Fault::Crash,
@@ -100,6 +116,10 @@ pub struct Setup {
     pub presented_life: Option<u8>,
     /// What to do about a doubt.
     pub when_unknown: WhenUnknown,
+    /// Whether an access token of which nobody knows when it expires is left alone until it is rejected.
+    pub left_alone: bool,
+    /// Whether a login is needed from the start, although the token is live: the verdict was wrong.
+    pub condemned: bool,
     /// Which faults there are.
     pub faults: &'static [Fault],
     /// How many of them may happen, all kinds together.
@@ -130,6 +150,8 @@ impl Setup {
             names_dead: true,
             presented_life: None,
             when_unknown: PROMPTLY,
+            left_alone: false,
+            condemned: false,
             faults: ALL,
             fault_budget: 2,
             refreshes: 2,
@@ -155,6 +177,7 @@ impl Setup {
             _ => RefreshTime::AnyTime,
         };
         let policy = RefreshPolicy::new(presents).with_time(time).with_when_unknown(self.when_unknown).with_ahead(0.5);
+        let policy = policy.with_unknown_expiry(!self.left_alone);
         if self.names_dead { policy.with_named_dead_tokens() } else { policy }
     }
 }
@@ -170,6 +193,8 @@ impl fmt::Display for Setup {
         write!(f, "{:?}, {policy}", self.kind)?;
         for (holds, words) in [
             (self.unknown_expiry, ", expiry unknown"),
+            (self.left_alone, " and left alone"),
+            (self.condemned, ", wrongly condemned"),
             (!self.names_dead, ", dead tokens unnamed"),
             (self.presented_life.is_some(), ", refresh token expires"),
             (self.is_asked(), ", asked by hand"),

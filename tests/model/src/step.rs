@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use rampauth_core::{Error, ErrorKind, Outcome as Sending};
-use rampauth_keeper::process::{self, Need, Opened, Plan, Shown};
+use rampauth_keeper::process::{self, Need, Opened, Plan};
 use rampauth_keeper::protocol::apply;
 use rampauth_keeper::{Answer, AttemptRef, Conclusion, Operation, OwnerId, Record, State, decision};
 
@@ -12,9 +12,10 @@ use crate::model::{Action, KeeperModel};
 use crate::outside;
 use crate::property::Rule;
 use crate::setup::Fault;
+use crate::shown::{adopt, seen, show, told, unsaved};
 use crate::stored::{Stored, Tokens, attempt, digest, session, tokens};
 use crate::time::{self, FLOOR, LEASE, NEEDS, boot, wall};
-use crate::world::{Outcome, Pace, Presentation, Process, Seen, Step, World};
+use crate::world::{Outcome, Pace, Presentation, Process, Step, World};
 
 impl KeeperModel {
     pub(crate) fn step(&self, world: &mut World, action: Action) {
@@ -86,15 +87,15 @@ impl KeeperModel {
         let stored = world.record.as_ref().expect("it was just read");
         let step = match (plan, stored.tokens) {
             (Plan::Present { settle: false }, _) if world.refreshes == 0 => return,
-            (Plan::Present { settle }, Some(tokens)) => {
+            (Plan::Present { .. } | Plan::SendManually, Some(tokens)) => {
                 let (session, generation) = (stored.session, stored.generation);
-                let id = world.free_attempt();
-                let (grant, by_hand) = (tokens.grant, need.is_a_persons());
-                let presentation = Presentation { id, session, generation, grant, doubtful: false, by_hand };
-                Step::Opening(presentation, settle)
+                let (id, grant, by_hand) = (world.free_attempt(), tokens.grant, need.is_a_persons());
+                let condemned = plan == Plan::SendManually;
+                let presentation = Presentation { id, session, generation, grant, doubtful: false, by_hand, condemned };
+                Step::Opening(presentation, plan == Plan::Present { settle: true })
             }
             (Plan::GiveUp, _) => Step::GivingUp(stored.session, stored.generation),
-            (Plan::Present { .. } | Plan::Rest | Plan::Wait(_) | Plan::LogIn, _) => return,
+            (Plan::Present { .. } | Plan::SendManually | Plan::Rest | Plan::Wait(_) | Plan::LogIn, _) => return,
         };
         world.processes[process].step = step;
         adopt(world, process, Some(&record));
@@ -102,15 +103,14 @@ impl KeeperModel {
 
     pub(crate) fn begin(&self, world: &mut World, process: usize) -> Answer {
         let Step::Opening(presentation, settle) = world.processes[process].step else { unreachable!("opening") };
+        let presents = digest(world.provider.presents(self.setup.kind, presentation.grant));
+        let (generation, attempt) = (presentation.generation.into(), attempt(presentation.id));
+        let (owner, lease) = (OwnerId::from_random(process as u128), LEASE);
         let answer = self.store(
             world,
-            Operation::Begin {
-                generation: presentation.generation.into(),
-                presents: digest(world.provider.presents(self.setup.kind, presentation.grant)),
-                attempt: attempt(presentation.id),
-                owner: OwnerId::from_random(process as u128),
-                lease: LEASE,
-                settle,
+            match presentation.condemned {
+                true => Operation::ClaimManually { generation, presents, attempt, owner, lease },
+                false => Operation::Begin { generation, presents, attempt, owner, lease, settle },
             },
         );
         if matches!(answer, Answer::Begun(_)) && !world.perhaps_sent.contains(&presentation.id) {
@@ -191,13 +191,14 @@ impl KeeperModel {
         };
         let at_once = elsewhere || world.processes.iter().any(sent);
         let known_doubtful = current.map_or(presentation.doubtful, |it| {
-            it.state == State::Doubtful || it.attempt.as_ref().is_some_and(|held| held.presented_by.len() > 1)
+            it.state != State::Ready || it.attempt.as_ref().is_some_and(|held| held.presented_by.len() > 1)
         });
         let successor = record.is_some_and(|it| it.generation > presentation.generation);
         world.broken.note(Rule::TwoAtOnce, at_once);
         world.broken.note(Rule::SpentAsFresh, !known_doubtful && grant.spent.is_some());
         world.broken.note(Rule::SuccessorKnown, successor);
-        world.broken.note(Rule::RefusedAgain, world.condemned & (1 << token) != 0);
+        let asked = presentation.condemned && presentation.by_hand;
+        world.broken.note(Rule::RefusedAgain, world.condemned & (1 << token) != 0 && !asked);
         world.broken.note(Rule::Policy, known_doubtful && !allowed);
     }
 
@@ -317,63 +318,7 @@ impl KeeperModel {
     }
 }
 
-/// The record that an answer brings.
-pub(crate) fn told(answer: &Answer) -> Option<&Record> {
-    match answer {
-        Answer::Saved(record)
-        | Answer::Begun(record)
-        | Answer::Doubtful(record)
-        | Answer::Superseded(record)
-        | Answer::Adopted(record)
-        | Answer::Done(record) => Some(record),
-        Answer::Moved(record) => record.as_ref(),
-        _ => None,
-    }
-}
-
-pub(crate) fn adopt(world: &mut World, process: usize, record: Option<&Record>) {
-    if let Some(record) = record {
-        publish(world, process, seen(&Stored::of(record)), Shown::of(record));
-    }
-}
-
-pub(crate) fn show_unsaved(world: &mut World, process: usize) {
-    if let Some((presentation, grant)) = world.processes[process].unsaved() {
-        publish(world, process, unsaved(presentation, grant), Shown::unsaved(&reference(presentation)));
-    }
-}
-
-fn publish(world: &mut World, process: usize, seen: Seen, shown: Shown) {
-    debug_assert_eq!(seen.shown(), shown);
-    if world.processes[process].shown.is_none_or(|before| shown.replaces(&before.shown())) {
-        show(world, process, seen);
-    }
-}
-
-fn show(world: &mut World, process: usize, seen: Seen) {
-    let before = world.processes[process].shown.replace(seen);
-    world.broken.note(
-        Rule::Readers,
-        before.is_some_and(|before| match (before.grant, seen.grant) {
-            (Some(_), Some(_)) => seen.generation < before.generation,
-            // After a logout only what was put later.
-            (None, Some(_)) => seen.generation <= before.generation,
-            // A logout ends what was never saved too.
-            (_, None) => seen.generation + u8::from(!before.saved) < before.generation,
-        }),
-    );
-}
-
-fn seen(stored: &Stored) -> Seen {
-    let Stored { session, generation, .. } = *stored;
-    Seen { session, generation, grant: stored.tokens.map(|tokens| tokens.grant), saved: true }
-}
-
-fn unsaved(it: Presentation, grant: u8) -> Seen {
-    Seen { session: it.session, generation: it.generation + 1, grant: Some(grant), saved: false }
-}
-
-fn reference(it: Presentation) -> AttemptRef {
+pub(crate) fn reference(it: Presentation) -> AttemptRef {
     AttemptRef { id: attempt(it.id), session: session(it.session), generation: it.generation.into() }
 }
 
@@ -388,7 +333,11 @@ fn error(kind: ErrorKind) -> &'static Error {
             (ErrorKind::Unreachable, Sending::NotSent),
             (ErrorKind::Timeout, Sending::Unknown),
         ]
-        .map(|(kind, outcome)| Error::new(kind, outcome, "refresh", "the model says so"))
+        .map(|(kind, outcome)| {
+            let error = Error::new(kind, outcome, "refresh", "the model says so");
+            // A refusal in the provider's own form has its code.
+            if kind == ErrorKind::Refused { error.with_provider_code("32") } else { error }
+        })
     });
     errors.iter().find(|error| error.kind() == kind).expect("there is one of each")
 }

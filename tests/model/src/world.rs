@@ -23,6 +23,8 @@ pub struct Presentation {
     pub doubtful: bool,
     /// Whether a person asked for it.
     pub by_hand: bool,
+    /// Whether a login was needed when it was planned.
+    pub condemned: bool,
 }
 
 /// What came of a presentation.

@@ -6,15 +6,18 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use rampauth_core::WhenUnknown;
 use rampauth_model::check::check;
 use rampauth_model::flaw::Flaw;
-use rampauth_model::property::{ANSWER_LOST, CONDEMNED, ENDS, ORPHANS, SPENT_AS_FRESH, SUCCESSOR_KNOWN, TWO_AT_ONCE};
+use rampauth_model::property::{
+    ANSWER_LOST, CONDEMNED, ENDS, ORPHANS, REFUSED_AGAIN, SPENT_AS_FRESH, SUCCESSOR_KNOWN, TWO_AT_ONCE,
+};
 use rampauth_model::setup::{Fault, Kind, Setup};
 
 /// A flaw, the property that it breaks, and the least that it takes.
-fn cases() -> [(Flaw, &'static str, Setup); 13] {
+fn cases() -> [(Flaw, &'static str, Setup); 17] {
     let with = |kind, faults, fault_budget| Setup { faults, fault_budget, ..Setup::new(kind) };
     let pause: &[Fault] = &[Fault::Pause];
     let stop =
         |faults, fault_budget| Setup { when_unknown: WhenUnknown::Stop, ..with(Kind::Rotates, faults, fault_budget) };
+    let condemned = |faults, fault_budget| Setup { condemned: true, ..with(Kind::Rotates, faults, fault_budget) };
     [
         (Flaw::LateCommitParked, ANSWER_LOST, with(Kind::Rotates, pause, 1)),
         (Flaw::CondemnedInTwoSteps, CONDEMNED, with(Kind::GraceNew, &[Fault::Pause, Fault::Reject], 2)),
@@ -38,6 +41,11 @@ fn cases() -> [(Flaw, &'static str, Setup); 13] {
                 ..with(Kind::Rotates, &[Fault::LoseRequest], 1)
             },
         ),
+        (Flaw::SentUnasked, REFUSED_AGAIN, condemned(&[Fault::ByHand], 1)),
+        (Flaw::RefusalChangesState, REFUSED_AGAIN, condemned(&[Fault::ByHand, Fault::Forbidden], 2)),
+        (Flaw::TriedAsIfFirst, REFUSED_AGAIN, condemned(&[Fault::ByHand, Fault::NotSent], 2)),
+        // An earlier answer heals the session between a person's claim and the send.
+        (Flaw::NoSecondLook, SUCCESSOR_KNOWN, stop(&[Fault::Pause, Fault::ByHand], 2)),
     ]
 }
 

@@ -161,6 +161,36 @@ fn a_doubt_that_the_provider_answers_is_settled() {
 }
 
 #[test]
+fn a_person_refreshes_by_hand_where_a_login_is_needed_and_nothing_but_a_grant_changes_that() {
+    let answer =
+        |status, body: &str| Script::Raw(response(status, &[("content-type", "application/json")], body.as_bytes()));
+    let server = ScriptedServer::start(Script::Then(vec![
+        Script::CloseAfterRequest,
+        answer(200, r#"{"success":false,"message":"x","data":null,"errorCode":32}"#),
+        answer(503, "{}"),
+        answer(401, "<html>"),
+        answer(429, "{}"),
+        answer(200, r#"{"success":true,"data":{"accessToken":"b","refreshToken":"s"},"errorCode":0}"#),
+    ]));
+    let home = in_doubt(&server, "card");
+    assert_eq!(home.run(&["settle", "card"]).done().code, 4);
+    for (sent, code, kind, outcome) in
+        [(3, 5, "server", "unknown"), (4, 3, "unauthorized", "refused"), (5, 6, "rate_limited", "refused")]
+    {
+        let done = home.run(&["refresh", "card", "--stored", "--json"]).done();
+        let error = done.error();
+        assert_eq!((done.code, &error["kind"], &error["outcome"]), (code, &json!(kind), &json!(outcome)), "{error}");
+        assert_eq!((&session(&home)["state"], server.connections()), (&json!("login_needed"), sent));
+        // Nobody but a person sends it: the access token is handed out while it lives, and settling sends nothing.
+        assert_eq!(home.run(&["token", "card"]).done().output(), "a\n");
+        assert_eq!((home.run(&["settle", "card"]).done().code, server.connections()), (4, sent));
+    }
+    let tokens = home.run(&["refresh", "card", "--stored"]).done().json();
+    assert_eq!((&tokens["accessToken"], &tokens["rotated"]), (&json!("b"), &json!(true)));
+    assert_eq!(session(&home)["state"], "ready");
+}
+
+#[test]
 fn a_doubt_that_the_provider_refuses_needs_a_login() {
     let body = br#"{"success":false,"message":"x","data":null,"errorCode":32}"#;
     let answer = Script::Raw(response(200, &[("content-type", "application/json")], body));
@@ -171,7 +201,10 @@ fn a_doubt_that_the_provider_refuses_needs_a_login() {
     assert_eq!((done.code, &error["kind"], &error["outcome"]), (4, &json!("login_needed"), &json!("refused")));
     let row = session(&home);
     assert_eq!((&row["state"], &row["lastError"]["code"]), (&json!("login_needed"), &json!("32")));
-    assert_eq!(row["advice"], "have the person log in, then `rampauth import card`");
+    assert_eq!(
+        row["advice"],
+        "have the person log in, then `rampauth import card`; `rampauth refresh card --stored` sends the stored token once more"
+    );
     // Its journal stays, and there is nothing more to settle.
     assert!(row["attempt"].is_object(), "{row}");
     for _ in 0..2 {

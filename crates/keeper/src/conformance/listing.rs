@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use super::names::{
-    A, B, S1, S2, begin, commit, dead, give_up, lapsing, past, put, reject, remove, settle, tokens, unknown,
+    A, B, S1, S2, begin, commit, dead, give_up, lapsing, manual, not_sent, past, put, reject, remove, settle, tokens,
+    unknown,
 };
 use super::script::{Kind, Scenario, Stage, code, failed};
 use crate::key::SessionKey;
@@ -19,6 +20,9 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         }),
         code("due: doubts are in it; what needs a login, is over or has no time is not", |stage| {
             Box::pin(states(stage))
+        }),
+        code("due: a try that a person asked for in login needed never is, held, lapsed or over", |stage| {
+            Box::pin(tried_manually(stage))
         }),
         code("due: it follows the last answer, failure or rejection", |stage| Box::pin(followed(stage))),
         code("keys: every key once, in order, tombstones too", |stage| Box::pin(keys(stage))),
@@ -138,6 +142,22 @@ async fn states(stage: Stage) -> Result<(), String> {
         key_with(&stage, "", &[(unscheduled, Saved)]).await?,
     ];
     expect("of every state one", &due(&stage, 9, &keys).await?, &[&keys[1], &keys[0]])
+}
+
+async fn tried_manually(stage: Stage) -> Result<(), String> {
+    use Kind::{Begun, Done, Saved};
+    let dead = [(due_on(1), Saved), (begin(1, A), Begun), (dead(A, 1), Done)];
+    let after = |steps: &[(Operation, Kind)]| [&dead[..], steps].concat();
+    let keys = [
+        key_with(&stage, "", &after(&[(manual(1, B), Begun)])).await?,
+        key_with(&stage, "", &after(&[(lapsing(manual(1, B)), Begun)])).await?,
+        key_with(&stage, "", &after(&[(manual(1, B), Begun), (unknown(B, 1), Done)])).await?,
+        key_with(&stage, "", &after(&[(manual(1, B), Begun), (not_sent(B, 1), Done)])).await?,
+    ];
+    let tomorrow = stage.now() + Duration::from_secs(86_400);
+    let listed = stage.store.due(tomorrow, usize::MAX).await.map_err(|error| failed("due", &error))?;
+    let listed: Vec<_> = listed.into_iter().filter(|key| keys.contains(key)).collect();
+    expect("until tomorrow", &listed, &[])
 }
 
 async fn followed(stage: Stage) -> Result<(), String> {

@@ -125,9 +125,22 @@ pub(super) fn lapsing(begin: Operation) -> Operation {
     edited(begin, |lease, _| *lease = LAPSED)
 }
 
+/// Claims because a person asked, although a login is needed, with the tokens that have the generation's number.
+pub(super) fn manual(generation: u64, attempt: AttemptId) -> Operation {
+    manual_with(generation, u32::try_from(generation).expect("generations are small in scenarios"), attempt)
+}
+
+/// The same with the tokens of number `n`.
+pub(super) fn manual_with(generation: u64, n: u32, attempt: AttemptId) -> Operation {
+    let presents = presented(n);
+    Operation::ClaimManually { generation, presents, attempt, owner: owner(attempt), lease: HELD }
+}
+
 fn edited(mut begin: Operation, edit: impl FnOnce(&mut Duration, &mut bool)) -> Operation {
-    if let Operation::Begin { lease, settle, .. } = &mut begin {
-        edit(lease, settle);
+    match &mut begin {
+        Operation::Begin { lease, settle, .. } => edit(lease, settle),
+        Operation::ClaimManually { lease, .. } => edit(lease, &mut false),
+        _ => {}
     }
     begin
 }

@@ -189,6 +189,7 @@ fn name(operation: &Operation) -> &'static str {
         Operation::Put { .. } => "put",
         Operation::Begin { settle: false, .. } => "begin",
         Operation::Begin { settle: true, .. } => "begin to settle",
+        Operation::ClaimManually { .. } => "claim manually",
         Operation::Commit { .. } => "commit",
         Operation::Conclude { conclusion: Conclusion::NotSent, .. } => "conclude not sent",
         Operation::Conclude { conclusion: Conclusion::Unknown, .. } => "conclude unknown",

@@ -6,7 +6,8 @@ use rampauth_core::SecretString;
 
 use super::{Answer, AttemptRef, Conclusion, Resealed};
 use crate::record::{
-    Attempt, AttemptId, LastError, Orphan, OwnerId, Record, SessionId, State, StoreTime, StoredTokens, TokenDigest,
+    Attempt, AttemptId, LastError, Lease, Orphan, OwnerId, Record, SessionId, State, StoreTime, StoredTokens,
+    TokenDigest,
 };
 
 /// How many attempts a journal lists by name. Beyond that they are counted, and cannot be taken back.
@@ -85,14 +86,42 @@ pub(super) fn begin(
             if !claim.settle {
                 return Answer::Doubtful(record.clone());
             }
-            if attempt.presented_by.len() == LISTED_ATTEMPTS {
-                attempt.presented_by.remove(0);
-                attempt.more = attempt.more.saturating_add(1);
-            }
-            attempt.presented_by.push(claim.id);
-            (attempt.id, attempt.owner, attempt.lease) = (claim.id, claim.owner, lease);
+            attempt.hand_over(claim, lease);
             record.state = State::Doubtful;
         }
+    }
+    Answer::Begun(record.clone())
+}
+
+/// Nothing but a grant changes the state. One attempt that is not listed stands in the journal before this one: whoever takes an
+/// attempt back from now on, that does not make the session ready.
+pub(super) fn claim_manually(
+    record: &mut Record,
+    generation: u64,
+    presents: TokenDigest,
+    claim: &Claim,
+    now: &StoreTime,
+) -> Answer {
+    let current = record.tokens.as_ref().is_some_and(|tokens| tokens.presents == presents);
+    if record.generation != generation || !current || record.state != State::LoginNeeded {
+        return Answer::Moved(Some(record.clone()));
+    }
+    let attempt = record.attempt.get_or_insert_with(|| Attempt {
+        id: claim.id,
+        owner: claim.owner,
+        presents,
+        presented_by: Vec::new(),
+        more: 1,
+        first_sent: now.wall,
+        lease: None,
+    });
+    let repeated = attempt.id == claim.id && attempt.lease.is_some();
+    if let Some(held) = attempt.lease.filter(|held| !repeated && held.holds_at(now)) {
+        return Answer::Busy { until: held.until };
+    }
+    if !repeated {
+        attempt.more = attempt.more.max(1);
+        attempt.hand_over(claim, Some(now.lease(claim.lease)));
     }
     Answer::Begun(record.clone())
 }
@@ -217,6 +246,16 @@ pub(super) fn conclude(
 }
 
 impl Attempt {
+    /// Lists another attempt, which holds the claim from now on.
+    fn hand_over(&mut self, claim: &Claim, lease: Option<Lease>) {
+        if self.presented_by.len() == LISTED_ATTEMPTS {
+            self.presented_by.remove(0);
+            self.more = self.more.saturating_add(1);
+        }
+        self.presented_by.push(claim.id);
+        (self.id, self.owner, self.lease) = (claim.id, claim.owner, lease);
+    }
+
     /// Whether nobody but the one that holds the claim now may have presented the token.
     fn is_the_only_one(&self) -> bool {
         self.more == 0 && self.presented_by == [self.id] && self.lease.is_some()

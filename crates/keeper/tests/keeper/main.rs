@@ -6,6 +6,7 @@ mod doubt;
 mod late;
 mod letting_go;
 mod logins;
+mod manual;
 mod metrics;
 mod no_better;
 mod outcomes;

@@ -308,7 +308,7 @@ impl Store for Fragile {
 
     async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, StoreError> {
         self.check(matches!(operation, Operation::Commit { .. }))?;
-        let begin = matches!(operation, Operation::Begin { .. });
+        let begin = matches!(operation, Operation::Begin { .. } | Operation::ClaimManually { .. });
         let login = matches!(operation, Operation::Put { .. } | Operation::Remove { .. });
         match operation {
             Operation::Begin { .. } => self.delay(Step::Begin).await,

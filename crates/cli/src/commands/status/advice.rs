@@ -19,7 +19,10 @@ pub(super) fn of(state: &str, config: &Config, profile: Option<&Profile>, record
     match (state, &record.tokens) {
         ("refreshing", _) => "nothing: a refresh is under way".to_owned(),
         ("in_doubt", _) => in_doubt(&name, profile, record, stored::claim(config, profile), now),
-        ("login_needed", _) => format!("have the person log in, then `rampauth import {name}`"),
+        ("login_needed", _) => format!(
+            "have the person log in, then `rampauth import {name}`; `rampauth refresh {name} --stored` sends the stored token once \
+             more"
+        ),
         ("ready", Some(tokens)) => ready(&name, profile, record, tokens, now),
         _ => format!("nothing; `rampauth import {name}` begins anew"),
     }

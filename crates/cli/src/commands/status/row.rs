@@ -120,10 +120,13 @@ impl Row {
                 at: rfc3339(error.at),
                 time: error.at,
             }),
-            attempt: attempt.map(|attempt| Attempt {
-                since: rfc3339(attempt.first_sent),
-                presentations: attempt.presented_by.len() as u64 + u64::from(attempt.more),
-                time: attempt.first_sent,
+            // Where a login is needed, what is not listed alone stands for what the verdict was about.
+            attempt: attempt.filter(|it| state != "login_needed" || !it.presented_by.is_empty()).map(|attempt| {
+                Attempt {
+                    since: rfc3339(attempt.first_sent),
+                    presentations: attempt.presented_by.len() as u64 + u64::from(attempt.more),
+                    time: attempt.first_sent,
+                }
             }),
             claimed_by: claim.map(|(attempt, _)| stored::owner(attempt.owner)),
             claimed_until: claim.and_then(|(_, until)| rfc3339(until)),
