@@ -5,6 +5,7 @@ mod codec;
 pub mod conformance;
 pub mod decision;
 mod event;
+mod failed;
 mod flight;
 mod keeper;
 mod key;
