@@ -1,4 +1,4 @@
-//! The file itself: whose it is, who may read it, and that what is at its path is still what was opened.
+//! The file itself: made for its owner alone, opened, and opened anew when its log was removed.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -11,12 +11,22 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::Trouble;
+use crate::presence::{Beside, Identity, Instead, OpenFiles, check_names};
 use crate::schema::{self, Found};
+use crate::sharing;
 
-/// Where the file is, and which file it was when it was opened.
+/// Where the file is, and how long to wait for it.
+#[derive(Clone)]
+pub(crate) struct Place {
+    /// Absolute.
+    pub(crate) path: PathBuf,
+    pub(crate) busy_timeout: Duration,
+}
+
+/// The open file.
 pub(crate) struct StoreFile {
-    path: PathBuf,
-    identity: Option<Identity>,
+    pub(crate) connection: Connection,
+    pub(crate) files: OpenFiles,
 }
 
 /// Held while a file is made and opened. Closing any handle of a file drops all locks that a process has on it (POSIX), so that
@@ -25,39 +35,117 @@ static OPENING: Mutex<()> = Mutex::new(());
 
 impl StoreFile {
     /// Opens a store for writing: made first where there is none, brought up to date where it is of an older version.
-    pub(crate) fn open(path: PathBuf, busy_timeout: Duration) -> Result<(Connection, Self), Trouble> {
-        let opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
-        make(&path)?;
-        let mut connection =
-            Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        // What SQLite takes is milliseconds in 31 bits.
-        connection.busy_timeout(busy_timeout.min(Duration::from_secs(24 * 60 * 60)))?;
-        let file = Self { identity: identity(&path).ok(), path };
-        drop(opening);
-        // Closing a database as its last user moves its log into it. Not into one that is not ours.
-        let has_log = has_log(&file.path);
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
-        let found = schema::found(&connection)?;
-        if connection.is_readonly(rusqlite::MAIN_DB)? {
-            return Err(Trouble::ReadOnly);
-        }
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
-        share(&connection, busy_timeout)?;
-        harden(&connection)?;
-        if found != Found::Current {
-            schema::bring_up_to_date(&mut connection)?;
-        }
-        Ok((connection, file))
+    pub(crate) fn open(place: &Place) -> Result<Box<Self>, Trouble> {
+        let resolved = sharing::resolve(&place.path);
+        sharing::check(&resolved)?;
+        wait_for_log(&resolved, place.busy_timeout)?;
+        open(place)
     }
 
-    /// Whether the file is still at its path. SQLite would go on with one that was deleted or replaced, where no other process
-    /// sees what it writes.
-    pub(crate) fn check_in_place(&self) -> Result<(), Trouble> {
-        match identity(&self.path) {
-            Ok(identity) if self.identity.as_ref().is_none_or(|opened| *opened == identity) => Ok(()),
-            _ => Err(Trouble::Moved),
+    /// Closes what was opened, because its log or its shared memory was removed, and opens it anew. Nothing is lost: what the
+    /// removed log holds is moved into the database first, as long as nobody has a new log there.
+    pub(crate) fn reopen(self: Box<Self>, place: &Place) -> Result<Box<Self>, (Option<Box<Self>>, Trouble)> {
+        // Of several processes that find out at once, the next one sees that there is a new log.
+        let _turn = lock_folder(place);
+        if let Err(trouble) = self.make_whole() {
+            return Err((Some(self), trouble));
+        }
+        drop(self);
+        open(place).map_err(|trouble| (None, trouble))
+    }
+
+    /// Sees that the database is as good without the log that was removed.
+    fn make_whole(&self) -> Result<(), Trouble> {
+        match self.files.missing() {
+            Some((_, Instead::Nothing)) => {
+                // A removed log is read and written like any other by those who have it open.
+                let is_busy =
+                    self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))?;
+                if is_busy { Err(Trouble::Busy) } else { Ok(()) }
+            }
+            Some((_, Instead::AnotherFile)) => {
+                // Closing would move the removed log over what others have written since.
+                self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
+}
+
+fn open(place: &Place) -> Result<Box<StoreFile>, Trouble> {
+    let Place { path, busy_timeout } = place;
+    let opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+    make(path)?;
+    check_names(path)?;
+    let mut connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    // What SQLite takes is milliseconds in 31 bits.
+    connection.busy_timeout((*busy_timeout).min(Duration::from_secs(24 * 60 * 60)))?;
+    let database = Identity::of(path);
+    drop(opening);
+    let resolved = sharing::resolve(path);
+    // Closing a database as its last user moves its log into it. Not into one that is not ours.
+    let has_log = Beside::Log.of(&resolved).exists();
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
+    let found = schema::found(&connection)?;
+    if connection.is_readonly(rusqlite::MAIN_DB)? {
+        return Err(Trouble::ReadOnly);
+    }
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    share(&connection, *busy_timeout)?;
+    harden(&connection)?;
+    if found != Found::Current {
+        schema::bring_up_to_date(&mut connection)?;
+    }
+    // The log and the shared memory are there once the database has been read as one that is shared.
+    schema::found(&connection)?;
+    let files = OpenFiles::note(path.clone(), database, &resolved);
+    files.check()?;
+    Ok(Box::new(StoreFile { connection, files }))
+}
+
+/// Shared memory without a log is what is left when somebody removes the log of a store that is in use: it speaks of what that log
+/// held, and SQLite would believe it. The process that has the store open finds out and puts it right, so it is given the time.
+fn wait_for_log(resolved: &Path, at_most: Duration) -> Result<(), Trouble> {
+    let (log, memory) = (Beside::Log.of(resolved), Beside::SharedMemory.of(resolved));
+    let mut tries = tries(at_most);
+    // In this order: whoever closes the store last removes the log last.
+    while !log.exists() && memory.exists() {
+        if tries == 0 {
+            return Err(Trouble::LogGone);
+        }
+        tries -= 1;
+        thread::sleep(PAUSE);
+    }
+    Ok(())
+}
+
+/// Keeps other stores on files of this folder from being opened anew at the same time, as well as that can be had.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn lock_folder(place: &Place) -> Option<fs::File> {
+    use rustix::fs::{FlockOperation, flock};
+
+    let folder = fs::File::open(place.path.parent()?).ok()?;
+    for _ in 0..tries(place.busy_timeout) {
+        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) => thread::sleep(PAUSE),
+            locked => return locked.ok().map(|()| folder),
+        }
+    }
+    None
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn lock_folder(_: &Place) -> Option<fs::File> {
+    None
+}
+
+/// Between two looks at what another process has to finish.
+const PAUSE: Duration = Duration::from_millis(10);
+
+fn tries(at_most: Duration) -> u128 {
+    at_most.as_millis() / PAUSE.as_millis()
 }
 
 /// What every SQLite file begins with, in bytes.
@@ -73,6 +161,7 @@ fn make(path: &Path) -> Result<(), Trouble> {
     match options.open(path) {
         Ok(_) => Ok(()),
         Err(error) => match fs::metadata(path) {
+            Ok(there) if there.is_dir() => Err(Trouble::Folder),
             Ok(there) if !there.is_file() => Err(Trouble::NotAFile),
             Ok(there) if there.len() == 0 => narrow(path, &there).map_err(Trouble::NotNarrowed),
             // SQLite takes a single byte for an empty file, and would write over it.
@@ -96,42 +185,10 @@ fn narrow(_: &Path, _: &fs::Metadata) -> io::Result<()> {
     Ok(())
 }
 
-fn has_log(path: &Path) -> bool {
-    // SQLite keeps it beside the file itself, wherever a link to it is.
-    let mut log = path.canonicalize().unwrap_or_else(|_| path.to_owned()).into_os_string();
-    log.push("-wal");
-    Path::new(&log).exists()
-}
-
-#[derive(PartialEq)]
-#[cfg(unix)]
-struct Identity {
-    device: u64,
-    inode: u64,
-}
-
-#[cfg(unix)]
-fn identity(path: &Path) -> io::Result<Identity> {
-    use std::os::unix::fs::MetadataExt as _;
-
-    fs::metadata(path).map(|there| Identity { device: there.dev(), inode: there.ino() })
-}
-
-/// A file that is open cannot be moved or deleted on Windows.
-#[derive(PartialEq)]
-#[cfg(not(unix))]
-struct Identity;
-
-#[cfg(not(unix))]
-fn identity(_: &Path) -> io::Result<Identity> {
-    Ok(Identity)
-}
-
 /// Lets readers and one writer at a time work on the file (a write-ahead log).
 fn share(connection: &Connection, busy_timeout: Duration) -> Result<(), Trouble> {
-    const PAUSE: Duration = Duration::from_millis(10);
     // Of several processes that do this at once SQLite turns all but one away, without waiting.
-    let mut tries = busy_timeout.as_millis() / PAUSE.as_millis();
+    let mut tries = tries(busy_timeout);
     let mode: String = loop {
         match connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)) {
             Err(error) if is_busy(&error) && tries > 0 => {

@@ -3,7 +3,10 @@
 mod clock;
 mod error;
 mod file;
+mod presence;
+mod room;
 mod schema;
+mod sharing;
 mod steps;
 mod worker;
 
@@ -11,7 +14,7 @@ mod worker;
 mod tests;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -19,6 +22,7 @@ use async_trait::async_trait;
 use rampauth_keeper::{Answer, Operation, Record, SessionId, SessionKey, Store, StoreError, StoreTime};
 
 use crate::clock::StoreClock;
+use crate::file::Place;
 use crate::steps::Steps;
 use crate::worker::Worker;
 
@@ -32,7 +36,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
 /// either not begun, and then never does, or is carried out to its end.
 #[derive(Clone)]
 pub struct SqliteStore {
-    path: Arc<Path>,
+    place: Arc<Place>,
     worker: Worker,
 }
 
@@ -86,6 +90,15 @@ impl SqliteStore {
         self.run("empty the log", None, |steps| steps.empty_log()).await
     }
 
+    /// How often the file was opened anew because its log (`-wal`) or its shared memory (`-shm`) was removed under this store.
+    ///
+    /// The step that finds out is answered with [`Unavailable`](rampauth_keeper::StoreErrorKind::Unavailable) and can be repeated.
+    /// What the removed log held is in the file by then, unless another program had made a new log. Somebody removes files that
+    /// are in use: a program should say so, even if all went well afterwards.
+    pub fn reopened(&self) -> u64 {
+        self.worker.reopened()
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         action: &'static str,
@@ -94,8 +107,8 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let result = self.worker.run(step).await;
         result.map_err(|trouble| match key {
-            Some(key) => trouble.into_error(format_args!("{action} {key}"), &self.path),
-            None => trouble.into_error(format_args!("{action}"), &self.path),
+            Some(key) => trouble.into_error(format_args!("{action} {key}"), &self.place),
+            None => trouble.into_error(format_args!("{action}"), &self.place),
         })
     }
 }
@@ -142,7 +155,7 @@ fn action(operation: &Operation) -> &'static str {
 
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteStore").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("SqliteStore").field("path", &self.place.path).finish_non_exhaustive()
     }
 }
 
@@ -177,11 +190,18 @@ impl SqliteStoreBuilder {
     ///
     /// As [`SqliteStore::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
-        // Absolute, so that a change of the working directory changes nothing, and that SQLite takes no name for a URI.
-        let path: PathBuf = std::path::absolute(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_owned());
-        match Worker::start(path.clone(), self.busy_timeout, self.clock) {
-            Ok(worker) => Ok(SqliteStore { path: path.into(), worker }),
-            Err(trouble) => Err(trouble.into_error(format_args!("open the store"), &path)),
+        // Absolute, so that a change of the working directory changes nothing, and that SQLite takes no name for a URI, for
+        // memory or for a temporary file: the SQLite that is compiled in reads URIs whether it is asked to or not.
+        let path = path.as_ref();
+        let absolute = std::path::absolute(path);
+        let place = Place { path: absolute.as_deref().unwrap_or(path).to_owned(), busy_timeout: self.busy_timeout };
+        let started = match absolute {
+            Ok(_) => Worker::start(place.clone(), self.clock),
+            Err(_) => Err(error::Trouble::NoPath),
+        };
+        match started {
+            Ok(worker) => Ok(SqliteStore { place: place.into(), worker }),
+            Err(trouble) => Err(trouble.into_error(format_args!("open the store"), &place)),
         }
     }
 }

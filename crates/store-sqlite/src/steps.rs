@@ -11,12 +11,15 @@ use sha2::{Digest as _, Sha256};
 use crate::clock::StoreClock;
 use crate::error::Trouble;
 use crate::file::StoreFile;
+use crate::room::{self, Room};
 use crate::schema;
 
 /// The open file with its statements.
 pub(crate) struct Steps<'c> {
     connection: &'c Connection,
     file: &'c StoreFile,
+    room: Room,
+    lost_a_file: bool,
     clock: StoreClock,
     version: Statement<'c>,
     select: Statement<'c>,
@@ -25,13 +28,17 @@ pub(crate) struct Steps<'c> {
     due: Statement<'c>,
     keys: Statement<'c>,
     keep: Statement<'c>,
+    kept: Statement<'c>,
 }
 
 impl<'c> Steps<'c> {
-    pub(crate) fn prepare(connection: &'c Connection, file: &'c StoreFile, clock: StoreClock) -> Result<Self, Trouble> {
+    pub(crate) fn prepare(file: &'c StoreFile, clock: StoreClock) -> Result<Self, Trouble> {
+        let connection = &file.connection;
         Ok(Self {
             connection,
             file,
+            room: Room::default(),
+            lost_a_file: false,
             clock,
             version: connection.prepare("PRAGMA user_version")?,
             select: connection.prepare("SELECT record, sum FROM session WHERE key = ?1")?,
@@ -52,42 +59,64 @@ impl<'c> Steps<'c> {
                  SELECT key, CAST(record AS BLOB), CAST(sum AS BLOB), generation, ?2 FROM session WHERE key = ?1 \
                  RETURNING generation",
             )?,
+            kept: connection.prepare("SELECT max(generation) FROM damaged WHERE key = ?1")?,
         })
     }
 
+    /// Whether the file has to be opened anew, because what is open is not what stands at its path.
+    pub(crate) fn lost_a_file(&self) -> bool {
+        self.lost_a_file
+    }
+
     pub(crate) fn load(&mut self, key: &SessionKey) -> Result<Option<Record>, Trouble> {
-        self.check()?;
-        read(text(&mut self.select, key)?.as_ref())
+        self.look(|steps| read(text(&mut steps.select, key)?.as_ref()))
     }
 
     pub(crate) fn apply(&mut self, key: &SessionKey, operation: Operation) -> Result<Answer, Trouble> {
-        match self.step(key, operation.clone()) {
+        match self.step(key, operation.clone(), room::End::OfFile) {
             Err(trouble) if trouble.is_full_disk() => {
                 // The log grows until it is moved into the file. Moved now, it begins anew in the room that it has.
-                self.connection.query_row("PRAGMA wal_checkpoint", [], |_| Ok(())).map_err(|_| trouble)?;
-                self.step(key, operation)
+                let restarted = self.connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get(0));
+                let end = match restarted {
+                    Ok(false) => room::End::Start,
+                    Ok(true) => room::End::OfFile,
+                    Err(_) => return Err(trouble),
+                };
+                self.step(key, operation, end)
             }
             done => done,
         }
     }
 
-    fn step(&mut self, key: &SessionKey, operation: Operation) -> Result<Answer, Trouble> {
+    /// `end`: where the log goes on.
+    fn step(&mut self, key: &SessionKey, operation: Operation, end: room::End) -> Result<Answer, Trouble> {
         // Dropped without a commit it is rolled back, which writes nothing.
         let step = Transaction::new_unchecked(self.connection, TransactionBehavior::Immediate)?;
-        self.check()?;
+        match self.check() {
+            // Tokens are stored where they can be: that a second name came is no reason to lose them.
+            Err(Trouble::Linked) if matches!(operation, Operation::Commit { .. }) => {}
+            checked => checked?,
+        }
         let before = text(&mut self.select, key)?;
         let mut slot = read(before.as_ref())?;
         let due_before = slot.as_ref().map(due);
         // Read now that nobody else can change the record: a claim may have lapsed while this step waited for its turn.
         let now = (self.clock)();
+        let attempt = self.room.attempt(&operation);
         let answer = protocol::apply(&mut slot, operation, &now);
         if let Some(record) = slot {
             let after = record.to_json();
             if before.is_none_or(|before| before.expose_secret() != after.expose_secret()) {
+                if matches!(answer, Answer::Begun(_)) {
+                    // Nothing is presented whose tokens could not be stored.
+                    self.room.reserve(self.file.files.log(), end, after.expose_secret().len())?;
+                }
                 self.write(key, &record, &after, due_before)?;
                 step.commit()?;
+                self.check_in_place()?;
             }
         }
+        self.room.note(attempt, &answer);
         Ok(answer)
     }
 
@@ -123,55 +152,80 @@ impl<'c> Steps<'c> {
         }
         let now = (self.clock)().wall;
         let generation: i64 = self.keep.query_row(params![key.as_str(), nanoseconds(now)], |row| row.get(0))?;
+        // The number beside the record may be damaged too. It is never lower than that of a record that was set aside before.
+        let generation = generation.max(self.kept.query_row([key.as_str()], |row| row.get(0))?);
         let tombstone = Record::tombstone(session, u64::try_from(generation).unwrap_or_default(), now);
         self.write(key, &tombstone, &tombstone.to_json(), None)?;
         step.commit()?;
+        self.check_in_place()?;
         Ok(Some(tombstone))
     }
 
     pub(crate) fn due(&mut self, before: SystemTime, limit: usize) -> Result<Vec<SessionKey>, Trouble> {
-        self.check()?;
-        let now = (self.clock)();
-        let mut keys = Vec::new();
-        let mut rows = self.due.query([nanoseconds(before)])?;
-        while keys.len() < limit {
-            let Some(row) = rows.next()? else { break };
-            let Some(key) = key(row)? else { continue };
-            // One that cannot be read is due: loading it says what is wrong with it.
-            let record = text(&mut self.select, &key).and_then(|text| read(text.as_ref())).unwrap_or(None);
-            let lease = record.and_then(|record| record.attempt).and_then(|attempt| attempt.lease);
-            if !lease.is_some_and(|lease| lease.holds_at(&now)) {
-                keys.push(key);
+        self.look(|steps| {
+            let now = (steps.clock)();
+            let mut keys = Vec::new();
+            let mut rows = steps.due.query([nanoseconds(before)])?;
+            while keys.len() < limit {
+                let Some(row) = rows.next()? else { break };
+                let Some(key) = key(row)? else { continue };
+                // One that cannot be read is due: loading it says what is wrong with it.
+                let record = text(&mut steps.select, &key).and_then(|text| read(text.as_ref())).unwrap_or(None);
+                let lease = record.and_then(|record| record.attempt).and_then(|attempt| attempt.lease);
+                if !lease.is_some_and(|lease| lease.holds_at(&now)) {
+                    keys.push(key);
+                }
             }
-        }
-        Ok(keys)
+            Ok(keys)
+        })
     }
 
     pub(crate) fn keys(&mut self) -> Result<Vec<SessionKey>, Trouble> {
-        self.check()?;
-        let mut keys = Vec::new();
-        let mut rows = self.keys.query([])?;
-        while let Some(row) = rows.next()? {
-            keys.extend(key(row)?);
-        }
-        Ok(keys)
+        self.look(|steps| {
+            let mut keys = Vec::new();
+            let mut rows = steps.keys.query([])?;
+            while let Some(row) = rows.next()? {
+                keys.extend(key(row)?);
+            }
+            Ok(keys)
+        })
     }
 
     /// Moves the log into the file and cuts it to nothing; whether that could be done.
     pub(crate) fn empty_log(&mut self) -> Result<bool, Trouble> {
-        self.check()?;
-        let busy: bool = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-        Ok(!busy)
+        self.look(|steps| {
+            let busy: bool = steps.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+            Ok(!busy)
+        })
     }
 
-    /// That the file is the one that was opened, and that no newer version has taken it over since.
+    /// Reads something. What was read of a log that is not there any more may be another log's, so it counts for nothing.
+    fn look<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Trouble>) -> Result<T, Trouble> {
+        self.check()?;
+        let result = read(self);
+        self.check_in_place()?;
+        result
+    }
+
+    /// That the file is the one that was opened, that it has no second name, and that no newer version has taken it over since.
     fn check(&mut self) -> Result<(), Trouble> {
-        self.file.check_in_place()?;
+        let checked = self.file.files.check();
+        self.note_loss(checked)?;
         let version = self.version.query_row([], |row| row.get(0))?;
         if version > schema::VERSION {
             return Err(Trouble::Newer { version, known: schema::VERSION });
         }
         Ok(())
+    }
+
+    fn check_in_place(&mut self) -> Result<(), Trouble> {
+        let checked = self.file.files.check_in_place();
+        self.note_loss(checked)
+    }
+
+    fn note_loss(&mut self, checked: Result<(), Trouble>) -> Result<(), Trouble> {
+        self.lost_a_file |= matches!(checked, Err(Trouble::Removed(_)));
+        checked
     }
 
     #[cfg(test)]

@@ -88,10 +88,13 @@ async fn a_full_disk_takes_nothing_and_breaks_nothing() {
 
     let large = format!("{NEEDLE}{}", "x".repeat(100_000));
     let error = store.apply(&key("b"), put(1, &large)).await.expect_err("no room");
-    let path = store.path.display();
+    let path = store.place.path.display();
     assert_eq!(
         error.to_string(),
-        format!("failed to save the login of {}: {path} cannot be written: the disk is full", key("b"))
+        format!(
+            "failed to save the login of {}: {path} cannot be written: the disk is full; make room on it",
+            key("b")
+        )
     );
     assert_eq!(error.kind(), StoreErrorKind::NotWritable);
     let source = std::error::Error::source(&error).expect("SQLite's code").to_string();
@@ -121,7 +124,7 @@ async fn a_step_that_panics_is_rolled_back_and_the_next_ones_are_served() {
         panic!("a step that panics");
     };
     let error = store.run::<()>("panic over", Some(&key("a")), step).await.expect_err("a panic");
-    let path = store.path.display();
+    let path = store.place.path.display();
     let why = "is there, but the thread that reads and writes it failed";
     assert_eq!(error.to_string(), format!("failed to panic over {}: {path} {why}", key("a")));
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);

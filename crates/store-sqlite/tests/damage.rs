@@ -129,6 +129,34 @@ fn damage_again(path: &Path) {
 }
 
 #[tokio::test]
+async fn generations_never_go_back_behind_a_record_that_was_set_aside() {
+    let session = SessionId::from_random;
+    for damaged in [-1, 0, 1, i64::MIN] {
+        let (_folder, path) = folder();
+        let store = SqliteStore::open(&path).expect("a store");
+        let mut record = login(&store, &key("a"), "first").await;
+        // Due at the same time as before, so that the index of what is due stays as it is.
+        for attempt in 1..=4 {
+            store.apply(&key("a"), begin(&record, attempt, LEASE, false)).await.expect("a claim");
+            let saved = store.apply(&key("a"), support::commit(&record, attempt, "next")).await.expect("saved");
+            let Answer::Saved(saved) = saved else { panic!("{saved:?}") };
+            record = saved;
+        }
+        damage_again(&path);
+        let tombstone = store.set_aside(&key("a"), session(7)).await.expect("a store").expect("it is damaged");
+        assert_eq!(tombstone.generation, 5);
+        // The number beside the record is damaged as well this time.
+        change(&path, &format!("UPDATE session SET sum = zeroblob(32), generation = {damaged}"));
+        let tombstone = store.set_aside(&key("a"), session(8)).await.expect("a store").expect("it is damaged");
+        assert_eq!(tombstone.generation, 5, "{damaged}");
+        let login = Operation::Put { session: session(9), expect: Some(session(8)), tokens: support::tokens("new") };
+        let saved = store.apply(&key("a"), login).await.expect("a login");
+        let Answer::Saved(saved) = saved else { panic!("{saved:?}") };
+        assert_eq!(saved.generation, 6, "{damaged}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_but_a_damaged_record_is_set_aside() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).expect("a store");

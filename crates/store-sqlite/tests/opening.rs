@@ -4,7 +4,7 @@ mod support;
 
 use std::fs;
 
-use rampauth_keeper::{Keeper, MemoryStore, Store, StoreErrorKind};
+use rampauth_keeper::{Keeper, MemoryStore, SessionId, Store, StoreErrorKind};
 use rampauth_store_sqlite::SqliteStore;
 use support::{contents, folder, key, login, payload, raw, wait_until_closed};
 
@@ -130,8 +130,8 @@ fn a_place_where_no_file_can_be_is_named() {
     for (place, kind, why) in [
         (&missing, StoreErrorKind::NotWritable, "cannot be created: its folder does not exist"),
         #[cfg(unix)]
-        (&inside, StoreErrorKind::NotWritable, "cannot be created"),
-        (&folder.path().to_owned(), StoreErrorKind::Incompatible, "is not a file"),
+        (&inside, StoreErrorKind::NotWritable, "cannot be created: what should be its folder is a file"),
+        (&folder.path().to_owned(), StoreErrorKind::Incompatible, "is a folder; name a file in it"),
     ] {
         let error = SqliteStore::open(place).expect_err(why);
         assert_eq!(error.to_string(), format!("failed to open the store: {} {why}", place.display()));
@@ -146,10 +146,25 @@ async fn a_newer_version_that_takes_the_file_over_ends_the_work_of_this_one() {
     let store = SqliteStore::open(&path).expect("a store");
     let record = login(&store, &key("a"), "first").await;
     raw(&path).pragma_update(None, "user_version", 2).expect("a newer version");
-    let error = store.apply(&key("a"), support::commit(&record, 7, "second")).await.expect_err("a newer version");
-    let why = "has version 2, and this program knows up to 1; update the program";
-    assert_eq!(error.to_string(), format!("failed to save the tokens of {}: {} {why}", key("a"), path.display()));
-    assert_eq!(error.kind(), StoreErrorKind::Incompatible);
+    let later = support::time(1000);
+    let (a, session) = (key("a"), SessionId::from_random(9));
+    let errors = [
+        ("load onboard/staging/acme/a", store.load(&a).await.map(drop)),
+        (
+            "save the tokens of onboard/staging/acme/a",
+            store.apply(&a, support::commit(&record, 7, "x")).await.map(drop),
+        ),
+        ("list the sessions that are due", store.due(later, 10).await.map(drop)),
+        ("list the sessions", store.keys().await.map(drop)),
+        ("set aside onboard/staging/acme/a", store.set_aside(&a, session).await.map(drop)),
+        ("empty the log", store.empty_log().await.map(drop)),
+    ];
+    for (action, result) in errors {
+        let error = result.expect_err("a newer version");
+        let why = "has version 2, and this program knows up to 1; update the program";
+        assert_eq!(error.to_string(), format!("failed to {action}: {} {why}", path.display()));
+        assert_eq!(error.kind(), StoreErrorKind::Incompatible);
+    }
     raw(&path).pragma_update(None, "user_version", 1).expect("the version before");
     assert_eq!(payload(&store, &key("a")).await, "first", "nothing was written");
 }

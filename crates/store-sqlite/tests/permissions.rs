@@ -82,7 +82,13 @@ async fn a_read_only_file_is_refused_when_it_is_opened() {
     set_mode(&path, 0o400);
     let (at, before) = (path.clone(), fs::read(&path).expect("a file"));
     let error = without_privileges(move || SqliteStore::open(at)).expect_err("a read-only file");
-    assert_eq!(error.to_string(), format!("failed to open the store: {} is read-only", path.display()));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "failed to open the store: {} is read-only; this user needs to write to it and to its folder",
+            path.display()
+        )
+    );
     assert_eq!(error.kind(), StoreErrorKind::NotWritable);
     assert!(fs::read(&path).expect("a file") == before);
     set_mode(&path, 0o600);

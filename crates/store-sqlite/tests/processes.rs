@@ -335,7 +335,7 @@ async fn work_on_a_full_disk(path: &Path) {
 
     let other = support::key("other");
     let error = store.apply(&other, put(1, &"x".repeat(400_000))).await.expect_err("no room for so much");
-    let why = "cannot be written: the disk is full";
+    let why = "cannot be written: the disk is full; make room on it";
     assert_eq!(error.to_string(), format!("failed to save the login of {other}: {} {why}", path.display()));
     assert_eq!(error.kind(), StoreErrorKind::NotWritable);
     rounds(&store, &key, 40..50).await;

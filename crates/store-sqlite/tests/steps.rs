@@ -156,7 +156,7 @@ async fn a_file_that_stays_locked_is_unavailable_for_writing_and_can_be_read() {
     let record = login(&store, &key("a"), "first").await;
     let lock = locked(&path);
     let error = store.apply(&key("a"), commit(&record, 1, "second")).await.expect_err("a locked file");
-    let why = "was locked by another process for too long";
+    let why = "was locked by another process for 30ms; find out which one keeps a transaction open, such as a `sqlite3` shell";
     assert_eq!(error.to_string(), format!("failed to save the tokens of {}: {} {why}", key("a"), path.display()));
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert_eq!(payload(&store, &key("a")).await, "first");
@@ -192,7 +192,7 @@ async fn through_a_keeper_the_error_of_a_locked_file_names_the_file_and_the_sess
     let lock = locked(&path);
     let error = session.refresh().await.expect_err("a locked file");
     let cause = error.source().expect("the store's own words").to_string();
-    let why = "was locked by another process for too long";
+    let why = "was locked by another process for 30ms; find out which one keeps a transaction open, such as a `sqlite3` shell";
     assert_eq!(cause, format!("failed to claim {}: {} {why}", key("a"), path.display()));
     drop(lock);
 }
@@ -216,7 +216,7 @@ fn a_fresh_file_that_another_process_has_to_itself_is_unavailable() {
     let lock = locked(&path);
     let builder = SqliteStore::builder().busy_timeout(Duration::from_millis(30));
     let error = builder.open(&path).expect_err("a locked file");
-    let why = "was locked by another process for too long";
+    let why = "was locked by another process for 30ms; find out which one keeps a transaction open, such as a `sqlite3` shell";
     assert_eq!(error.to_string(), format!("failed to open the store: {} {why}", path.display()));
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     drop(lock);

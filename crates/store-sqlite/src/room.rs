@@ -1,0 +1,166 @@
+//! Room on the disk for what a claim may bring: the log is given its blocks before the claim is written, so that the tokens can
+//! be stored even if the disk fills up meanwhile.
+//!
+//! SQLite writes a step to the end of its log. The blocks that it will need there are allocated beforehand, behind the end of the
+//! file (`fallocate` with `FALLOC_FL_KEEP_SIZE`): no other file can take them, and SQLite does not see them.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use rampauth_keeper::{Answer, AttemptId, Operation};
+
+use crate::error::Trouble;
+
+/// The most that an answer adds to a record, in bytes: answers have 64 KiB at most, and sealed tokens are written in base64.
+const MAX_GRANT: u64 = 96 * 1024;
+/// A page of the file with its head in the log, and what of a record goes on an overflow page, in bytes.
+const FRAME: u64 = 4096 + 24;
+const PAYLOAD: u64 = 4092;
+/// The pages that a step writes besides those of the record: inner pages, the index, the list of free pages.
+const OTHER_PAGES: u64 = 8;
+/// The most that is reserved, in bytes. A hundred claims at a time with the largest of answers take as much; the log is moved
+/// into the file long before.
+const MAX_ROOM: u64 = 16 * 1024 * 1024;
+/// The most claims of this process whose end is waited for. Those that never end are forgotten, the oldest first.
+const MAX_CLAIMS: usize = 128;
+
+/// Where the log goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// At its end, or before.
+    OfFile,
+    /// At its start: all of it is in the database.
+    Start,
+}
+
+/// The claims of this process that may still bring tokens.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    claims: Vec<AttemptId>,
+}
+
+impl Room {
+    /// The attempt that an operation is about, to be noted once it is done.
+    pub(crate) fn attempt(&self, operation: &Operation) -> Option<AttemptId> {
+        match operation {
+            Operation::Begin { attempt, .. } => Some(*attempt),
+            Operation::Commit { attempt, .. } | Operation::Conclude { attempt, .. } => Some(attempt.id),
+            _ => None,
+        }
+    }
+
+    /// Notes that a claim began, or that it ended.
+    pub(crate) fn note(&mut self, attempt: Option<AttemptId>, answer: &Answer) {
+        let Some(attempt) = attempt else { return };
+        self.claims.retain(|claim| *claim != attempt);
+        if matches!(answer, Answer::Begun(_)) {
+            if self.claims.len() == MAX_CLAIMS {
+                self.claims.remove(0);
+            }
+            self.claims.push(attempt);
+        }
+    }
+
+    /// Sees to it that the log has room for a claim on a record of this many bytes, for what it brings, and for what the other
+    /// claims of this process bring.
+    ///
+    /// # Errors
+    ///
+    /// When the disk does not have the room, or this process may not take it.
+    pub(crate) fn reserve(&self, log: &Path, end: End, record: usize) -> Result<(), Trouble> {
+        let record = record as u64;
+        // What the record was is wiped, so that its pages are written too.
+        let end_of_attempt = step(2 * record + MAX_GRANT);
+        let room = step(2 * record) + end_of_attempt * (1 + self.claims.len() as u64);
+        let room = room.min(MAX_ROOM);
+        allocate(log, end, room).map_err(|cause| Trouble::NoRoom { room, cause })
+    }
+}
+
+/// What a step that writes this many bytes of records adds to the log.
+fn step(bytes: u64) -> u64 {
+    (bytes.div_ceil(PAYLOAD) + OTHER_PAGES) * FRAME
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn allocate(log: &Path, end: End, room: u64) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+
+    // Opening and closing it drops no lock: SQLite has its locks on the database and on the shared memory.
+    let file = File::options().write(true).open(log)?;
+    let there = file.metadata()?;
+    let start = if end == End::Start { 0 } else { there.len() };
+    let whole = start + room;
+    if rustix::process::getrlimit(rustix::process::Resource::Fsize).current.is_some_and(|limit| limit < whole) {
+        return Err(Errno::FBIG.into());
+    }
+    // Blocks of 512 bytes, whatever those of the file system are (stat(2)).
+    if there.blocks() * 512 >= whole {
+        return Ok(());
+    }
+    match fallocate(&file, FallocateFlags::KEEP_SIZE, start, room) {
+        // Where nothing can be allocated beforehand, that there is room just now is all that can be known.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+            let disk = rustix::fs::fstatvfs(&file)?;
+            if disk.f_bavail.saturating_mul(disk.f_frsize) < room { Err(Errno::NOSPC.into()) } else { Ok(()) }
+        }
+        done => Ok(done?),
+    }
+}
+
+/// Elsewhere nothing is reserved.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn allocate(_: &Path, _: End, _: u64) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_are_noted_until_they_end_and_no_more_than_can_be_waited_for() {
+        let claim = |number| Some(AttemptId::from_random(number));
+        let mut room = Room::default();
+        let begun = Answer::Begun(rampauth_keeper::Record::tombstone(
+            rampauth_keeper::SessionId::from_random(1),
+            1,
+            std::time::SystemTime::UNIX_EPOCH,
+        ));
+        for number in 0..200 {
+            room.note(claim(number), &begun);
+            room.note(claim(number), &begun);
+        }
+        assert_eq!(room.claims.len(), MAX_CLAIMS);
+        assert_eq!(room.claims.first().copied(), claim(72));
+        for number in 0..200 {
+            room.note(claim(number), &Answer::Gone);
+        }
+        assert!(room.claims.is_empty());
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn blocks_are_allocated_behind_the_end_of_the_log_and_its_bytes_stay() {
+        use std::os::unix::fs::MetadataExt as _;
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = folder.path().join("log");
+        std::fs::write(&log, [7; 5000]).expect("a log");
+        let mut room = Room::default();
+        room.reserve(&log, End::OfFile, 1000).expect("room");
+        let there = std::fs::metadata(&log).expect("the log");
+        let one = step(2000) + step(2000 + MAX_GRANT);
+        assert!(there.blocks() * 512 >= 5000 + one, "{}", there.blocks());
+        assert!(std::fs::read(&log).expect("the log") == [7; 5000]);
+        // Another one's room comes on top.
+        room.claims.push(AttemptId::from_random(1));
+        room.reserve(&log, End::OfFile, 1000).expect("room");
+        let there = std::fs::metadata(&log).expect("the log");
+        assert!(there.blocks() * 512 >= 5000 + one + step(2000 + MAX_GRANT), "{}", there.blocks());
+    }
+}
