@@ -149,7 +149,7 @@ fn a_store_that_another_writer_has_is_waited_for_and_no_longer_than_was_said() {
     other.execute_batch("BEGIN IMMEDIATE").expect("a lock");
     for command in ["import", "refresh", "forget"] {
         let done = setting.command(command).done();
-        setting.refused(&done, 1, "was locked by another process for too long", &before);
+        setting.refused(&done, 1, "was locked by another process for 800ms", &before);
         assert!(done.error()["message"].as_str().expect("a text").contains(&setting.key("card")), "{done:?}");
         assert_eq!(done.error()["help"], "try again");
     }

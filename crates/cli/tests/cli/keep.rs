@@ -160,7 +160,7 @@ fn tokens_that_the_store_never_took_are_in_a_private_file_at_the_end() {
     stream.write_all(&response(200, &[], body.as_bytes())).expect("an answer");
     drop(stream);
     let line = keeping.until("new tokens could not be saved");
-    assert!(line.contains("rampauth.db was locked by another process for too long"), "{line}");
+    assert!(line.contains("rampauth.db was locked by another process for 800ms"), "{line}");
     let (code, log) = keeping.stop("-TERM");
     assert_eq!(code, Some(1), "{log}");
     let file = home.path().join("card.rescued-1.json");
