@@ -18,9 +18,9 @@ pub use sign::{card_string_to_sign, on_off_ramp_string_to_sign, response_string_
 pub use token::{Card, CardCredential, CardTokens, OnOffRamp, OnOffRampCredential, OnOffRampTokens};
 
 pub use rampauth_core::{
-    AccessToken, BaseUrl, Clock, Error, ErrorKind, Expiry, HttpClient, MAX_BODY_LENGTH, Outcome, Presents, Refresh,
-    RefreshPolicy, RefreshTime, RefreshToken, Rotation, SecretString, Signature, Signer, TokenSet, TransportError,
-    TransportFailure, Verifier, WhenUnknown,
+    AccessToken, BaseUrl, Clock, ClockDifference, Error, ErrorKind, Expiry, HttpClient, MAX_BODY_LENGTH, Outcome,
+    Presents, Refresh, RefreshPolicy, RefreshTime, RefreshToken, Rotation, SecretString, Signature, Signer, TokenSet,
+    TransportError, TransportFailure, Verifier, WhenUnknown,
 };
 #[cfg(feature = "aws-lc-rs")]
 pub use rampauth_core::{AwsLcSigningKey, AwsLcVerifyingKey};

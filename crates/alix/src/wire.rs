@@ -108,7 +108,7 @@ pub(crate) fn read_tokens<K: SessionKind>(
     let json = answer.json()?;
     let body = json.as_object().ok_or_else(|| answer.protocol_error("the answer is not a JSON object"))?;
     let data = body.object("data");
-    let tokens = Tokens { data: data.ok().flatten(), body, received_at: answer.received_at() };
+    let tokens = Tokens { data: data.ok().flatten(), body, answer };
 
     let refused = matches!(body.get("success"), Ok(Some(Json::Bool(false)))) || error_code(body).is_some();
     if refused && !tokens.any() {
@@ -146,7 +146,7 @@ pub(crate) fn read_tokens<K: SessionKind>(
 struct Tokens<'a> {
     data: Option<&'a JsonObject<'a>>,
     body: &'a JsonObject<'a>,
-    received_at: SystemTime,
+    answer: &'a Answer,
 }
 
 /// The sample's name, then the table's.
@@ -188,7 +188,7 @@ impl<'a> Tokens<'a> {
         };
         let current = refresh.as_ref().unwrap_or(presented.token());
         let refresh_expiry = self.refresh_expiry(current);
-        Ok(Granted::new(presented, (access, access_expiry), refresh, refresh_expiry))
+        Ok(self.answer.grant(presented, (access, access_expiry), refresh, refresh_expiry))
     }
 
     /// The new refresh token of an answer that cannot be used otherwise, with what else can be read.
@@ -210,19 +210,22 @@ impl<'a> Tokens<'a> {
 
     /// What the answer tells, else what the token, if it is a JWT, says of itself (in the sample the two agree).
     fn access_expiry(&self, token: &AccessToken) -> Expiry {
-        self.told(ACCESS_EXPIRY).map_or_else(|| Expiry::of_jwt(token.expose_secret()), Expiry::At)
+        let expiry = self.told(ACCESS_EXPIRY).map_or_else(|| Expiry::of_jwt(token.expose_secret()), Expiry::At);
+        self.answer.local_expiry(expiry)
     }
 
     /// The same; but what a refresh token says of itself is unverified, and no ground for giving the session up.
     fn refresh_expiry(&self, token: &RefreshToken) -> Expiry {
-        self.told(REFRESH_EXPIRY).map_or_else(|| Expiry::of_jwt(token.expose_secret()).as_assumed(), Expiry::At)
+        let of_itself = || Expiry::of_jwt(token.expose_secret()).as_assumed();
+        self.answer.local_expiry(self.told(REFRESH_EXPIRY).map_or_else(of_itself, Expiry::At))
     }
 
-    /// The first readable time under one of these names. An odd value is no reason to lose a token; and what has passed
-    /// when the answer comes is odd, for nobody grants a dead token: it may be a lifetime, which reads as a day in 1970.
+    /// The first readable time under one of these names, by the provider's clock. An odd value is no reason to lose a token;
+    /// and what had passed when the provider answered is odd, for nobody grants a dead token: it may be a lifetime, which reads
+    /// as a day in 1970.
     fn told(&self, names: [&str; 2]) -> Option<SystemTime> {
         let mut times = names.iter().filter_map(|name| read_time(self.get(name).ok().flatten()?));
-        times.find(|time| *time > self.received_at)
+        times.find(|time| !self.answer.had_passed(*time))
     }
 }
 

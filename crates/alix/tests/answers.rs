@@ -37,7 +37,8 @@ fn describe(result: Result<String, Error>) -> String {
         Err(error) => error,
     };
     // No code and no status of Alix's asks for more than its kind's own advice.
-    assert_eq!(error.help(), Error::new(error.kind(), error.outcome(), "", "").help(), "{error}");
+    let usual = Error::new(error.kind(), error.outcome(), "", "").with_clock_difference(error.clock_difference());
+    assert_eq!(error.help(), usual.help(), "{error}");
     let wait = error.retry_after().map(|wait| format!(" wait {}", wait.as_secs())).unwrap_or_default();
     let salvage = error.salvage().and_then(|set| set.refresh_token.clone());
     let salvage = salvage.map(|token| format!(" salvage {}", token.expose_secret())).unwrap_or_default();

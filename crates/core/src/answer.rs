@@ -10,7 +10,14 @@ use http::{HeaderMap, HeaderName, Request, Response, StatusCode, header};
 use crate::json::Json;
 use crate::time::parse_http_date;
 use crate::transport::MAX_BODY_LENGTH;
-use crate::{Clock, Error, ErrorKind, HttpClient, Outcome, SecretBytes};
+use crate::{
+    AccessToken, Clock, ClockDifference, Error, ErrorKind, Expiry, Granted, HttpClient, Outcome, RefreshCredential,
+    RefreshToken, SecretBytes, SessionKind,
+};
+
+/// The largest difference between a `date` header and this machine's clock at which the header is taken for the provider's
+/// time: one day. What is farther off is a header that nobody keeps right.
+const FARTHEST_DATE: Duration = Duration::from_secs(86_400);
 
 /// A provider's answer, read once and asked by the provider's own rules. `content-type` is not consulted: an error page
 /// is told by not being the JSON that is documented, and a right answer is not lost for a wrong label.
@@ -18,6 +25,7 @@ use crate::{Clock, Error, ErrorKind, HttpClient, Outcome, SecretBytes};
 /// `Debug` shows the status alone: headers and body can hold tokens.
 pub struct Answer {
     response: Response<Bytes>,
+    sent_at: SystemTime,
     received_at: SystemTime,
     action: &'static str,
 }
@@ -34,13 +42,22 @@ impl Answer {
         request: Request<Bytes>,
         action: &'static str,
     ) -> Result<Self, Error> {
+        let sent_at = clock.now();
         let response = http.send(request).await.map_err(|error| error.into_error(action))?;
-        Ok(Self::new(response, clock.now(), action))
+        Ok(Self::new(response, clock.now(), action).with_sent_at(sent_at))
     }
 
-    /// Takes a response that arrived at `received_at` to the call that `action` names (`refresh the … tokens`).
+    /// Takes a response that arrived at `received_at` to the call that `action` names (`refresh the … tokens`). It counts as
+    /// sent at the same time; see [`with_sent_at`](Self::with_sent_at).
     pub fn new(response: Response<Bytes>, received_at: SystemTime, action: &'static str) -> Self {
-        Self { response, received_at, action }
+        Self { response, sent_at: received_at, received_at, action }
+    }
+
+    /// Sets when the request was sent, by this machine's clock.
+    #[must_use]
+    pub fn with_sent_at(mut self, sent_at: SystemTime) -> Self {
+        self.sent_at = sent_at;
+        self
     }
 
     /// The HTTP status.
@@ -72,9 +89,67 @@ impl Answer {
         parse_http_date(self.header(&header::DATE)?)
     }
 
+    /// This machine's clock before the request was sent.
+    pub fn sent_at(&self) -> SystemTime {
+        self.sent_at
+    }
+
     /// This machine's clock when the answer was there.
     pub fn received_at(&self) -> SystemTime {
         self.received_at
+    }
+
+    /// How far this machine's clock is from the provider's; `None` without a readable `date`.
+    ///
+    /// The provider wrote its `date` between the sending and the arrival: a `date` in that time is no difference.
+    pub fn clock_difference(&self) -> Option<ClockDifference> {
+        let date = self.date()?;
+        Some(ClockDifference::between(date.clamp(self.sent_at, self.sent_at.max(self.received_at)), date))
+    }
+
+    /// An expiry that the provider wrote, by this machine's clock: the token's life, which is the expiry less `date`, counted
+    /// from the sending. A token is then never used past its end, whatever this machine's clock shows.
+    ///
+    /// Without a `date`, with one that is more than a day off, and with one that is less than a second off (it counts whole
+    /// seconds) the provider's instant stands. A lifetime in seconds needs no correction: count it from
+    /// [`sent_at`](Self::sent_at).
+    pub fn local_expiry(&self, expiry: Expiry) -> Expiry {
+        let Some(date) = self.usable_date() else { return expiry };
+        let moved = |time: SystemTime| match self.sent_at.duration_since(date) {
+            Ok(ahead) if ahead >= Duration::from_secs(1) => time.checked_add(ahead).unwrap_or(time),
+            Err(behind) if behind.duration() >= Duration::from_secs(1) => {
+                time.checked_sub(behind.duration()).unwrap_or(time)
+            }
+            _ => time,
+        };
+        match expiry {
+            Expiry::At(time) => Expiry::At(moved(time)),
+            Expiry::Assumed(time) => Expiry::Assumed(moved(time)),
+            Expiry::Unknown => Expiry::Unknown,
+        }
+    }
+
+    /// Whether a time that the provider wrote had passed when it answered, by its own clock; by this machine's at the arrival
+    /// where the answer has no usable `date`.
+    pub fn had_passed(&self, time: SystemTime) -> bool {
+        time <= self.usable_date().unwrap_or(self.received_at)
+    }
+
+    fn usable_date(&self) -> Option<SystemTime> {
+        let date = self.date()?;
+        (ClockDifference::between(self.sent_at, date).by() <= FARTHEST_DATE).then_some(date)
+    }
+
+    /// The tokens of this answer, see [`Granted::new`]. The expiries are by this machine's clock, see
+    /// [`local_expiry`](Self::local_expiry).
+    pub fn grant<K: SessionKind>(
+        &self,
+        presented: &RefreshCredential<K>,
+        access: (AccessToken, Expiry),
+        refresh_token: Option<RefreshToken>,
+        refresh_expiry: Expiry,
+    ) -> Granted<K> {
+        Granted::new(presented, access, refresh_token, refresh_expiry).with_clock_difference(self.clock_difference())
     }
 
     /// `retry-after`, in seconds or as a date.
@@ -87,9 +162,12 @@ impl Answer {
         Some(parse_http_date(value)?.duration_since(now).unwrap_or(Duration::ZERO))
     }
 
-    /// An error about this answer: its status and `retry-after` are kept.
+    /// An error about this answer: its status, `retry-after` and the clocks' difference are kept.
     pub fn error(&self, kind: ErrorKind, outcome: Outcome, reason: impl Into<Cow<'static, str>>) -> Error {
-        Error::new(kind, outcome, self.action, reason).with_status(self.status()).with_retry_after(self.retry_after())
+        Error::new(kind, outcome, self.action, reason)
+            .with_status(self.status())
+            .with_retry_after(self.retry_after())
+            .with_clock_difference(self.clock_difference())
     }
 
     /// The contract was broken on a success status: whatever the call did, it may have been done. The error keeps the
@@ -209,6 +287,73 @@ mod tests {
             assert_eq!(wait(&[("retry-after", odd)]), None, "{odd}");
         }
         assert_eq!(wait(&[("retry-after", "1"), ("retry-after", "2")]), None);
+    }
+
+    /// An answer that was sent at 2,000,000 s and arrived two seconds later, with a `date` that far from the sending.
+    fn dated(seconds_ahead: i64) -> Answer {
+        let date = Duration::from_secs(2_000_000_u64.checked_add_signed(-seconds_ahead).expect("a time"));
+        let date = jiff::Timestamp::try_from(UNIX_EPOCH + date).expect("a timestamp");
+        let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&date).expect("a date");
+        let response = Response::builder().header("date", date).body(Bytes::new()).expect("a response");
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        Answer::new(response, at(2_000_002), "test").with_sent_at(at(2_000_000))
+    }
+
+    #[test]
+    fn a_life_is_counted_by_the_providers_clock_from_the_sending() {
+        let time = UNIX_EPOCH + Duration::from_secs(2_009_000);
+        for (seconds_ahead, moved_by) in [
+            (0, 0),
+            (1, 1),
+            (59, 59),
+            (61, 61),
+            (1_200, 1_200),
+            (86_400, 86_400),
+            (86_401, 0),
+            (-1, -1),
+            (-59, -59),
+            (-61, -61),
+            (-1_200, -1_200),
+            (-86_400, -86_400),
+            (-86_401, 0),
+        ] {
+            let moved = UNIX_EPOCH + Duration::from_secs(2_009_000_u64.checked_add_signed(moved_by).expect("a time"));
+            let answer = dated(seconds_ahead);
+            assert_eq!(answer.local_expiry(Expiry::At(time)), Expiry::At(moved), "{seconds_ahead}");
+            assert_eq!(answer.local_expiry(Expiry::Assumed(time)), Expiry::Assumed(moved), "{seconds_ahead}");
+            assert_eq!(answer.local_expiry(Expiry::Unknown), Expiry::Unknown);
+        }
+        for odd in [&[][..], &[("date", "yesterday")], &[("date", "Sat, 24 Jan 1970 03:33:20 GMT"); 2]] {
+            assert_eq!(answer(200, odd, b"").local_expiry(Expiry::At(time)), Expiry::At(time), "{odd:?}");
+            assert_eq!(answer(200, odd, b"").clock_difference(), None, "{odd:?}");
+        }
+        // A difference of less than a second is none that the header can show.
+        let answer = dated(0).with_sent_at(UNIX_EPOCH + Duration::from_millis(2_000_000_999));
+        assert_eq!(answer.local_expiry(Expiry::At(time)), Expiry::At(time));
+    }
+
+    #[test]
+    fn the_clocks_difference_is_what_the_way_of_the_call_does_not_explain() {
+        for (seconds_ahead, difference) in [(0, 0), (1, 1_000), (61, 61_000), (-2, 0), (-3, -1_000), (-63, -61_000)] {
+            let seen = dated(seconds_ahead).clock_difference();
+            assert_eq!(seen, Some(ClockDifference::from_milliseconds(difference)), "{seconds_ahead}");
+            let error = dated(seconds_ahead).protocol_error("odd");
+            assert_eq!(error.clock_difference(), seen);
+        }
+        // Too far for a correction, and all the more worth saying.
+        let difference = dated(100_000).clock_difference().expect("a difference");
+        assert_eq!(difference.to_string(), "this machine's clock is 28 h ahead of the provider's");
+    }
+
+    #[test]
+    fn what_has_passed_is_judged_by_the_providers_clock() {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        // The provider's clock shows 1,998,800 s, this machine's 2,000,000 s.
+        let answer = dated(1_200);
+        assert!(answer.had_passed(at(1_998_800)) && !answer.had_passed(at(1_998_801)));
+        // Without a usable date this machine's own clock at the arrival.
+        let answer = dated(86_401);
+        assert!(answer.had_passed(at(2_000_002)) && !answer.had_passed(at(2_000_003)));
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::{SecretBytes, TokenSet};
+use crate::{ClockDifference, SecretBytes, TokenSet};
 
 /// What went wrong. Each kind ends with what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,6 +69,11 @@ impl ErrorKind {
             Self::Untrusted => "untrusted",
             Self::Internal => "internal",
         }
+    }
+
+    /// Whether a clock that is wrong can be behind it: an expiry that was misread, a time that the provider refuses.
+    fn may_come_from_a_wrong_clock(self) -> bool {
+        matches!(self, Self::LoginNeeded | Self::Unauthorized | Self::Forbidden | Self::Refused | Self::Protocol)
     }
 
     fn help(self) -> &'static str {
@@ -140,6 +145,9 @@ struct Inner {
     verified: Option<bool>,
     salvage: Option<TokenSet>,
     body: Option<SecretBytes>,
+    clock_difference: Option<ClockDifference>,
+    /// The advice with the clocks' difference, made when it is asked for.
+    help_with_clocks: OnceLock<String>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -162,6 +170,8 @@ impl Error {
             verified: None,
             salvage: None,
             body: None,
+            clock_difference: None,
+            help_with_clocks: OnceLock::new(),
             source: None,
         }))
     }
@@ -177,7 +187,9 @@ impl Error {
     }
 
     fn edit(mut self, change: impl FnOnce(&mut Inner)) -> Self {
-        change(Arc::make_mut(&mut self.0));
+        let inner = Arc::make_mut(&mut self.0);
+        inner.help_with_clocks = OnceLock::new();
+        change(inner);
         self
     }
 
@@ -236,6 +248,13 @@ impl Error {
     #[must_use]
     pub fn with_body(self, body: SecretBytes) -> Self {
         self.edit(|inner| inner.body = Some(body))
+    }
+
+    /// Keeps how far this machine's clock is from the provider's. [`help`](Self::help) names a difference of more than a
+    /// minute where it may be the reason.
+    #[must_use]
+    pub fn with_clock_difference(self, difference: Option<ClockDifference>) -> Self {
+        self.edit(|inner| inner.clock_difference = difference)
     }
 
     /// Keeps the cause. It must not hold a secret: it is printed by whoever prints error chains.
@@ -304,9 +323,25 @@ impl Error {
         self.0.body.as_ref()
     }
 
-    /// What to do about it, in a sentence.
+    /// How far this machine's clock is from the provider's, where the answer told.
+    pub fn clock_difference(&self) -> Option<ClockDifference> {
+        self.0.clock_difference
+    }
+
+    /// What to do about it, in a sentence. Where a wrong clock may be the reason and this machine's is more than a minute off
+    /// the provider's, it says by how much.
     pub fn help(&self) -> &str {
-        self.0.help.as_deref().unwrap_or_else(|| self.0.kind.help())
+        let help = self.0.help.as_deref().unwrap_or_else(|| self.0.kind.help());
+        match self.0.clock_difference.filter(|difference| difference.is_notable()) {
+            Some(difference) if self.0.kind.may_come_from_a_wrong_clock() => {
+                self.0.help_with_clocks.get_or_init(|| {
+                    let difference = difference.to_string();
+                    // A provider's own advice may name it already.
+                    if help.contains(&difference) { help.to_owned() } else { format!("{help}; {difference}") }
+                })
+            }
+            _ => help,
+        }
     }
 }
 
@@ -348,6 +383,7 @@ impl fmt::Debug for Error {
             .field("verified", &self.0.verified)
             .field("salvage", &self.0.salvage.is_some())
             .field("body", &self.0.body.is_some())
+            .field("clock_difference", &self.0.clock_difference)
             .field("source", &self.0.source)
             .finish_non_exhaustive()
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::SystemTime;
 
-use crate::{AccessToken, Error, ErrorKind, Expiry, Outcome, RefreshToken, TokenSet};
+use crate::{AccessToken, ClockDifference, Error, ErrorKind, Expiry, Outcome, RefreshToken, TokenSet};
 
 /// Names one kind of session (a provider's product), so that its tokens cannot be presented for another.
 pub trait SessionKind: Send + Sync + 'static {
@@ -16,6 +16,7 @@ pub trait SessionKind: Send + Sync + 'static {
 pub struct RefreshCredential<K> {
     token: RefreshToken,
     expiry: Expiry,
+    clock_difference: Option<ClockDifference>,
     kind: PhantomData<fn() -> K>,
 }
 
@@ -54,7 +55,8 @@ impl<K: SessionKind> RefreshCredential<K> {
     pub fn check_alive(&self, now: SystemTime, action: &'static str) -> Result<(), Error> {
         if self.expiry.is_known_past(now) {
             let reason = "the refresh token has expired, so nothing was sent";
-            return Err(Error::new(ErrorKind::LoginNeeded, Outcome::NotSent, action, reason));
+            return Err(Error::new(ErrorKind::LoginNeeded, Outcome::NotSent, action, reason)
+                .with_clock_difference(self.clock_difference));
         }
         Ok(())
     }
@@ -62,7 +64,7 @@ impl<K: SessionKind> RefreshCredential<K> {
 
 impl<K: SessionKind> From<RefreshToken> for RefreshCredential<K> {
     fn from(token: RefreshToken) -> Self {
-        Self { token, expiry: Expiry::Unknown, kind: PhantomData }
+        Self { token, expiry: Expiry::Unknown, clock_difference: None, kind: PhantomData }
     }
 }
 
@@ -72,7 +74,10 @@ impl<K: SessionKind> TryFrom<&TokenSet> for RefreshCredential<K> {
 
     fn try_from(set: &TokenSet) -> Result<Self, Error> {
         match &set.refresh_token {
-            Some(token) => Ok(Self::from(token.clone()).with_expiry(set.refresh_expiry)),
+            Some(token) => {
+                let credential = Self::from(token.clone()).with_expiry(set.refresh_expiry);
+                Ok(Self { clock_difference: set.clock_difference, ..credential })
+            }
             None => {
                 Err(Error::input("refresh the tokens", format!("a session of kind {} needs a refresh token", K::NAME)))
             }
@@ -82,7 +87,12 @@ impl<K: SessionKind> TryFrom<&TokenSet> for RefreshCredential<K> {
 
 impl<K> Clone for RefreshCredential<K> {
     fn clone(&self) -> Self {
-        Self { token: self.token.clone(), expiry: self.expiry, kind: PhantomData }
+        Self {
+            token: self.token.clone(),
+            expiry: self.expiry,
+            clock_difference: self.clock_difference,
+            kind: PhantomData,
+        }
     }
 }
 
@@ -98,6 +108,7 @@ pub struct Granted<K> {
     access_expiry: Expiry,
     refresh: RefreshCredential<K>,
     rotated: bool,
+    clock_difference: Option<ClockDifference>,
 }
 
 impl<K: SessionKind> Granted<K> {
@@ -125,7 +136,17 @@ impl<K: SessionKind> Granted<K> {
             access_expiry,
             refresh: RefreshCredential::from(token).with_expiry(refresh_expiry),
             rotated,
+            clock_difference: None,
         }
+    }
+
+    /// Keeps how far this machine's clock was from the provider's when it granted these tokens.
+    /// [`Answer::grant`](crate::Answer::grant) does it.
+    #[must_use]
+    pub fn with_clock_difference(mut self, difference: Option<ClockDifference>) -> Self {
+        self.clock_difference = difference;
+        self.refresh.clock_difference = difference;
+        self
     }
 
     /// The new access token.
@@ -147,6 +168,12 @@ impl<K: SessionKind> Granted<K> {
     pub fn rotated(&self) -> bool {
         self.rotated
     }
+
+    /// How far this machine's clock was from the provider's; `None` where the answer did not tell. The expiries are right by
+    /// this machine's clock all the same.
+    pub fn clock_difference(&self) -> Option<ClockDifference> {
+        self.clock_difference
+    }
 }
 
 impl<K> From<Granted<K>> for TokenSet {
@@ -154,6 +181,7 @@ impl<K> From<Granted<K>> for TokenSet {
         Self::new()
             .with_access_token(granted.access_token, granted.access_expiry)
             .with_refresh_token(granted.refresh.token, granted.refresh.expiry)
+            .with_clock_difference(granted.clock_difference)
     }
 }
 
@@ -164,6 +192,7 @@ impl<K> Clone for Granted<K> {
             access_expiry: self.access_expiry,
             refresh: self.refresh.clone(),
             rotated: self.rotated,
+            clock_difference: self.clock_difference,
         }
     }
 }

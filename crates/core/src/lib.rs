@@ -10,6 +10,7 @@ mod answer;
 mod aws_lc_key;
 mod base_url;
 mod clock;
+mod clock_difference;
 mod error;
 mod grant;
 #[cfg(feature = "hmac")]
@@ -34,6 +35,7 @@ pub use answer::Answer;
 pub use aws_lc_key::{AwsLcSigningKey, AwsLcVerifyingKey};
 pub use base_url::BaseUrl;
 pub use clock::{Clock, SystemClock};
+pub use clock_difference::ClockDifference;
 pub use error::{Error, ErrorKind, Outcome};
 pub use grant::{Granted, RefreshCredential, SessionKind};
 #[cfg(feature = "hmac")]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use crate::{Error, SecretString};
+use crate::{ClockDifference, Error, SecretString};
 
 /// The longest token that is accepted, in bytes: 64 KiB.
 pub const MAX_TOKEN_LENGTH: usize = 64 * 1024;
@@ -134,6 +134,9 @@ pub struct TokenSet {
     pub refresh_token: Option<RefreshToken>,
     /// When the refresh token expires.
     pub refresh_expiry: Expiry,
+    /// How far this machine's clock was from the provider's when it granted these; `None` where no answer told. The expiries
+    /// are by this machine's clock already.
+    pub clock_difference: Option<ClockDifference>,
 }
 
 impl TokenSet {
@@ -153,6 +156,13 @@ impl TokenSet {
     #[must_use]
     pub fn with_refresh_token(mut self, token: RefreshToken, expiry: Expiry) -> Self {
         (self.refresh_token, self.refresh_expiry) = (Some(token), expiry);
+        self
+    }
+
+    /// Keeps how far this machine's clock was from the provider's.
+    #[must_use]
+    pub fn with_clock_difference(mut self, difference: Option<ClockDifference>) -> Self {
+        self.clock_difference = difference;
         self
     }
 

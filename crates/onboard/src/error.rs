@@ -23,7 +23,7 @@ pub(crate) fn status_error(answer: &Answer) -> Option<Error> {
         400 => answer
             .status_error()?
             .with_help("read status and code; this does not prove that the session is dead, so keep the tokens"),
-        403 => with_clock_help(answer.status_error()?, answer),
+        403 => with_clock_help(answer.status_error()?),
         _ => answer.status_error()?,
     };
     Some(match answer.error_json().as_ref().and_then(Json::as_object) {
@@ -44,17 +44,12 @@ pub(crate) fn with_details(mut error: Error, body: &JsonObject<'_>) -> Error {
 }
 
 /// Says of a 403 whether the clock can be its cause, as far as the answer's `date` tells.
-fn with_clock_help(error: Error, answer: &Answer) -> Error {
-    let Some(date) = answer.date() else { return error };
-    let (off_by, direction) = match answer.received_at().duration_since(date) {
-        Ok(ahead) => (ahead, "ahead of"),
-        Err(behind) => (behind.duration(), "behind"),
-    };
-    if off_by > CLOCK_TOLERANCE {
-        let seconds = off_by.as_secs();
-        return error.with_help(format!(
-            "set this machine's clock, which is {seconds} s {direction} Onboard's; the tokens may still be good"
-        ));
+fn with_clock_help(error: Error) -> Error {
+    match error.clock_difference() {
+        None => error,
+        Some(difference) if difference.by() > CLOCK_TOLERANCE => {
+            error.with_help(format!("set the clock: {difference}; the tokens may still be good"))
+        }
+        Some(_) => error.with_help("ask Onboard whether the account is blocked; the tokens may still be good"),
     }
-    error.with_help("ask Onboard whether the account is blocked; the tokens may still be good")
 }

@@ -16,8 +16,9 @@ pub use config::{Config, Environment, UserId};
 pub use token::{Onboard, OnboardCredential, OnboardTokens};
 
 pub use rampauth_core::{
-    AccessToken, BaseUrl, Clock, Error, ErrorKind, Expiry, HttpClient, MAX_BODY_LENGTH, Outcome, Presents, Refresh,
-    RefreshPolicy, RefreshTime, RefreshToken, Rotation, TokenSet, TransportError, TransportFailure, WhenUnknown,
+    AccessToken, BaseUrl, Clock, ClockDifference, Error, ErrorKind, Expiry, HttpClient, MAX_BODY_LENGTH, Outcome,
+    Presents, Refresh, RefreshPolicy, RefreshTime, RefreshToken, Rotation, TokenSet, TransportError, TransportFailure,
+    WhenUnknown,
 };
 #[cfg(feature = "reqwest")]
 pub use rampauth_core::{ReqwestClient, ReqwestClientBuilder};

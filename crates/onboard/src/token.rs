@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rampauth_core::{AccessToken, Expiry, Granted, RefreshCredential, SessionKind, TokenSet};
+use rampauth_core::{AccessToken, ClockDifference, Expiry, Granted, RefreshCredential, SessionKind, TokenSet};
 
 use crate::config::UserId;
 
@@ -53,6 +53,12 @@ impl OnboardTokens {
     /// Whether the refresh token is another one than was presented.
     pub fn rotated(&self) -> bool {
         self.granted.rotated()
+    }
+
+    /// How far this machine's clock was from Onboard's; `None` where the answer did not tell. The expiries are right by this
+    /// machine's clock all the same.
+    pub fn clock_difference(&self) -> Option<ClockDifference> {
+        self.granted.clock_difference()
     }
 }
 

@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, Method, Request, header};
 use rampauth_core::json::{Json, JsonObject};
 use rampauth_core::time::parse_rfc3339;
 use rampauth_core::{
-    AccessToken, Answer, Error, ErrorKind, Expiry, Granted, Outcome, RefreshToken, SecretString, TokenSet, request,
+    AccessToken, Answer, Error, ErrorKind, Expiry, Outcome, RefreshToken, SecretString, TokenSet, request,
 };
 
 use crate::config::{Config, UserId};
@@ -48,11 +48,11 @@ pub(crate) fn read_tokens(
             .with_help("check that the refresh token is this user's; if it is, treat it as in doubt"));
     }
     let user_id = read_user_id(body);
-    let access = read_token(body, "accessToken", AccessToken::from_secret);
-    let refresh = read_token(body, "refreshToken", RefreshToken::from_secret);
+    let access = read_token(answer, body, "accessToken", AccessToken::from_secret);
+    let refresh = read_token(answer, body, "refreshToken", RefreshToken::from_secret);
     let reason = match (&user_id, &access, &refresh) {
         (Ok(user_id), Ok(access), Ok((token, expiry))) => {
-            let granted = Granted::new(presented, access.clone(), Some(token.clone()), *expiry);
+            let granted = answer.grant(presented, access.clone(), Some(token.clone()), *expiry);
             return Ok(OnboardTokens::new(user_id.clone(), granted));
         }
         (Err(reason), ..) | (_, Err(reason), _) | (.., Err(reason)) => reason.clone(),
@@ -77,6 +77,7 @@ fn read_user_id(body: &JsonObject<'_>) -> Result<UserId, String> {
 
 /// Reads the `{"token": …, "expiry": …}` of this name.
 fn read_token<T>(
+    answer: &Answer,
     body: &JsonObject<'_>,
     name: &'static str,
     check: fn(SecretString) -> Result<T, Error>,
@@ -86,10 +87,10 @@ fn read_token<T>(
     let token = object.text("token").map_err(|problem| format!("`{name}.token` {problem}"))?;
     let token = token.ok_or_else(|| format!("the answer has no `{name}.token`"))?;
     let token = check(token.into()).map_err(|_| format!("`{name}.token` is no token that a header can carry"))?;
-    Ok((token, read_expiry(object, name)))
+    Ok((token, answer.local_expiry(read_expiry(object, name))))
 }
 
-/// An expiry that cannot be read is unknown, never guessed, and no reason to lose the token beside it.
+/// The expiry by the provider's clock. One that cannot be read is unknown, never guessed, and no reason to lose the token beside it.
 fn read_expiry(object: &JsonObject<'_>, name: &'static str) -> Expiry {
     let why = match object.get("expiry") {
         Ok(Some(Json::Text(text))) => match parse_rfc3339(text.expose_secret()) {

@@ -317,19 +317,19 @@ async fn the_advice_fits_the_answer() {
 async fn a_403_is_explained_by_the_clock_when_the_clocks_disagree() {
     let unknown = "check the account's rights and this machine's clock; the tokens may still be good";
     let agrees = "ask Onboard whether the account is blocked; the tokens may still be good";
-    let behind = |seconds| {
-        format!("set this machine's clock, which is {seconds} s behind Onboard's; the tokens may still be good")
+    let behind = |by: &str| {
+        format!("set the clock: this machine's clock is {by} behind the provider's; the tokens may still be good")
     };
-    let ahead = |seconds| {
-        format!("set this machine's clock, which is {seconds} s ahead of Onboard's; the tokens may still be good")
+    let ahead = |by: &str| {
+        format!("set the clock: this machine's clock is {by} ahead of the provider's; the tokens may still be good")
     };
     for (date, expected) in [
         ("Fri, 20 Nov 2026 09:30:00 GMT", agrees.to_owned()),
         ("Fri, 20 Nov 2026 09:30:30 GMT", agrees.to_owned()),
         ("Fri, 20 Nov 2026 09:29:30 GMT", agrees.to_owned()),
-        ("Fri, 20 Nov 2026 09:30:31 GMT", behind(31)),
-        ("Fri, 20 Nov 2026 09:29:29 GMT", ahead(31)),
-        ("Sat, 20 Nov 2027 09:30:00 GMT", behind(31_536_000)),
+        ("Fri, 20 Nov 2026 09:30:31 GMT", behind("31 s")),
+        ("Fri, 20 Nov 2026 09:29:29 GMT", ahead("31 s")),
+        ("Sat, 20 Nov 2027 09:30:00 GMT", behind("365 days")),
         ("yesterday", unknown.to_owned()),
         ("", unknown.to_owned()),
     ] {
@@ -337,8 +337,12 @@ async fn a_403_is_explained_by_the_clock_when_the_clocks_disagree() {
         let error = client(BASE, http).refresh(&credential()).await.expect_err("forbidden");
         assert_eq!(error.help(), expected, "{date}");
     }
-    // Elsewhere the clock explains nothing.
+    // A token that this machine takes for a live one may have died by Onboard's clock.
     let http = Canned::new(401, "").with_header("date", "Sat, 20 Nov 2027 09:30:00 GMT");
     let error = client(BASE, http).refresh(&credential()).await.expect_err("refused");
+    assert!(error.help().ends_with("; this machine's clock is 365 days behind the provider's"), "{}", error.help());
+    // A server that failed did not look at the time.
+    let http = Canned::new(500, "").with_header("date", "Sat, 20 Nov 2027 09:30:00 GMT");
+    let error = client(BASE, http).refresh(&credential()).await.expect_err("failed");
     assert!(!error.help().contains("clock"), "{}", error.help());
 }

@@ -90,12 +90,11 @@ impl Client {
     /// [`Unauthorized`](rampauth_core::ErrorKind::Unauthorized) or [`Forbidden`](rampauth_core::ErrorKind::Forbidden)
     /// about the signing key. Any other error is about neither.
     pub async fn check_keys(&self) -> Result<(), Error> {
-        let sent_at = self.clock.now();
         let sign = self.sign(KEY_CHECK_STRING_TO_SIGN, CHECK_KEYS).await?;
         let request = wire::key_check_request(&self.config, &sign)?;
         let answer = Answer::receive(&*self.http, &*self.clock, request, CHECK_KEYS).await;
         let key = self.config.environment.provider_key();
-        answer.and_then(|answer| wire::read_key_check(&answer, key, sent_at)).map_err(without_token)
+        answer.and_then(|answer| wire::read_key_check(&answer, key)).map_err(without_token)
     }
 
     /// Whether `signature` (base64, the header `sign`) is PayBy's over exactly these bytes of a body.

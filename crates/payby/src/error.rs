@@ -5,7 +5,6 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 use rampauth_core::json::{Json, JsonObject, JsonText};
@@ -104,13 +103,12 @@ const UNSIGNED: &str =
 
 /// Whether tokens may be read from a refresh's answer: its signature is PayBy's, and it says that it grants.
 ///
-/// `brings_tokens` says whether there is anything in the places where tokens belong, `sent_at` what `requestTime` was.
+/// `brings_tokens` says whether there is anything in the places where tokens belong.
 pub(crate) fn judge(
     answer: &Answer,
     proof: Proof,
     head: Result<&Head<'_>, &String>,
     brings_tokens: bool,
-    sent_at: SystemTime,
 ) -> Result<(), Error> {
     by_status_alone(answer)?;
     let head = match head {
@@ -127,17 +125,12 @@ pub(crate) fn judge(
         // Whatever it says, tokens were granted.
         (false, _) if brings_tokens => answer.protocol_error("the answer says that it refuses, and yet brings tokens"),
         // The code says which refusal it is; `applyStatus` beside it adds nothing.
-        (false, _) => refusal(answer, head, sent_at),
+        (false, _) => refusal(answer, head),
     })
 }
 
 /// Whether the key self-test went well; if not, which key the answer points to.
-pub(crate) fn judge_key_check(
-    answer: &Answer,
-    proof: Proof,
-    head: Result<&Head<'_>, &String>,
-    sent_at: SystemTime,
-) -> Result<(), Error> {
+pub(crate) fn judge_key_check(answer: &Answer, proof: Proof, head: Result<&Head<'_>, &String>) -> Result<(), Error> {
     by_status_alone(answer)?;
     if proof == Proof::Wrong {
         let reason = "the answer's signature does not verify: the provider's public key is likely wrong";
@@ -147,7 +140,7 @@ pub(crate) fn judge_key_check(
     }
     let error = match (head, answer.status_error()) {
         (Ok(head), _) if head.code != "0" && (proof == Proof::Verified || head.may_come_unsigned()) => {
-            refusal(answer, head, sent_at)
+            refusal(answer, head)
         }
         (_, Some(error)) => advise(error),
         (_, None) if proof == Proof::Verified => return Ok(()),
@@ -206,16 +199,22 @@ fn without_head(answer: &Answer, proof: Proof, reason: &str) -> Error {
 }
 
 /// What a code other than "0" means.
-fn refusal(answer: &Answer, head: &Head<'_>, sent_at: SystemTime) -> Error {
+fn refusal(answer: &Answer, head: &Head<'_>) -> Error {
     let (kind, outcome, reason) = match head.code.as_str() {
         "402" => (ErrorKind::RateLimited, Outcome::Refused, "the provider turned the call away as one too many"),
         "404" => (ErrorKind::WrongEndpoint, Outcome::Refused, "the provider has no such call at this address"),
         "500" | "504" => (ErrorKind::Server, Outcome::Unknown, "the provider failed"),
         // EARLY and LATER share their code with every invalid parameter.
         "400" if head.message.is_some_and(|text| text.expose_secret().starts_with("REQUESTTIME_TOO_")) => {
+            let compared = match answer.clock_difference() {
+                Some(difference) => difference.to_string(),
+                None => "the answer has no `date` to compare this machine's clock with".to_owned(),
+            };
             return answer
-                .error(ErrorKind::Refused, Outcome::Refused, clock_difference(answer, sent_at))
-                .with_help("set this machine's clock; requestTime may be 15 minutes off at most; nothing was granted");
+                .error(ErrorKind::Refused, Outcome::Refused, "the provider does not accept requestTime")
+                .with_help(format!(
+                    "set this machine's clock; requestTime may be 15 minutes off at most; nothing was granted; {compared}"
+                ));
         }
         _ => (ErrorKind::Refused, Outcome::Refused, "the provider refused"),
     };
@@ -238,16 +237,4 @@ fn advise(error: Error) -> Error {
         "check the base URL and the environment; the endpoint may be gone, for PayBy withdrew its page in September \
          2022: ask PayBy",
     )
-}
-
-fn clock_difference(answer: &Answer, sent_at: SystemTime) -> String {
-    let seconds = |off: Duration| (off.as_millis() + 500) / 1_000;
-    let compared = match answer.date().map(|date| date.duration_since(sent_at)) {
-        None => "and its answer has no `date` to compare this machine's clock with".to_owned(),
-        Some(Ok(behind)) => format!("and by its answer's `date` this machine's clock is {} s behind", seconds(behind)),
-        Some(Err(ahead)) => {
-            format!("and by its answer's `date` this machine's clock is {} s ahead", seconds(ahead.duration()))
-        }
-    };
-    format!("the provider does not accept requestTime, {compared}")
 }

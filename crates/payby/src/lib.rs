@@ -22,9 +22,9 @@ pub use sign::{KEY_CHECK_STRING_TO_SIGN, refresh_string_to_sign};
 pub use token::{PayBy, PayByCredential, PayByTokens};
 
 pub use rampauth_core::{
-    AccessToken, BaseUrl, Clock, Error, ErrorKind, Expiry, HttpClient, MAX_BODY_LENGTH, Outcome, Presents, Refresh,
-    RefreshPolicy, RefreshTime, RefreshToken, Rotation, SecretString, Signature, Signer, TokenSet, TransportError,
-    TransportFailure, Verifier, WhenUnknown,
+    AccessToken, BaseUrl, Clock, ClockDifference, Error, ErrorKind, Expiry, HttpClient, MAX_BODY_LENGTH, Outcome,
+    Presents, Refresh, RefreshPolicy, RefreshTime, RefreshToken, Rotation, SecretString, Signature, Signer, TokenSet,
+    TransportError, TransportFailure, Verifier, WhenUnknown,
 };
 #[cfg(feature = "aws-lc-rs")]
 pub use rampauth_core::{AwsLcSigningKey, AwsLcVerifyingKey};

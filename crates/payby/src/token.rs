@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use rampauth_core::{AccessToken, Expiry, Granted, RefreshCredential, SecretString, SessionKind, TokenSet};
+use rampauth_core::{
+    AccessToken, ClockDifference, Expiry, Granted, RefreshCredential, SecretString, SessionKind, TokenSet,
+};
 
 /// A session that a person granted to the merchant. Neither lifetimes nor rotation are published.
 #[derive(Debug)]
@@ -45,6 +47,12 @@ impl PayByTokens {
     /// Whether the refresh token is another one than was presented.
     pub fn rotated(&self) -> bool {
         self.granted.rotated()
+    }
+
+    /// How far this machine's clock was from PayBy's; `None` where the answer did not tell. The expiries are right by this
+    /// machine's clock all the same.
+    pub fn clock_difference(&self) -> Option<ClockDifference> {
+        self.granted.clock_difference()
     }
 
     /// The whole answer as PayBy signed it: JSON, `head` and `body`. The answer's members were never published, so

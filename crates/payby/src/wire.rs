@@ -78,9 +78,9 @@ pub(crate) fn read_tokens(
         _ => Ok(None),
     };
     let none = JsonObject::default();
-    let tokens = Tokens { of: members.ok().flatten().unwrap_or(&none), sent_at };
+    let tokens = Tokens { of: members.ok().flatten().unwrap_or(&none), answer, sent_at };
 
-    let granted = error::judge(answer, proof, head.as_ref(), tokens.any(), sent_at).and_then(|()| {
+    let granted = error::judge(answer, proof, head.as_ref(), tokens.any()).and_then(|()| {
         members.map_err(|problem| answer.protocol_error(format!("`body` {problem}")))?;
         tokens.read(presented).map_err(|reason| answer.protocol_error(reason))
     });
@@ -94,11 +94,11 @@ pub(crate) fn read_tokens(
 }
 
 /// Reads the answer to the key self-test: good when it is a success that PayBy signed.
-pub(crate) fn read_key_check(answer: &Answer, key: &dyn Verifier, sent_at: SystemTime) -> Result<(), Error> {
+pub(crate) fn read_key_check(answer: &Answer, key: &dyn Verifier) -> Result<(), Error> {
     let proof = Proof::of(answer, key);
     let json = if proof == Proof::Wrong { None } else { answer.error_json() };
     let head = Head::read(json.as_ref().and_then(Json::as_object));
-    let judged = error::judge_key_check(answer, proof, head.as_ref(), sent_at);
+    let judged = error::judge_key_check(answer, proof, head.as_ref());
     judged.map_err(|error| described(error, &head).with_verified(proof == Proof::Verified))
 }
 
@@ -112,6 +112,7 @@ fn described(error: Error, head: &Result<Head<'_>, String>) -> Error {
 /// The object that holds the tokens. Its members are unpublished: camel and snake case will do.
 struct Tokens<'a> {
     of: &'a JsonObject<'a>,
+    answer: &'a Answer,
     sent_at: SystemTime,
 }
 
@@ -137,14 +138,14 @@ impl<'a> Tokens<'a> {
             None => None,
         };
         let current = refresh.as_ref().unwrap_or(presented.token());
-        let refresh_expiry = refresh_expiry(current);
-        Ok(Granted::new(presented, (access, access_expiry), refresh, refresh_expiry))
+        let refresh_expiry = self.refresh_expiry(current);
+        Ok(self.answer.grant(presented, (access, access_expiry), refresh, refresh_expiry))
     }
 
     /// The new refresh token of an answer that cannot be used otherwise, with what else can be read.
     fn salvage(&self, presented: &RefreshToken) -> Option<TokenSet> {
         let refresh = RefreshToken::new(self.only_text(REFRESH_TOKEN, presented.expose_secret())?).ok()?;
-        let expiry = refresh_expiry(&refresh);
+        let expiry = self.refresh_expiry(&refresh);
         let mut set = TokenSet::new().with_refresh_token(refresh, expiry);
         if let Some(Ok(access)) = self.only_text(ACCESS_TOKEN, "").map(AccessToken::new) {
             let expiry = self.access_expiry(access.expose_secret()).unwrap_or(Expiry::Unknown);
@@ -168,15 +169,23 @@ impl<'a> Tokens<'a> {
     }
 
     /// The earlier of what `expiresIn` and `expiresAt` say; else what the token, if it is a JWT, says of itself. Never
-    /// an invented lifetime, and an odd value is no reason to lose a token.
+    /// an invented lifetime, and an odd value is no reason to lose a token. A lifetime counts from the sending; an instant is
+    /// by PayBy's clock.
     fn access_expiry(&self, token: &str) -> Result<Expiry, String> {
         let after = self.either(EXPIRES_IN, |of, name| Ok(of.get(name)?.and_then(read_number)))?;
         let after = after.and_then(|seconds| seconds_after(self.sent_at, seconds));
         let at = self.either(EXPIRES_AT, |of, name| Ok(of.get(name)?.and_then(read_time)))?;
+        let at = at.and_then(|at| self.answer.local_expiry(Expiry::At(at)).time());
         Ok(match after.into_iter().chain(at).min() {
             Some(time) => Expiry::At(time),
-            None => Expiry::of_jwt(token),
+            None => self.answer.local_expiry(Expiry::of_jwt(token)),
         })
+    }
+
+    /// No member for it is known. What the token, if it is a JWT, says of itself is unverified, and no ground for giving the
+    /// session up.
+    fn refresh_expiry(&self, token: &RefreshToken) -> Expiry {
+        self.answer.local_expiry(Expiry::of_jwt(token.expose_secret()).as_assumed())
     }
 
     /// What is read under the two spellings of a name, which must not contradict each other.
@@ -192,12 +201,6 @@ impl<'a> Tokens<'a> {
             (one, other) => Ok(one.or(other)),
         }
     }
-}
-
-/// No member for it is known. What the token, if it is a JWT, says of itself is unverified, and no ground for giving the
-/// session up.
-fn refresh_expiry(token: &RefreshToken) -> Expiry {
-    Expiry::of_jwt(token.expose_secret()).as_assumed()
 }
 
 /// `None` past the year 9999, which no lifetime means.

@@ -38,7 +38,7 @@ fn describe(result: Result<String, Error>) -> String {
     // The advice that is PayBy's own: for a call that may be gone, and for a caller that is not accepted.
     let own = error.kind() == ErrorKind::WrongEndpoint
         || (error.kind() == ErrorKind::Refused && error.provider_code() == Some("403"));
-    let usual = Error::new(error.kind(), error.outcome(), "", "");
+    let usual = Error::new(error.kind(), error.outcome(), "", "").with_clock_difference(error.clock_difference());
     assert_eq!(error.help() != usual.help(), own, "{error}: {}", error.help());
     let verified = if error.verified() == Some(true) { " verified" } else { "" };
     let wait = error.retry_after().map(|wait| format!(" wait {}", wait.as_secs())).unwrap_or_default();
@@ -308,35 +308,36 @@ async fn refused_with(status: u16, headers: &[(&'static str, String)], body: &st
 #[tokio::test]
 async fn a_refused_request_time_is_told_with_the_clocks_difference() {
     let refusal = |message: &str| format!(r#"{{"head":{{"applyStatus":"FAIL","code":"400","msg":"{message}"}}}}"#);
-    let prefix = "failed to refresh the PayBy tokens: the provider does not accept requestTime, and";
+    let no_date = "the answer has no `date` to compare this machine's clock with";
     // The clock of these tests shows Wed, 12 Feb 2020 07:51:38 GMT.
     for (message, date, expected) in [
         (
             "REQUESTTIME_TOO_EARLY",
             "Wed, 12 Feb 2020 08:11:38 GMT",
-            "by its answer's `date` this machine's clock is 1200 s behind",
+            "this machine's clock is 20 min behind the provider's",
         ),
         (
             "REQUESTTIME_TOO_LATER",
-            "Wed, 12 Feb 2020 07:31:37 GMT",
-            "by its answer's `date` this machine's clock is 1201 s ahead",
+            "Wed, 12 Feb 2020 07:30:38 GMT",
+            "this machine's clock is 21 min ahead of the provider's",
         ),
         (
             "REQUESTTIME_TOO_LATER: 1581493898000",
             "Wed, 12 Feb 2020 07:51:38 GMT",
-            "by its answer's `date` this machine's clock is 0 s behind",
+            "this machine's clock agrees with the provider's",
         ),
-        ("REQUESTTIME_TOO_EARLY", "yesterday", "its answer has no `date` to compare this machine's clock with"),
-        ("REQUESTTIME_TOO_EARLY", "", "its answer has no `date` to compare this machine's clock with"),
+        ("REQUESTTIME_TOO_EARLY", "yesterday", no_date),
+        ("REQUESTTIME_TOO_EARLY", "", no_date),
     ] {
         let headers: Vec<_> = (!date.is_empty()).then(|| ("date", date.to_owned())).into_iter().collect();
         let error = refused_with(200, &headers, &refusal(message)).await;
-        assert_eq!(error.to_string(), format!("{prefix} {expected} (status 200, code 400)"));
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(error, @"failed to refresh the PayBy tokens: the provider does not accept requestTime (status 200, code 400)");
+        }
         assert_eq!((error.kind().as_str(), error.outcome().as_str()), ("refused", "refused"));
         assert_eq!(error.provider_message(), Some(message));
-        insta::allow_duplicates! {
-            insta::assert_snapshot!(error.help(), @"set this machine's clock; requestTime may be 15 minutes off at most; nothing was granted");
-        }
+        let help = "set this machine's clock; requestTime may be 15 minutes off at most; nothing was granted";
+        assert_eq!(error.help(), format!("{help}; {expected}"));
     }
     let other = refused_with(200, &[], &refusal("INVALID_PARAMETER")).await;
     insta::assert_snapshot!(other, @"failed to refresh the PayBy tokens: the provider refused (status 200, code 400)");

@@ -53,7 +53,8 @@ impl UserClient {
 
     /// Exchanges the token for a new one: one request, never repeated.
     ///
-    /// The new token expires when it says so itself; if that cannot be read, 30 days after the request, *assumed*.
+    /// The new token expires when it says so itself, by Transak's clock, from which this machine's may differ; if that cannot
+    /// be read, 30 days after the request, *assumed*.
     ///
     /// # Errors
     ///
@@ -76,12 +77,10 @@ impl UserClient {
     }
 
     async fn send(&self, token: &UserToken, user_ip: Option<IpAddr>) -> Result<UserToken, Error> {
-        // Lifetimes count from before the request left.
-        let sent_at = self.clock.now();
-        token.check_alive(sent_at, ACTION)?;
+        token.check_alive(self.clock.now(), ACTION)?;
         let request = wire::refresh_request(&self.config, token, user_ip)?;
         let answer = Answer::receive(&*self.http, &*self.clock, request, ACTION).await?;
-        wire::read_token(&answer, token, sent_at)
+        wire::read_token(&answer, token)
     }
 }
 

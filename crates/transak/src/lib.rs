@@ -16,8 +16,8 @@ pub use config::{ApiKey, Config, Environment};
 pub use token::UserToken;
 
 pub use rampauth_core::{
-    AccessToken, BaseUrl, Clock, Error, ErrorKind, Expiry, HttpClient, MAX_BODY_LENGTH, Outcome, Presents, Refresh,
-    RefreshPolicy, RefreshTime, Rotation, TokenSet, TransportError, TransportFailure, WhenUnknown,
+    AccessToken, BaseUrl, Clock, ClockDifference, Error, ErrorKind, Expiry, HttpClient, MAX_BODY_LENGTH, Outcome,
+    Presents, Refresh, RefreshPolicy, RefreshTime, Rotation, TokenSet, TransportError, TransportFailure, WhenUnknown,
 };
 #[cfg(feature = "reqwest")]
 pub use rampauth_core::{ReqwestClient, ReqwestClientBuilder};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use rampauth_core::{AccessToken, Error, ErrorKind, Expiry, Outcome, TokenSet};
+use rampauth_core::{AccessToken, ClockDifference, Error, ErrorKind, Expiry, Outcome, TokenSet};
 
 const ACTION: &str = "read the user token";
 
@@ -15,6 +15,7 @@ const ACTION: &str = "read the user token";
 pub struct UserToken {
     token: AccessToken,
     expiry: Expiry,
+    clock_difference: Option<ClockDifference>,
 }
 
 impl UserToken {
@@ -46,13 +47,25 @@ impl UserToken {
         self.expiry
     }
 
+    /// How far this machine's clock was from Transak's when it granted the token; `None` where no answer told. The expiry is
+    /// right by this machine's clock all the same.
+    pub fn clock_difference(&self) -> Option<ClockDifference> {
+        self.clock_difference
+    }
+
+    pub(crate) fn with_clock_difference(mut self, difference: Option<ClockDifference>) -> Self {
+        self.clock_difference = difference;
+        self
+    }
+
     /// Makes sure that the token is not known to be dead at `now`, so that nothing is sent in vain.
     ///
     /// "If Access token is expired, it cannot be refreshed" (docs.transak.com "Refresh User Access Token", read 2026-11).
     pub(crate) fn check_alive(&self, now: SystemTime, action: &'static str) -> Result<(), Error> {
         if self.expiry.is_known_past(now) {
             let reason = "the user token has expired and cannot be renewed any more, so nothing was sent";
-            return Err(Error::new(ErrorKind::LoginNeeded, Outcome::NotSent, action, reason));
+            return Err(Error::new(ErrorKind::LoginNeeded, Outcome::NotSent, action, reason)
+                .with_clock_difference(self.clock_difference));
         }
         Ok(())
     }
@@ -69,12 +82,13 @@ impl TryFrom<AccessToken> for UserToken {
             return Err(Error::input(ACTION, "it starts with `Bearer `; leave that prefix off"));
         }
         let expiry = Expiry::of_jwt(text);
-        Ok(Self { token, expiry })
+        Ok(Self { token, expiry, clock_difference: None })
     }
 }
 
-/// Takes the access token out of a stored set. What the set and the token say about its expiry: one that was read counts
-/// before one that was assumed, and of two that were read the earlier.
+/// Takes the access token out of a stored set. It expires when the set says that Transak said so: the set's expiry is by this
+/// machine's clock, which may differ from Transak's, by which the token says its own. Without one the token's own counts, and
+/// last what the set only assumes.
 impl TryFrom<&TokenSet> for UserToken {
     type Error = Error;
 
@@ -84,18 +98,17 @@ impl TryFrom<&TokenSet> for UserToken {
         };
         let token = Self::try_from(token.clone())?;
         let expiry = match (token.expiry, set.access_expiry) {
-            (Expiry::At(own), Expiry::At(told)) => Expiry::At(own.min(told)),
-            (Expiry::At(own), _) => Expiry::At(own),
+            (own @ Expiry::At(_), Expiry::Assumed(_) | Expiry::Unknown) => own,
             (_, told) => told,
         };
-        Ok(token.with_expiry(expiry))
+        Ok(token.with_expiry(expiry).with_clock_difference(set.clock_difference))
     }
 }
 
 /// The token as the set's access token; there is no refresh token.
 impl From<UserToken> for TokenSet {
     fn from(token: UserToken) -> Self {
-        Self::new().with_access_token(token.token, token.expiry)
+        Self::new().with_access_token(token.token, token.expiry).with_clock_difference(token.clock_difference)
     }
 }
 
@@ -144,14 +157,17 @@ mod tests {
     }
 
     #[test]
-    fn a_set_and_its_token_agree_on_one_expiry() {
+    fn what_a_set_was_told_counts_before_what_the_token_says() {
         let read = |token: &str, told| {
             let set = TokenSet::new().with_access_token(AccessToken::new(token).expect("a token"), told);
             UserToken::try_from(&set).expect("a user token").expiry()
         };
         let own = at(1_752_921_735);
-        assert_eq!([read(JWT, Expiry::Unknown), read(JWT, assumed(5)), read(JWT, at(1_752_921_736))], [own; 3]);
-        assert_eq!(read(JWT, at(5)), at(5));
+        assert_eq!([read(JWT, Expiry::Unknown), read(JWT, assumed(5))], [own; 2]);
+        // By this machine's clock, which may be ahead of the provider's or behind it.
+        for told in [at(5), at(1_752_922_935)] {
+            assert_eq!(read(JWT, told), told);
+        }
         for told in [Expiry::Unknown, assumed(5), at(5)] {
             assert_eq!(read("opaque", told), told);
         }

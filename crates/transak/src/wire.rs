@@ -1,7 +1,7 @@
 //! Transak's request and answer as bytes. Pure: no clock, no I/O.
 
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CACHE_CONTROL};
@@ -51,8 +51,8 @@ fn sensitive(value: &str) -> Result<HeaderValue, Error> {
     Ok(value)
 }
 
-/// Reads the answer to a refresh that was sent at `sent_at`.
-pub(crate) fn read_token(answer: &Answer, presented: &UserToken, sent_at: SystemTime) -> Result<UserToken, Error> {
+/// Reads the answer to a refresh.
+pub(crate) fn read_token(answer: &Answer, presented: &UserToken) -> Result<UserToken, Error> {
     if let Some(error) = answer.status_error() {
         return Err(refusal(answer, error));
     }
@@ -61,26 +61,40 @@ pub(crate) fn read_token(answer: &Answer, presented: &UserToken, sent_at: System
     let broken = |reason: String| with_details(answer.protocol_error(reason), body);
 
     let token = new_token(body).map_err(broken)?;
-    let token = match token.expiry() {
-        Expiry::Unknown => token.with_expiry(sent_at.checked_add(LIFETIME).map_or(Expiry::Unknown, Expiry::Assumed)),
-        _ => token,
+    // By the provider's clock.
+    let stated = token.expiry();
+    let expiry = match stated {
+        Expiry::Unknown => answer.sent_at().checked_add(LIFETIME).map_or(Expiry::Unknown, Expiry::Assumed),
+        _ => answer.local_expiry(stated),
     };
+    let token = token.with_expiry(expiry).with_clock_difference(answer.clock_difference());
     if token.access_token().expose_secret() == presented.access_token().expose_secret() {
         return Err(broken("the answer brings the token that was presented".to_owned()));
     }
-    if token.expiry().is_known_past(sent_at) {
+    if matches!(stated, Expiry::At(time) if answer.had_passed(time)) {
         return Err(broken("the new token has expired already".to_owned()));
     }
     // It is another token, and alive. Whether the one presented lives on is not published, so this one is kept beside it
     // even where the answer cannot pass for a refresh.
     let salvaged = |reason: &str| Err(broken(reason.to_owned()).with_salvage(Some(token.clone().into())));
-    if matches!((token.expiry(), presented.expiry()), (Expiry::At(new), Expiry::At(old)) if new <= old) {
+    if expires_no_later(&token, presented) {
         return salvaged("the new token expires no later than the one presented");
     }
     if !matches!(body.get("error"), Ok(None)) {
         return salvaged("the answer tells an error, and yet brings a token");
     }
     Ok(token)
+}
+
+/// Whether the new token dies with the one presented or before it. What two tokens say of themselves is by one clock, the
+/// provider's; what is known of them otherwise is compared by this machine's. Nothing is known of what was only assumed.
+fn expires_no_later(token: &UserToken, presented: &UserToken) -> bool {
+    let of_itself = |token: &UserToken| Expiry::of_jwt(token.access_token().expose_secret());
+    match (of_itself(token), of_itself(presented), token.expiry(), presented.expiry()) {
+        (Expiry::At(new), Expiry::At(old), _, Expiry::At(_)) => new <= old,
+        (_, _, Expiry::At(new), Expiry::At(old)) => new <= old,
+        _ => false,
+    }
 }
 
 /// `data.accessToken`.

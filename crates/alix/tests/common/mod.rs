@@ -58,6 +58,17 @@ impl Canned {
         Self { response: Arc::new(response), sent: Arc::default() }
     }
 
+    /// The same with this `date` header.
+    pub(crate) fn dated(status: u16, date: Option<&str>, body: impl Into<Vec<u8>>) -> Self {
+        let (body, date) = (Bytes::from(body.into()), date.map(str::to_owned));
+        let response = move || {
+            let response = Response::builder().status(status);
+            let response = date.iter().fold(response, |response, date| response.header("date", date));
+            response.body(body.clone()).expect("a response")
+        };
+        Self { response: Arc::new(response), sent: Arc::default() }
+    }
+
     /// The one request that was sent, as a reviewer reads it.
     pub(crate) fn request(&self) -> String {
         let sent = self.sent.lock().expect("no panic while sending");

@@ -68,3 +68,35 @@ fn the_providers_message_is_bounded_and_never_shown() {
     assert!(!format!("{error} {error:?} {error:#?}").contains("needle"));
     assert!(error.provider_message().is_some_and(|text| !text.contains('\u{1b}')));
 }
+
+#[test]
+fn the_advice_names_a_clock_that_is_off_where_that_may_be_the_reason() {
+    use ErrorKind::*;
+    let ahead = |seconds: i64| Some(ClockDifference::from_milliseconds(seconds * 1_000));
+    let help = |kind, difference| {
+        Error::new(kind, Outcome::Refused, "x", "y").with_clock_difference(difference).help().to_owned()
+    };
+    for kind in [LoginNeeded, Unauthorized, Forbidden, Refused, Protocol] {
+        let plain = help(kind, None);
+        for (difference, said) in [
+            (ahead(60), None),
+            (ahead(-60), None),
+            (ahead(61), Some("this machine's clock is 61 s ahead of the provider's")),
+            (ahead(-1_200), Some("this machine's clock is 20 min behind the provider's")),
+        ] {
+            let expected = said.map_or_else(|| plain.clone(), |said| format!("{plain}; {said}"));
+            assert_eq!(help(kind, difference), expected, "{kind:?}");
+        }
+    }
+    for kind in
+        [Config, Input, WrongEndpoint, RateLimited, Unreachable, Timeout, Interrupted, Server, Untrusted, Internal]
+    {
+        assert_eq!(help(kind, ahead(1_200)), help(kind, None), "{kind:?}");
+    }
+    // It is said once, and advice that comes later has it too.
+    let error = Error::new(Refused, Outcome::Refused, "x", "y").with_clock_difference(ahead(1_200));
+    assert_eq!(error.help().matches("20 min").count(), 1);
+    let difference = "this machine's clock is 20 min ahead of the provider's";
+    assert_eq!(error.clone().with_help("set it").help(), format!("set it; {difference}"));
+    assert_eq!(error.with_help(format!("set it: {difference}!")).help(), format!("set it: {difference}!"));
+}

@@ -127,7 +127,7 @@ pub(crate) fn describe(result: Result<OnboardTokens, Error>) -> String {
     // The advice that is Onboard's own; that of a 403 depends on the clocks.
     let own =
         matches!(error.status(), Some(400 | 401)) || error.to_string().contains("`userId` is not the expected user");
-    let usual = Error::new(error.kind(), error.outcome(), "", "");
+    let usual = Error::new(error.kind(), error.outcome(), "", "").with_clock_difference(error.clock_difference());
     assert!(error.status() == Some(403) || own == (error.help() != usual.help()), "{error}: {}", error.help());
     let mut text = format!("{} {}", error.kind().as_str(), error.outcome().as_str());
     if let Some(wait) = error.retry_after() {
