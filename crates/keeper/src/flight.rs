@@ -311,6 +311,11 @@ impl FlightGuard<'_> {
         self.0.get_or_insert_default()
     }
 
+    /// What the store has not taken yet.
+    pub(crate) fn held(&self) -> Option<Unsaved> {
+        self.0.as_ref().and_then(|flight| flight.unsaved.clone())
+    }
+
     pub(crate) fn unsaved(&mut self) -> &mut Option<Unsaved> {
         &mut self.get().unsaved
     }

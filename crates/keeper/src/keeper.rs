@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, Once, Weak};
+use std::sync::{Arc, Once, RwLock, Weak};
 use std::time::Duration;
 
 use rampauth_core::{Clock, Error, ErrorKind, Outcome, Refresh};
@@ -41,7 +41,8 @@ pub struct Keeper {
 /// What all sessions of a keeper have in common.
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) sealing: Option<SealingKeys>,
+    /// Replaced as a whole while the keeper works.
+    pub(crate) sealing: RwLock<Option<Arc<SealingKeys>>>,
     accept_unsealed: bool,
     /// Whether it was said that tokens are stored unsealed.
     warned: Once,
@@ -247,7 +248,7 @@ impl KeeperBuilder {
             Options { request: self.request, save: self.save, lease: self.request + 2 * self.save, floor: self.floor };
         let shared = Arc::new(Shared {
             store: self.store,
-            sealing: self.sealing,
+            sealing: RwLock::new(self.sealing.map(Arc::new)),
             accept_unsealed: self.accept_unsealed,
             warned: Once::new(),
             clock: Steady::new(self.clock),
@@ -331,7 +332,7 @@ impl Shared {
 
     /// Says once, before tokens go unsealed to where others may read them, that they do.
     pub(crate) fn warn_of_unsealed_tokens(&self) {
-        if self.sealing.is_none() && !self.accept_unsealed && self.store.outlives_the_process() {
+        if self.sealing_keys().is_none() && !self.accept_unsealed && self.store.outlives_the_process() {
             self.warned.call_once(|| {
                 tracing::warn!(
                     target: "rampauth_keeper",

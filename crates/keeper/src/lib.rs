@@ -7,6 +7,7 @@ pub mod decision;
 mod event;
 mod failed;
 mod flight;
+mod handover;
 mod keeper;
 mod key;
 mod login;

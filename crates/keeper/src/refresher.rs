@@ -170,7 +170,8 @@ impl Inner {
         let claim = Claim { attempt, doubtful, condemned, due, since };
         let span = tracing::Span::current();
         span.record("attempt", tracing::field::debug(attempt.id)).record("generation", attempt.generation);
-        let opened = record.tokens.as_ref().map(|tokens| payload::open(tokens, self.seal()));
+        let keys = self.keeper.sealing_keys();
+        let opened = record.tokens.as_ref().map(|tokens| payload::open(tokens, self.seal(keys.as_deref())));
         let tokens = match opened.unwrap_or(Err(Unreadable::Damaged)) {
             Ok(tokens) => tokens,
             Err(unreadable) => return self.fail(&claim, unreadable.into_error(ACTION, &self.key)).await,

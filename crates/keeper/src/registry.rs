@@ -41,6 +41,12 @@ impl Registry {
         find_in(&self.open.lock().unwrap_or_else(PoisonError::into_inner), self.hash(key), key)
     }
 
+    /// The open sessions.
+    pub(crate) fn all(&self) -> Vec<Arc<Inner>> {
+        // Given back without the lock: one of them may be the last.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect()
+    }
+
     /// Whether no session is open.
     pub(crate) fn is_empty(&self) -> bool {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).is_empty()

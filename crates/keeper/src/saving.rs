@@ -89,7 +89,8 @@ impl Inner {
             Err(error) => {
                 self.keeper.sessions.hold(self);
                 self.keeper.tell(&self.key, attempt.generation + 1, EventKind::SaveFailed(error.clone()));
-                if let Ok(snapshot) = Snapshot::held(attempt, &tokens, self.seal()) {
+                let keys = self.keeper.sealing_keys();
+                if let Ok(snapshot) = Snapshot::held(attempt, &tokens, self.seal(keys.as_deref())) {
                     self.show(snapshot);
                 }
                 return Err(error);
@@ -110,7 +111,8 @@ impl Inner {
             Answer::Stale | Answer::Gone => {
                 // What is older than the session's tokens came before these of the same login: a provider that revokes whole
                 // families would end the live ones with it.
-                let tokens = matches!(answer, Answer::Gone).then(|| payload::open(&tokens, self.seal()));
+                let keys = self.keeper.sealing_keys();
+                let tokens = matches!(answer, Answer::Gone).then(|| payload::open(&tokens, self.seal(keys.as_deref())));
                 if let Some(Ok(tokens)) = tokens {
                     tell(attempt.generation, EventKind::Unclaimed(UnclaimedTokens(tokens)));
                 }

@@ -148,7 +148,7 @@ impl SealingKeys {
         &self.sealing
     }
 
-    fn find(&self, id: &str) -> Option<&SealingKey> {
+    pub(crate) fn find(&self, id: &str) -> Option<&SealingKey> {
         std::iter::once(&self.sealing).chain(&self.readable).find(|key| key.id() == id)
     }
 }

@@ -14,7 +14,7 @@ use crate::process::Need;
 use crate::protocol::{Answer, Operation};
 use crate::record::{Record, SessionId, State, StoredTokens, TokenDigest};
 use crate::schedule::{Timed, Timer};
-use crate::sealing::Seal;
+use crate::sealing::{Seal, SealingKeys};
 use crate::snapshot::{Slot, Snapshot, TokenRef};
 use crate::{decision, login, payload};
 
@@ -237,17 +237,19 @@ impl Inner {
             None => decision::due_without_access_token(tokens.refresh_expiry, granted_at, policy),
         };
         self.keeper.warn_of_unsealed_tokens();
-        payload::stored(tokens, policy, granted_at, due, self.seal())
+        let keys = self.keeper.sealing_keys();
+        payload::stored(tokens, policy, granted_at, due, self.seal(keys.as_deref()))
     }
 
-    /// How this session's tokens are sealed and opened.
-    pub(crate) fn seal(&self) -> Seal<'_> {
-        Seal { session: &self.key, keys: self.keeper.sealing.as_ref() }
+    /// How this session's tokens are sealed and opened with these keys.
+    pub(crate) fn seal<'a>(&'a self, keys: Option<&'a SealingKeys>) -> Seal<'a> {
+        Seal { session: &self.key, keys }
     }
 
     /// Shows readers what a record holds, unless they see something newer already.
     pub(crate) fn adopt(&self, record: &Record) -> Result<(), Error> {
-        let snapshot = Snapshot::of(record, self.seal());
+        let keys = self.keeper.sealing_keys();
+        let snapshot = Snapshot::of(record, self.seal(keys.as_deref()));
         self.show(snapshot.map_err(|unreadable| unreadable.into_error("read the session", &self.key))?);
         Ok(())
     }

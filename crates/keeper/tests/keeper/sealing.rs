@@ -236,3 +236,33 @@ async fn nothing_of_a_session_but_its_seals_changes_when_it_is_sealed_anew() {
     let session = shared.session(Some(keys(2))).await.expect("a session");
     assert_eq!(access(&session).await, "access-0");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_keeper_goes_on_with_other_keys_that_can_read_what_it_sealed() {
+    let shared = Shared::new();
+    let keeper = shared.process(Some(keys(1)));
+    let session = keeper.session(key(), shared.provider.clone()).await.expect("a session");
+    session.put(tokens(0, Expiry::At((shared.clock)() + LIFETIME))).await.expect("saved");
+    let error = keeper.seal_with(keys(2)).expect_err("what key 1 sealed could not be read");
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Config, Outcome::NotSent));
+    assert!(error.to_string().contains(sealing_key(1).id()), "{error}");
+    session.refresh().await.expect("as before");
+    assert_eq!(shared.sealed_with().await.as_deref(), Some(sealing_key(1).id()));
+    keeper.seal_with(keys(2).with_readable(sealing_key(1))).expect("both");
+    session.refresh().await.expect("the old one is read");
+    assert_eq!(shared.sealed_with().await.as_deref(), Some(sealing_key(2).id()));
+    keeper.seal_with(keys(2)).expect("the old one is needed no more");
+    session.refresh().await.expect("the new one is read");
+    assert_eq!(access(&session).await, "access-3");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_keeper_without_a_key_begins_to_seal() {
+    let shared = Shared::new();
+    let keeper = shared.process(None);
+    let session = keeper.session(key(), shared.provider.clone()).await.expect("a session");
+    session.put(tokens(0, Expiry::At((shared.clock)() + LIFETIME))).await.expect("saved");
+    keeper.seal_with(keys(1)).expect("a first key");
+    session.refresh().await.expect("what is not sealed is read");
+    assert_eq!(shared.sealed_with().await.as_deref(), Some(sealing_key(1).id()));
+}

@@ -96,3 +96,29 @@ async fn what_was_granted_outlives_the_handles_on_its_session() {
     pass(LIFETIME * 2).await;
     assert_eq!(store.record().await.generation, 2, "nobody needs it, and nobody refreshes it");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_store_has_not_taken_is_listed_with_its_session_whoever_has_a_handle_on_it() {
+    let mut world = unsaved().await;
+    let another = SessionKey::parse("fake/test/another").expect("a key");
+    let other = world.keeper.session(another.clone(), world.provider.clone()).await.expect("a session");
+    other.put(tokens(7, Expiry::At((world.clock)() + LIFETIME))).await.expect("saved");
+    let listed = |world: &World| {
+        let unsaved = world.keeper.unsaved().into_iter();
+        let token = |tokens: rampauth_core::TokenSet| tokens.refresh_token.expect("one").expose_secret().to_owned();
+        unsaved.map(|(key, tokens)| (key.to_string(), token(tokens))).collect::<Vec<_>>()
+    };
+    let expected = [(world.session.key().to_string(), "refresh-1".to_owned())];
+    assert_eq!(listed(&world), expected);
+    drop(world.session.clone());
+    let session = std::mem::replace(&mut world.session, other);
+    let key = session.key().clone();
+    drop(session);
+    assert_eq!(listed(&world), expected, "without a handle too");
+    assert!(world.keeper.holds(&key) && world.keeper.holds(&another));
+    world.store.refuse_commits(false);
+    world.keeper.shutdown().await;
+    assert_eq!(listed(&world), [], "saved");
+    assert!(!world.keeper.holds(&key), "nobody has it any more");
+    assert!(world.keeper.holds(&another));
+}
