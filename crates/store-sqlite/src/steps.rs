@@ -13,6 +13,7 @@ use crate::error::Trouble;
 use crate::file::StoreFile;
 use crate::room::{self, Room};
 use crate::schema;
+use crate::{Changes, Mark};
 
 /// The open file with its statements.
 pub(crate) struct Steps<'c> {
@@ -27,6 +28,8 @@ pub(crate) struct Steps<'c> {
     update: Statement<'c>,
     due: Statement<'c>,
     keys: Statement<'c>,
+    marks: Statement<'c>,
+    data_version: Statement<'c>,
     keep: Statement<'c>,
     kept: Statement<'c>,
 }
@@ -53,6 +56,8 @@ impl<'c> Steps<'c> {
             // Both are answered from an index alone: a damaged record is in the way of its own session and of no other.
             due: connection.prepare("SELECT key FROM session WHERE due < ?1 ORDER BY due, key")?,
             keys: connection.prepare("SELECT key FROM session ORDER BY key")?,
+            marks: connection.prepare("SELECT key, sum FROM session")?,
+            data_version: connection.prepare("PRAGMA data_version")?,
             // The bytes as they are, whatever they are.
             keep: connection.prepare(
                 "INSERT INTO damaged (key, record, sum, generation, set_aside_at) \
@@ -189,6 +194,26 @@ impl<'c> Steps<'c> {
             }
             Ok(keys)
         })
+    }
+
+    /// A mark of every record, unless nobody but this connection has changed the file since this version.
+    pub(crate) fn changes(&mut self, since: Option<u64>) -> Result<Option<Changes>, Trouble> {
+        self.check()?;
+        // Before the records are read: what changes in between is a change since then.
+        let version: i64 = self.data_version.query_row([], |row| row.get(0))?;
+        let version = u64::try_from(version).unwrap_or_default();
+        if since == Some(version) {
+            return Ok(None);
+        }
+        let mut marks = Vec::new();
+        let mut rows = self.marks.query([])?;
+        while let Some(row) = rows.next()? {
+            let sum = row.get_ref(1)?;
+            // A sum of another form is of a damaged record, and as good a mark.
+            let sum = sum.as_bytes().ok().and_then(|sum| sum.try_into().ok()).unwrap_or_default();
+            marks.extend(key(row)?.map(|key| (key, Mark(sum))));
+        }
+        Ok(Some(Changes { version, marks }))
     }
 
     /// Moves the log into the file and cuts it to nothing; whether that could be done.

@@ -213,3 +213,29 @@ fn stores_and_their_futures_go_wherever_tasks_go() {
     let (_folder, store) = store();
     sent(&store.run("work inside", None, |_| Ok(())));
 }
+
+#[tokio::test]
+async fn changes_of_others_are_seen_by_their_marks_and_a_store_s_own_are_not_news() {
+    let (folder, store) = store();
+    let other = SqliteStore::open(folder.path().join("rampauth.db")).expect("the same store");
+    for (number, subject) in [(1, "a"), (2, "b")] {
+        other.apply(&key(subject), put(number, "tokens")).await.expect("a login");
+    }
+    let first = store.changes(None).await.expect("readable").expect("marks");
+    assert_eq!(first.marks.len(), 2);
+    assert!(store.changes(Some(first.version)).await.expect("readable").is_none());
+    // Its own.
+    store.apply(&key("c"), put(3, "tokens")).await.expect("a login");
+    assert!(store.changes(Some(first.version)).await.expect("readable").is_none());
+    // Another's.
+    let remove = Operation::Remove { session: SessionId::from_random(4), expect: SessionId::from_random(1) };
+    other.apply(&key("a"), remove).await.expect("removed");
+    let second = store.changes(Some(first.version)).await.expect("readable").expect("marks");
+    let mark = |changes: &crate::Changes, subject: &str| {
+        changes.marks.iter().find(|(it, _)| *it == key(subject)).map(|(_, mark)| *mark)
+    };
+    assert_eq!(second.marks.len(), 3);
+    assert_ne!(mark(&first, "a"), mark(&second, "a"));
+    assert_eq!(mark(&first, "b"), mark(&second, "b"));
+    assert!(mark(&second, "c").is_some());
+}
