@@ -1,5 +1,6 @@
 //! The configuration file: found, read, and checked as a whole before anything is done with a part of it.
 
+mod exposed;
 mod key;
 mod network;
 mod place;
@@ -11,12 +12,14 @@ mod store;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rampauth_core::Error;
 use rampauth_keeper::SealingKeys;
 use toml::de::{DeTable, DeValue};
 
+pub(crate) use exposed::others_may_write;
 pub(crate) use network::{CaFile, Network, Proxy};
 pub(crate) use place::printable;
 pub(crate) use profile::{AlixPartner, PayByMerchant, Profile, Provider};
@@ -48,7 +51,7 @@ pub(crate) struct Config {
     /// How long one step in the store may take.
     pub(crate) store_timeout: Duration,
     sealing: Option<Sealing>,
-    profiles: BTreeMap<String, Profile>,
+    profiles: BTreeMap<String, Arc<Profile>>,
 }
 
 /// The file that is meant: the argument, else `RAMPAUTH_CONFIG`, else `./rampauth.toml`.
@@ -114,7 +117,7 @@ impl Config {
                 return Err(place.refuse(format!("it is not a table, written `[profile.{}]`", printable(&name))));
             };
             let profile = Profile::read(&name, Section::new(place, table), &mut networks)?;
-            profiles.insert(name, profile);
+            profiles.insert(name, Arc::new(profile));
         }
         Ok(Self { file, store, store_timeout, sealing, profiles })
     }
@@ -164,7 +167,7 @@ impl Config {
     }
 
     /// All profiles, by name.
-    pub(crate) fn profiles(&self) -> impl Iterator<Item = &Profile> {
+    pub(crate) fn profiles(&self) -> impl Iterator<Item = &Arc<Profile>> {
         self.profiles.values()
     }
 
@@ -174,7 +177,7 @@ impl Config {
     ///
     /// When there is none; the error lists those that there are.
     pub(crate) fn profile(&self, name: &str) -> Result<&Profile, Error> {
-        self.profiles.get(name).ok_or_else(|| {
+        self.profiles.get(name).map(Arc::as_ref).ok_or_else(|| {
             let names: Vec<String> = self.profiles.keys().map(|name| printable(name)).collect();
             let there = if names.is_empty() { "no profile at all".to_owned() } else { names.join(", ") };
             let reason = format!("there is no profile `{}` in {}; it has {there}", printable(name), self.file.name());

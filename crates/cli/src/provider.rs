@@ -2,19 +2,18 @@
 
 mod alix;
 mod deferred;
+mod keys;
 mod payby;
 
 use rampauth_alix::{CardClient, OnOffRampClient};
-use rampauth_core::{
-    BaseUrl, Error, Presents, Refresh, RefreshPolicy, RefreshTime, RsaSigningKey, RsaVerifyingKey, SecretString,
-    Signer, WhenUnknown,
-};
+use rampauth_core::{BaseUrl, Error, Presents, Refresh, RefreshPolicy, RefreshTime, SecretString, Signer, WhenUnknown};
 use rampauth_transak::{ApiKey, UserClient};
 
 use crate::config::{Profile, Provider, SecretRef};
 use crate::http_client::Advised;
 use crate::input;
 pub(crate) use deferred::Deferred;
+pub(crate) use keys::Keys;
 
 /// RSASSA-PKCS1-v1_5 with SHA-256, by the name that the providers' pages use.
 pub(crate) const ALGORITHM: &str = "RSA-SHA256";
@@ -53,7 +52,16 @@ impl Profile {
     ///
     /// When a secret cannot be had or is unusable, or TLS cannot be set up: by profile and key, before anything is sent.
     pub(crate) fn client(&self) -> Result<Box<dyn Refresh>, Error> {
-        let client = self.load()?;
+        self.client_with(&Keys::default())
+    }
+
+    /// The same for one of many profiles, whose keys are shared.
+    ///
+    /// # Errors
+    ///
+    /// As [`client`](Self::client).
+    pub(crate) fn client_with(&self, keys: &Keys) -> Result<Box<dyn Refresh>, Error> {
+        let client = self.load(keys)?;
         self.network.client()?;
         Ok(match self.network.advice(self.base_url()) {
             Some(advice) => Box::new(Advised { client, advice }),
@@ -67,7 +75,7 @@ impl Profile {
     ///
     /// As [`client`](Self::client).
     pub(crate) fn check(&self) -> Result<(), Error> {
-        self.load().map(drop)
+        self.load(&Keys::default()).map(drop)
     }
 
     fn base_url(&self) -> &BaseUrl {
@@ -80,13 +88,13 @@ impl Profile {
     }
 
     /// The client with its secrets and keys; its HTTP client is built when it sends.
-    fn load(&self) -> Result<Box<dyn Refresh>, Error> {
+    fn load(&self, keys: &Keys) -> Result<Box<dyn Refresh>, Error> {
         let http = || self.network.clone();
         Ok(match &self.provider {
-            Provider::AlixCard(partner) => Box::new(CardClient::with_http_client(partner.load()?, http())),
+            Provider::AlixCard(partner) => Box::new(CardClient::with_http_client(partner.load(keys)?, http())),
             Provider::AlixOnOffRamp { partner, email, lang, provider_public_key } => {
-                let config = partner.load()?;
-                let key = provider_public_key.as_ref().map(verifying_key).transpose()?;
+                let config = partner.load(keys)?;
+                let key = provider_public_key.as_ref().map(|key| keys.verifying(key)).transpose()?;
                 let mut client = OnOffRampClient::with_http_client(config, http());
                 if let Some(lang) = lang {
                     client = client.with_lang(*lang);
@@ -103,7 +111,9 @@ impl Profile {
                 }
                 Box::new(UserClient::with_http_client(config, http()))
             }
-            Provider::PayBy(merchant) => Box::new(rampauth_payby::Client::with_http_client(merchant.load()?, http())),
+            Provider::PayBy(merchant) => {
+                Box::new(rampauth_payby::Client::with_http_client(merchant.load(keys)?, http()))
+            }
             Provider::Onboard(config) => Box::new(rampauth_onboard::Client::with_http_client(config.clone(), http())),
         })
     }
@@ -155,14 +165,6 @@ async fn sign(key: &dyn Signer, string_to_sign: SecretString, shown: String) -> 
 fn text<T>(secret: &SecretRef, check: impl FnOnce(String) -> Result<T, Error>) -> Result<T, Error> {
     let text = secret.text()?;
     check(text.expose_secret().to_owned()).map_err(|error| secret.place().refuse_with(&error))
-}
-
-fn signing_key(secret: &SecretRef) -> Result<RsaSigningKey, Error> {
-    RsaSigningKey::parse(&*secret.bytes()?).map_err(|error| secret.place().refuse_with(&error))
-}
-
-fn verifying_key(secret: &SecretRef) -> Result<RsaVerifyingKey, Error> {
-    RsaVerifyingKey::parse(&*secret.bytes()?).map_err(|error| secret.place().refuse_with(&error))
 }
 
 #[cfg(test)]

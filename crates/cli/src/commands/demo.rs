@@ -48,7 +48,7 @@ pub(crate) async fn run(json: bool) -> Result<(), Error> {
     let story = tokio::select! {
         story = play(&progress) => story?,
         // Dropped: the folder of keys goes with it, and the process that was to be killed.
-        () = stop.wait() => {
+        _ = stop.wait() => {
             let reason = "it was told to stop";
             return Err(Error::new(ErrorKind::Interrupted, Outcome::Unknown, "finish the demo", reason));
         }

@@ -5,24 +5,24 @@ use rampauth_alix::{
 };
 use rampauth_core::{Error, Verifier as _};
 
-use super::{Signed, sign, signing_key, text, verifying_key};
+use super::{Keys, Signed, sign, text};
 use crate::config::{AlixPartner, SecretRef};
 
 impl AlixPartner {
-    pub(super) fn load(&self) -> Result<Config, Error> {
+    pub(super) fn load(&self, keys: &Keys) -> Result<Config, Error> {
         let secret_key = text(&self.secret_key, SecretKey::new)?;
-        let signing_key = signing_key(&self.signing_key)?;
+        let signing_key = keys.signing(&self.signing_key)?;
         Ok(Config::new(self.base_url.clone(), self.partner_code.clone(), secret_key, signing_key))
     }
 
     pub(super) async fn sign_card(&self) -> Result<Signed, Error> {
-        let config = self.load()?;
+        let config = self.load(&Keys::default())?;
         let string_to_sign = card_string_to_sign(&config.partner_code, &config.secret_key);
         sign(&*config.signer, string_to_sign, format!("{}|***", config.partner_code.as_str())).await
     }
 
     pub(super) async fn sign_on_off_ramp(&self, email: &Email) -> Result<Signed, Error> {
-        let config = self.load()?;
+        let config = self.load(&Keys::default())?;
         let string_to_sign = on_off_ramp_string_to_sign(&config.partner_code, email, &config.secret_key);
         // The e-mail stands in the configuration as plain text, and its spelling is what goes wrong most.
         let shown = format!("{}|{}|***", config.partner_code.as_str(), email.expose_secret());
@@ -36,6 +36,6 @@ impl AlixPartner {
         };
         let secret_key = text(&self.secret_key, SecretKey::new)?;
         let signed = response_string_to_sign(&secret_key);
-        Ok(verifying_key(key)?.verify_base64(signed.expose_secret().as_bytes(), signature))
+        Ok(Keys::default().verifying(key)?.verify_base64(signed.expose_secret().as_bytes(), signature))
     }
 }

@@ -5,16 +5,16 @@ use rampauth_core::{Clock as _, Error, RefreshToken, SecretString, SystemClock, 
 use rampauth_payby::{Config, Environment, refresh_string_to_sign};
 use zeroize::Zeroizing;
 
-use super::{Signed, sign, signing_key, verifying_key};
+use super::{Keys, Signed, sign};
 use crate::config::PayByMerchant;
 
 /// The members of a body whose text is no secret.
 const PLAIN: [&str; 3] = ["\"partnerId\"", "\"merchantOrderNo\"", "\"subject\""];
 
 impl PayByMerchant {
-    pub(super) fn load(&self) -> Result<Config, Error> {
-        let environment = Environment::at(self.base_url.clone(), verifying_key(&self.provider_public_key)?);
-        let mut config = Config::new(environment, self.partner_id.clone(), signing_key(&self.signing_key)?);
+    pub(super) fn load(&self, keys: &Keys) -> Result<Config, Error> {
+        let environment = Environment::at(self.base_url.clone(), keys.verifying(&self.provider_public_key)?);
+        let mut config = Config::new(environment, self.partner_id.clone(), keys.signing(&self.signing_key)?);
         if let Some(subject) = &self.subject {
             config = config.with_subject(subject.clone());
         }
@@ -33,7 +33,7 @@ impl PayByMerchant {
     /// Signs this body; without one, that of a refresh that would be sent now. There is no refresh token at hand then:
     /// `***` stands for it, in the text and under the signature.
     pub(super) async fn sign(&self, body: Option<Zeroizing<Vec<u8>>>) -> Result<Signed, Error> {
-        let config = self.load()?;
+        let config = self.load(&Keys::default())?;
         let string_to_sign = match body {
             Some(body) => {
                 let text = std::str::from_utf8(&body);
@@ -54,7 +54,7 @@ impl PayByMerchant {
             Error::input("verify", "the body is missing")
                 .with_help("give the exact bytes of the answer's body on standard input")
         })?;
-        Ok(verifying_key(&self.provider_public_key)?.verify_base64(&body, signature))
+        Ok(Keys::default().verifying(&self.provider_public_key)?.verify_base64(&body, signature))
     }
 }
 
