@@ -26,6 +26,15 @@ pub(crate) fn keep(error: Error, places: &Places, profile: &str, set: &TokenSet)
     }
 }
 
+/// The same for tokens that are printed as well.
+pub(crate) fn keep_printed(error: Error, places: &Places, profile: &str, set: &TokenSet) -> Error {
+    let said = "the presented token is probably spent; the new tokens are on standard output";
+    match write_tokens(places, profile, set) {
+        Ok(path) => error.with_help(format!("{said} and in {}: import them, and delete the file", path.display())),
+        Err(_) => error.with_help(format!("{said} and nowhere else, for no file could be written: import them")),
+    }
+}
+
 /// The same for tokens that belong to no session any more.
 pub(crate) fn keep_unclaimed(error: Error, places: &Places, profile: &str, set: &TokenSet) -> Error {
     match write_tokens(places, profile, set) {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rampauth_core::{Error, ErrorKind, Outcome};
+use rampauth_core::{Error, ErrorKind, Outcome, TokenSet};
 use rampauth_keeper::{
     EventKind, Events, Keeper, KeeperBuilder, OwnerId, Record, Session, State, Store as _, StoreError, StoreErrorKind,
 };
@@ -14,8 +14,7 @@ use rampauth_store_sqlite::SqliteStore;
 
 use crate::config::{Config, Profile, printable};
 use crate::provider::Deferred;
-use crate::rescue::{self, Places};
-pub(crate) use end::Failed;
+pub(crate) use end::{Failed, is_rotated};
 
 const ACTION: &str = "open the store";
 /// The most that the keeper's own limit on a request is longer than the client's, which says more when it is the first to end.
@@ -144,6 +143,8 @@ pub(crate) struct Stored {
     client: Arc<Deferred>,
     keeper: Keeper,
     events: Events,
+    /// What the session had before, where tokens that the store does not take are printed.
+    prints: Option<TokenSet>,
 }
 
 impl Stored {
@@ -155,7 +156,7 @@ impl Stored {
         let events = keeper.events();
         let session = keeper.session(profile.key.clone(), Arc::clone(&client)).await;
         let session = session.map_err(said_by_the_store)?;
-        Ok(Self { session, store, client, keeper, events })
+        Ok(Self { session, store, client, keeper, events, prints: None })
     }
 
     /// Loads what sending takes: secrets, keys, TLS. To be done before anything is asked for that may send, so that what is
@@ -166,6 +167,11 @@ impl Stored {
     /// As [`Profile::client`].
     pub(crate) fn prepare(&self, profile: &Profile) -> Result<(), Error> {
         self.client.load(profile)
+    }
+
+    /// Has tokens that the store does not take printed as well, as the command prints others: `before` is what it had.
+    pub(crate) fn printing(self, before: TokenSet) -> Self {
+        Self { prints: Some(before), ..self }
     }
 
     /// The same for a session that has to be there, and what the store held of it before.
@@ -182,15 +188,6 @@ impl Stored {
 pub(crate) fn is_saved(kind: &EventKind) -> bool {
     use EventKind::{Adopted, Orphaned, Refreshed, Removed, Settled, Unclaimed};
     matches!(kind, Refreshed | Settled | Adopted | Orphaned | Removed | Unclaimed(_))
-}
-
-/// Writes tokens that the store did not take to a file, and says so.
-pub(crate) fn unsaved(error: Error, session: &Session, places: &Places, profile: &Profile) -> Error {
-    let error = said_by_the_store(error);
-    match session.tokens() {
-        Some(tokens) => rescue::keep(error, places, &profile.name, &tokens),
-        None => error,
-    }
 }
 
 /// An error of the keeper in the store's own words, where it is the store that failed.

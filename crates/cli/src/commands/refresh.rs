@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use rampauth_core::{Error, Outcome, Presents};
+use rampauth_core::{Error, Outcome};
 
 use crate::config::{Config, Profile};
 use crate::rescue::{self, Places};
-use crate::stored::Stored;
+use crate::stored::{Stored, is_rotated};
 use crate::tokens::{self, Tokens};
 use crate::{input, output};
 
@@ -60,12 +60,11 @@ async fn stored(config: &Config, profile: &Profile) -> Result<(), Error> {
     let (stored, record) = Stored::expect(config, profile).await?;
     stored.prepare(profile)?;
     let before = stored.session.tokens().unwrap_or_default();
+    let stored = stored.printing(before.clone());
     let refreshed = stored.session.refresh().await;
     let end = stored.finish(refreshed, &record, config, profile).await?;
     let Some(after) = &end.newer else { return Err(end.nothing_newer("refresh the tokens", profile)) };
-    // A provider that takes an access token back hands out no refresh token.
-    let presents = if before.refresh_token.is_some() { Presents::RefreshToken } else { Presents::AccessToken };
-    let rotated = tokens::rotated(presents, &before, after);
+    let rotated = is_rotated(&before, after);
     tracing::debug!(profile = %profile.name, rotated, "refreshed");
     output::json(&Tokens::refreshed(after, rotated), Outcome::Unknown)
         .map_err(|error| error.with_help("the new tokens are in the store: see where standard output goes"))

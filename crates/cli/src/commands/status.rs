@@ -54,7 +54,7 @@ pub(crate) async fn run(path: &Path, watch: bool, json: bool) -> Result<(), Erro
         }
         last = Some(rows);
         tokio::select! {
-            () = stop.wait() => return Ok(()),
+            _ = stop.wait() => return Ok(()),
             () = tokio::time::sleep(PACE) => {}
         }
     }
@@ -67,7 +67,7 @@ async fn rows(config: &Config, store: Option<&SqliteStore>) -> Result<Vec<Row>, 
     let now = SystemClock.now();
     let mut rows = Vec::with_capacity(keys.len());
     for key in keys {
-        let profile = config.profiles().find(|profile| profile.key == key);
+        let profile = config.profiles().find(|profile| profile.key == key).map(AsRef::as_ref);
         match store.load(&key).await {
             Ok(Some(record)) => rows.push(Row::new(&key, config, profile, &record, now)),
             Ok(None) => {}

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::config::Config;
 use crate::env;
@@ -25,9 +25,7 @@ impl Places {
     fn new(folders: impl IntoIterator<Item = PathBuf>, own: Option<PathBuf>) -> Self {
         let mut places = Self { folders: Vec::new(), own };
         for folder in folders.into_iter().chain(places.own.clone()) {
-            // A person has to find it, wherever the process was started.
-            let folder = std::path::absolute(if folder.as_os_str().is_empty() { Path::new(".") } else { &folder });
-            let Ok(folder) = folder else { continue };
+            let Some(folder) = lasting(&folder) else { continue };
             if !places.folders.contains(&folder) {
                 places.folders.push(folder);
             }
@@ -69,6 +67,16 @@ impl Places {
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(folder)
     }
+}
+
+/// The same folder by a name that is good wherever the process was started, for a person has to find it, and that leads through no
+/// other folder, which may be gone by then.
+fn lasting(folder: &Path) -> Option<PathBuf> {
+    let folder = std::path::absolute(if folder.as_os_str().is_empty() { Path::new(".") } else { folder }).ok()?;
+    if folder.components().any(|part| part == Component::ParentDir) {
+        return Some(fs::canonicalize(&folder).unwrap_or(folder));
+    }
+    Some(folder)
 }
 
 /// The folder for what a program keeps of its work, by the system's convention: `$XDG_STATE_HOME` or `~/.local/state`, on macOS

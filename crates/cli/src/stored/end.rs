@@ -1,13 +1,15 @@
 //! How a command with a stored session ends: nothing is under way any more, nothing granted is lost with the process, and what
 //! is said is true of what the store holds by then.
 
-use rampauth_core::{Error, ErrorKind, Outcome, TokenSet};
+use rampauth_core::{Error, ErrorKind, Outcome, Presents, TokenSet};
 use rampauth_keeper::{EventKind, Events, Record, State, Store as _};
 use rampauth_payby::VerifiedAnswer;
 
-use super::{Stored, dead, is_saved, removed, said_by_the_store, unsaved};
+use super::{Stored, dead, is_saved, removed, said_by_the_store};
 use crate::config::{Config, Profile, printable};
+use crate::output;
 use crate::rescue::{self, Places};
+use crate::tokens::{Tokens, rotated};
 
 /// What a command came to that did not fail.
 pub(crate) struct End {
@@ -74,7 +76,7 @@ impl Stored {
         let result = result.map_err(said_by_the_store);
 
         if let Some(error) = told.unsaved {
-            return Err(rescued(unsaved(error, &self.session, &places, profile)));
+            return Err(rescued(self.unsaved(error, &places, profile)));
         }
         if let Some(set) = told.unclaimed {
             if let Some(error) = unclaimed(result.as_ref().err(), removed, dead, profile) {
@@ -106,6 +108,29 @@ impl Stored {
         let newer = tokens.filter(|_| !removed && generation > before.generation);
         Ok(End { newer, record, removed })
     }
+}
+
+impl Stored {
+    /// Tokens that the store did not take: printed where the command prints tokens, and in a file in any case, for nobody knows
+    /// whether what a failing command prints is kept.
+    fn unsaved(&self, error: Error, places: &Places, profile: &Profile) -> Error {
+        let error = said_by_the_store(error);
+        let Some(tokens) = self.session.tokens() else { return error };
+        let printed = self.prints.as_ref().is_some_and(|before| {
+            output::json(&Tokens::refreshed(&tokens, is_rotated(before, &tokens)), Outcome::Unknown).is_ok()
+        });
+        if printed {
+            return rescue::keep_printed(error, places, &profile.name, &tokens);
+        }
+        rescue::keep(error, places, &profile.name, &tokens)
+    }
+}
+
+/// Whether what was presented was replaced by a different one. A provider that takes an access token back hands out no refresh
+/// token.
+pub(crate) fn is_rotated(before: &TokenSet, after: &TokenSet) -> bool {
+    let presents = if before.refresh_token.is_some() { Presents::RefreshToken } else { Presents::AccessToken };
+    rotated(presents, before, after)
 }
 
 impl End {

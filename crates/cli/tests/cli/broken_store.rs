@@ -114,6 +114,12 @@ fn a_store_that_may_not_be_written_is_refused_before_anything_is_sent() {
 /// Runs it with the rights that permissions give, even for root.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn without_privileges(run: Run) -> Done {
+    with_fewer_rights(|| run.done())
+}
+
+/// The same for whatever processes this starts.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn with_fewer_rights<T: Send>(start: impl FnOnce() -> T + Send) -> T {
     use rustix::thread::{CapabilitiesSecureBits, set_capabilities_secure_bits};
 
     let limited = move || {
@@ -121,9 +127,9 @@ fn without_privileges(run: Run) -> Done {
         if rustix::process::geteuid().is_root() {
             set_capabilities_secure_bits(CapabilitiesSecureBits::NO_ROOT).expect("fewer capabilities for children");
         }
-        run.done()
+        start()
     };
-    std::thread::spawn(limited).join().expect("no panic")
+    std::thread::scope(|scope| scope.spawn(limited).join().expect("no panic"))
 }
 
 #[cfg(unix)]

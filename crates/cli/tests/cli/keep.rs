@@ -13,7 +13,7 @@ use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
 use serde_json::{Value, json};
 
 use crate::exit_codes::payby;
-use crate::support::{Home, Kit, SEALED, as_input, profiles, sandbox, start};
+use crate::support::{Home, Kit, Run, SEALED, as_input, profiles, sandbox, start};
 
 /// A keeper that is running; killed with the test that fails.
 pub(crate) struct Keeping {
@@ -24,8 +24,12 @@ pub(crate) struct Keeping {
 
 impl Keeping {
     pub(crate) fn start(home: &Home, arguments: &[&str], filter: &str) -> Self {
-        let mut command = home.run(&[&["keep"], arguments].concat()).env("RAMPAUTH_LOG", filter).into_command();
-        let mut child = command
+        Self::of(home.run(&[&["keep"], arguments].concat()).env("RAMPAUTH_LOG", filter))
+    }
+
+    pub(crate) fn of(run: Run) -> Self {
+        let mut child = run
+            .into_command()
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -57,10 +61,19 @@ impl Keeping {
         }
     }
 
-    /// Ends it; the exit code, and all that it logged.
-    pub(crate) fn stop(mut self, signal: &str) -> (Option<i32>, String) {
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(std::process::Command::new("kill").args([signal, &id]).status().expect("kill runs").success());
+    }
+
+    /// Ends it; the exit code, and all that it logged.
+    pub(crate) fn stop(self, signal: &str) -> (Option<i32>, String) {
+        self.signal(signal);
+        self.end()
+    }
+
+    /// Waits until it has ended; the exit code, and all that it logged.
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let code = self.child.wait().expect("an end").code();
         while let Ok(line) = self.lines.recv() {
             self.seen.push(line);

@@ -10,6 +10,12 @@ mod help;
 mod init;
 mod keep;
 mod keep_beside;
+#[cfg(unix)]
+mod keep_end;
+#[cfg(unix)]
+mod keep_many;
+#[cfg(unix)]
+mod keep_reload;
 mod logs;
 mod network;
 #[cfg(unix)]

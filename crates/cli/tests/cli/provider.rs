@@ -49,7 +49,7 @@ impl Provider {
     }
 
     /// The next connection, once its request is there.
-    fn next(&self) -> TcpStream {
+    pub(crate) fn next(&self) -> TcpStream {
         let (mut stream, _) = self.0.accept().expect("a connection");
         assert!(stream.read(&mut [0; 4_096]).expect("a request") > 0);
         stream

@@ -112,7 +112,7 @@ fn tokens_that_the_store_does_not_take_are_kept_in_a_file() {
             provider.log_in(&home, command);
             let other = Mutex::new(home.database());
             // The token is spent by then.
-            let done = provider.answer(home.run(&[command, "card", "--json"]), || {
+            let mut done = provider.answer(home.run(&[command, "card", "--json"]), || {
                 if gone {
                     for file in ["rampauth.db", "rampauth.db-wal", "rampauth.db-shm"] {
                         std::fs::remove_file(home.path().join(file)).expect("the store");
@@ -122,6 +122,12 @@ fn tokens_that_the_store_does_not_take_are_kept_in_a_file() {
                 }
             });
             drop(other);
+            // A command that prints the new tokens prints these too, for nobody else has them.
+            if command == "refresh" {
+                let printed: Value = serde_json::from_str(&done.stdout).expect("JSON");
+                assert_eq!((&printed["refreshToken"], &printed["rotated"]), (&json!("s"), &json!(true)), "{printed}");
+                done.stdout.clear();
+            }
             let error = done.error();
             assert_eq!(
                 (done.code, &error["kind"], &error["outcome"]),

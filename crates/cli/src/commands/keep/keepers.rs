@@ -2,32 +2,41 @@
 //! claims longer.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use rampauth_core::Error;
-use rampauth_keeper::{Event, Events, Keeper, OwnerId};
+use rampauth_core::{Error, TokenSet};
+use rampauth_keeper::{Event, Events, Keeper, SealingKeys, SessionKey};
 use rampauth_store_sqlite::SqliteStore;
 
 use crate::config::Config;
 use crate::stored;
 
+#[derive(Default)]
 pub(super) struct Keepers(BTreeMap<Duration, Keeper>);
 
 /// What happens to the sessions of all of them.
+#[derive(Default)]
 pub(super) struct AllEvents(Vec<Events>);
 
 impl Keepers {
-    pub(super) fn spawn(config: &Config, store: &SqliteStore) -> Result<Self, Error> {
-        let mut keepers = BTreeMap::new();
+    /// Starts those that the profiles need and that are not there yet, and listens to them.
+    pub(super) fn spawn_missing(&mut self, config: &Config, store: &SqliteStore) -> Result<AllEvents, Error> {
+        let mut new = BTreeMap::new();
         for profile in config.profiles() {
-            if let Entry::Vacant(place) = keepers.entry(profile.timeout) {
-                place.insert(stored::keeper(config, store, profile.timeout)?.spawn()?);
+            let timeout = profile.timeout;
+            if !self.0.contains_key(&timeout) && !new.contains_key(&timeout) {
+                new.insert(timeout, stored::keeper(config, store, timeout)?.spawn()?);
             }
         }
-        Ok(Self(keepers))
+        let events = new.values().map(Keeper::events).collect();
+        for (timeout, keeper) in &new {
+            let (owner, pid, timeout_seconds) = (stored::owner(keeper.owner()), std::process::id(), timeout.as_secs());
+            tracing::info!(owner, pid, timeout_seconds, "keeping; `status` tells a claim by its owner");
+        }
+        self.0.extend(new);
+        Ok(AllEvents(events))
     }
 
     /// The keeper of the profiles with this limit.
@@ -35,26 +44,38 @@ impl Keepers {
         self.0.get(&timeout).expect("there is one for each profile")
     }
 
-    /// Whose claims each of them makes, and its limit.
-    pub(super) fn owners(&self) -> impl Iterator<Item = (OwnerId, Duration)> {
-        self.0.iter().map(|(timeout, keeper)| (keeper.owner(), *timeout))
+    /// Whether one of them has this session, its refresh under way or tokens of it that are not saved.
+    pub(super) fn hold(&self, key: &SessionKey) -> bool {
+        self.0.values().any(|keeper| keeper.holds(key))
     }
 
-    pub(super) fn events(&self) -> AllEvents {
-        AllEvents(self.0.values().map(Keeper::events).collect())
+    /// Granted tokens that the store has not taken.
+    pub(super) fn unsaved(&self) -> Vec<(SessionKey, TokenSet)> {
+        self.0.values().flat_map(Keeper::unsaved).collect()
+    }
+
+    /// Has all of them seal with these keys. They all seal with the same, so that the first one refuses for all.
+    pub(super) fn seal_with(&self, keys: &SealingKeys) -> Result<(), Error> {
+        self.0.values().try_for_each(|keeper| keeper.seal_with(keys.clone()))
     }
 
     /// All at once: each finishes what it has under way.
-    pub(super) async fn shutdown(&self) {
+    pub(super) fn shutdown(&self) -> impl Future<Output = ()> + 'static {
         let shutdown = |keeper: Keeper| tokio::spawn(async move { keeper.shutdown().await });
         let ends: Vec<_> = self.0.values().cloned().map(shutdown).collect();
-        for end in ends {
-            end.await.expect("a shutdown does not panic");
+        async move {
+            for end in ends {
+                end.await.expect("a shutdown does not panic");
+            }
         }
     }
 }
 
 impl AllEvents {
+    pub(super) fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
     /// The next one; `None` when one of the keepers is gone.
     pub(super) async fn next(&mut self) -> Option<Event> {
         let mut each: Vec<_> = self.0.iter_mut().map(|events| Box::pin(events.next())).collect();
