@@ -4,6 +4,8 @@
     not(all(feature = "reqwest", feature = "rsa")),
     doc = "Refreshes Alix access tokens, on/off-ramp and card: signs, sends, and says what happened."
 )]
+// docs.rs shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod client;
 mod config;

@@ -4,6 +4,8 @@
     not(feature = "rsa"),
     doc = "Secrets, tokens, signing and the refresh contract that rampauth's providers share."
 )]
+// docs.rs shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod answer;
 #[cfg(feature = "aws-lc-rs")]

@@ -4,6 +4,8 @@
     not(feature = "reqwest"),
     doc = "Refreshes Onboard tokens: sends once, checks whose tokens came, and says what happened."
 )]
+// docs.rs shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod client;
 mod config;

@@ -4,6 +4,8 @@
     not(all(feature = "reqwest", feature = "rsa")),
     doc = "Refreshes PayBy tokens: signs the exact body, sends it once, and believes nothing that PayBy did not sign."
 )]
+// docs.rs shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod client;
 mod config;

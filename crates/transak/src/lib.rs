@@ -4,6 +4,8 @@
     not(feature = "reqwest"),
     doc = "Refreshes Transak user access tokens: sends the one call while the token lives, and says what happened."
 )]
+// docs.rs shows which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod client;
 mod config;
