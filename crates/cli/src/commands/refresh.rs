@@ -52,7 +52,7 @@ pub(crate) async fn run(path: &Path, profile: &str, source: Source) -> Result<()
     })?;
     let rotated = tokens::rotated(presents, &before, &after);
     tracing::debug!(profile = %profile.name, rotated, "refreshed");
-    output::json(&Tokens::refreshed(&after, rotated), Outcome::Unknown).map_err(|error| rescue(error, &after))
+    output::deliver_json(&Tokens::refreshed(&after, rotated), Outcome::Unknown).map_err(|error| rescue(error, &after))
 }
 
 /// The session in the store; its new tokens are there before they are printed.
@@ -66,6 +66,6 @@ async fn stored(config: &Config, profile: &Profile) -> Result<(), Error> {
     let Some(after) = &end.newer else { return Err(end.nothing_newer("refresh the tokens", profile)) };
     let rotated = is_rotated(&before, after);
     tracing::debug!(profile = %profile.name, rotated, "refreshed");
-    output::json(&Tokens::refreshed(after, rotated), Outcome::Unknown)
+    output::deliver_json(&Tokens::refreshed(after, rotated), Outcome::Unknown)
         .map_err(|error| error.with_help("the new tokens are in the store: see where standard output goes"))
 }

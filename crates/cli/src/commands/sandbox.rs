@@ -21,7 +21,10 @@ struct Ready<'a> {
 pub(crate) async fn run(listen: SocketAddr, write: Option<PathBuf>, force: bool, json: bool) -> Result<(), Error> {
     // Listened to from the start, so that being stopped early is no failure.
     let mut stop = signals::Stop::listen()?;
-    let sandbox = start(Sandbox::builder().listen(listen).on_event(log)).await?;
+    let sandbox = tokio::select! {
+        sandbox = start(Sandbox::builder().listen(listen).on_event(log)) => sandbox?,
+        _ = stop.wait() => return Ok(()),
+    };
     if let Some(folder) = &write {
         kit::write(folder, force, &sandbox)?;
         tracing::info!(target: LOG, "wrote a configuration; try: {}", example(folder));
@@ -31,8 +34,15 @@ pub(crate) async fn run(listen: SocketAddr, write: Option<PathBuf>, force: bool,
     } else {
         output::line(&format!("sandbox ready at {}", sandbox.url()), Outcome::NotSent)?;
     }
-    stop.wait().await;
-    sandbox.stop().await;
+    tokio::select! {
+        _ = stop.wait() => {}
+        // Whoever started it is gone, and would leave it behind.
+        () = output::closed() => {}
+    }
+    tokio::select! {
+        () = sandbox.stop() => {}
+        _ = stop.wait() => {}
+    }
     Ok(())
 }
 

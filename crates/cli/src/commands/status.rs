@@ -43,7 +43,10 @@ pub(crate) async fn run(path: &Path, watch: bool, json: bool) -> Result<(), Erro
         if store.is_none() {
             store = stored::find(&config)?;
         }
-        let rows = rows(&config, store.as_ref()).await?;
+        let rows = tokio::select! {
+            rows = rows(&config, store.as_ref()) => rows?,
+            _ = stop.wait() => return Ok(()),
+        };
         // Words such as "in 3 s" change all the time; what is told by them has to change before it is told again.
         let changed = last.as_ref() != Some(&rows);
         match json {
@@ -55,6 +58,8 @@ pub(crate) async fn run(path: &Path, watch: bool, json: bool) -> Result<(), Erro
         last = Some(rows);
         tokio::select! {
             _ = stop.wait() => return Ok(()),
+            // Nobody reads on, and nobody would be told before the next change.
+            () = output::closed() => return Ok(()),
             () = tokio::time::sleep(PACE) => {}
         }
     }

@@ -46,7 +46,7 @@ pub(crate) async fn run(path: &Path, profile: &str, json: bool) -> Result<(), Er
 fn print(token: &AccessToken, expiry: Option<String>, json: bool) -> Result<(), Error> {
     if json {
         let token = Token { access_token: token.expose_secret(), access_token_expires_at: expiry };
-        return output::json(&token, Outcome::Unknown);
+        return output::deliver_json(&token, Outcome::Unknown);
     }
-    output::line(token.expose_secret(), Outcome::Unknown)
+    output::deliver_line(token.expose_secret(), Outcome::Unknown)
 }

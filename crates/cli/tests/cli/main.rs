@@ -3,6 +3,7 @@
 mod broken_config;
 mod broken_store;
 mod broken_tokens;
+mod closed_output;
 mod decode;
 mod demo;
 mod exit_codes;
@@ -26,6 +27,8 @@ mod refresh;
 mod sandbox;
 mod sealed;
 mod sign;
+#[cfg(unix)]
+mod started;
 mod status;
 mod stored;
 mod support;
