@@ -29,7 +29,8 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let json = args::asks_for_json(&arguments);
     match args::parse(&arguments, json).and_then(|args| args.map_or(Ok(()), start)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => signals::exit_code().map_or(ExitCode::SUCCESS, ExitCode::from),
+        // What became of a token says more than that a signal came, of which its sender knows.
         Err(error) => failure::report(&error, json),
     }
 }
@@ -40,6 +41,9 @@ fn start(args: Args) -> Result<(), Error> {
         _ => logging::Format::Text,
     };
     logging::start(format)?;
+    if !clears_up(&args.command) {
+        signals::end_at_once()?;
+    }
     // One call at a time: a single thread is enough. The sandbox brings threads of its own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         let reason = "the system gave no event queue";
@@ -49,6 +53,15 @@ fn start(args: Args) -> Result<(), Error> {
     // A name that is still being looked up must not hold the process back.
     runtime.shutdown_background();
     finished
+}
+
+/// Whether the command listens for signals itself, because it runs until it is stopped or leaves something to clear up.
+fn clears_up(command: &Command) -> bool {
+    match command {
+        Command::Demo | Command::DemoVictim { .. } | Command::Sandbox { .. } | Command::Keep { .. } => true,
+        Command::Status { watch } => *watch,
+        _ => false,
+    }
 }
 
 async fn run(Args { config, json, command }: Args) -> Result<(), Error> {

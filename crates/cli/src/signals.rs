@@ -1,8 +1,33 @@
-//! Being told to stop, by Ctrl-C and SIGTERM where there is one, or to look at the configuration again, by SIGHUP.
+//! Being told to stop, by Ctrl-C and SIGTERM where there is one, or to look at the configuration again, by SIGHUP. Commands that end by
+//! themselves are in [`one_shot`].
+
+mod one_shot;
 
 use std::io;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use rampauth_core::{Error, ErrorKind, Outcome};
+
+pub(crate) use one_shot::{hold, release};
+
+/// The exit code of a command that a signal stopped and that cleared up itself; 0 where there is none.
+static STOPPED: AtomicU8 = AtomicU8::new(0);
+
+/// From now on a signal ends the process at once, with 130 (SIGINT), 143 (SIGTERM) or 129 (SIGHUP), unless something is under way:
+/// see [`hold`].
+pub(crate) fn end_at_once() -> Result<(), Error> {
+    one_shot::install().map_err(deaf)
+}
+
+/// Says that this signal stopped the command, which has cleared up.
+pub(crate) fn stopped_by(signal: Signal) {
+    STOPPED.store(signal.code(), Ordering::SeqCst);
+}
+
+/// The exit code of a command that did what it had to, and was told to end meanwhile.
+pub(crate) fn exit_code() -> Option<u8> {
+    one_shot::received().or_else(|| Some(STOPPED.load(Ordering::SeqCst)).filter(|code| *code != 0))
+}
 
 /// A signal that asks a command to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,15 +36,23 @@ pub(crate) enum Signal {
     Interrupt,
     /// SIGTERM; on Windows Ctrl-Break.
     Terminate,
+    /// SIGHUP, where it does not ask for a look at the configuration.
+    Hangup,
 }
 
 impl Signal {
     /// Ends the process at once, with the code that a shell gives a command which this signal ended.
     pub(crate) fn end_at_once(self) -> ! {
-        std::process::exit(match self {
+        std::process::exit(i32::from(self.code()))
+    }
+
+    /// The exit code that a shell gives a command which this signal ended.
+    fn code(self) -> u8 {
+        match self {
             Self::Interrupt => 130,
             Self::Terminate => 143,
-        })
+            Self::Hangup => 129,
+        }
     }
 }
 

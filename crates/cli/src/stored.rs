@@ -1,6 +1,7 @@
 //! Sessions in the store: opened with the keeper that refreshes them, and what is said when the store fails.
 
 mod end;
+mod held;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,13 +9,14 @@ use std::time::Duration;
 
 use rampauth_core::{Error, ErrorKind, Outcome, TokenSet};
 use rampauth_keeper::{
-    EventKind, Events, Keeper, KeeperBuilder, OwnerId, Record, Session, State, Store as _, StoreError, StoreErrorKind,
+    EventKind, Events, Keeper, KeeperBuilder, OwnerId, Record, Session, State, Store, StoreError, StoreErrorKind,
 };
 use rampauth_store_sqlite::SqliteStore;
 
 use crate::config::{Config, Profile, printable};
 use crate::provider::Deferred;
 pub(crate) use end::{Failed, is_rotated};
+use held::Held;
 
 const ACTION: &str = "open the store";
 /// The most that the keeper's own limit on a request is longer than the client's, which says more when it is the first to end.
@@ -44,8 +46,12 @@ pub(crate) fn find(config: &Config) -> Result<Option<SqliteStore>, Error> {
 /// A keeper on this store with the configuration's limits, which seals tokens as the configuration says. A claim lasts for a
 /// request and two steps in the store, so that the limits are what a session waits for after a crash.
 pub(crate) fn keeper(config: &Config, store: &SqliteStore, timeout: Duration) -> Result<KeeperBuilder, Error> {
+    keeper_on(config, store.clone(), timeout)
+}
+
+fn keeper_on(config: &Config, store: impl Store + 'static, timeout: Duration) -> Result<KeeperBuilder, Error> {
     let builder =
-        Keeper::builder(store.clone()).request_deadline(request_deadline(timeout)).save_deadline(config.store_timeout);
+        Keeper::builder(store).request_deadline(request_deadline(timeout)).save_deadline(config.store_timeout);
     Ok(match config.sealing()? {
         Some(keys) => builder.sealing(keys),
         // Said where it begins, by `warn_unsealed`, and not by every command.
@@ -151,7 +157,7 @@ impl Stored {
     /// Opens the session of a store that there is. Nothing can be sent before [`prepare`](Self::prepare).
     pub(crate) async fn open(config: &Config, store: SqliteStore, profile: &Profile) -> Result<Self, Error> {
         let client = Arc::new(Deferred::new(profile));
-        let keeper = keeper(config, &store, profile.timeout)?.on_demand().spawn()?;
+        let keeper = keeper_on(config, Held(store.clone()), profile.timeout)?.on_demand().spawn()?;
         tracing::debug!(owner = owner(keeper.owner()), pid = std::process::id(), "opened the store");
         let events = keeper.events();
         let session = keeper.session(profile.key.clone(), Arc::clone(&client)).await;

@@ -21,8 +21,8 @@ use tempfile::TempDir;
 
 use crate::commands::{sandbox, status};
 use crate::config::Config;
-use crate::signals::Stop;
-use crate::{kit, output, stored, terminal};
+use crate::signals::{Hangup, Signal, Stop};
+use crate::{kit, output, signals, stored, terminal};
 use calls::Row;
 use crash::{Crash, Gate};
 use kept::Kept;
@@ -43,14 +43,20 @@ struct Story {
 
 pub(crate) async fn run(json: bool) -> Result<(), Error> {
     // Listened to from the start, so that being stopped early leaves nothing behind.
-    let mut stop = Stop::listen()?;
+    let (mut stop, mut hangup) = (Stop::listen()?, Hangup::listen()?);
+    let stopped = async {
+        tokio::select! {
+            signal = stop.wait() => signal,
+            () = hangup.wait() => Signal::Hangup,
+        }
+    };
     let progress = Progress::start(kit::PROFILES.len() + FURTHER_STEPS, json);
     let story = tokio::select! {
         story = play(&progress) => story?,
         // Dropped: the folder of keys goes with it, and the process that was to be killed.
-        _ = stop.wait() => {
-            let reason = "it was told to stop";
-            return Err(Error::new(ErrorKind::Interrupted, Outcome::Unknown, "finish the demo", reason));
+        signal = stopped => {
+            signals::stopped_by(signal);
+            return Ok(());
         }
     };
     drop(progress);

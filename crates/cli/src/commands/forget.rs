@@ -8,7 +8,7 @@ use rampauth_store_sqlite::SqliteStore;
 use serde::Serialize;
 
 use crate::config::{Config, Profile, printable};
-use crate::{output, stored};
+use crate::{output, signals, stored};
 
 const ACTION: &str = "forget the session";
 
@@ -27,7 +27,11 @@ pub(crate) async fn run(path: &Path, profile: &str, json: bool) -> Result<(), Er
     let config = Config::load(path)?;
     let profile = config.profile(profile)?;
     let forgotten = match stored::find(&config)? {
-        Some(store) => forget(&store, profile).await?,
+        Some(store) => {
+            signals::hold();
+            tracing::debug!(key = %profile.key, "forgetting the session");
+            forget(&store, profile).await?
+        }
         None => Forgotten { key: profile.key.as_str(), ..Forgotten::default() },
     };
     if json {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::stored::{self, Stored};
-use crate::{input, output, tokens};
+use crate::{input, output, signals, tokens};
 
 #[derive(Serialize)]
 struct Imported<'a> {
@@ -27,6 +27,7 @@ pub(crate) async fn run(path: &Path, profile: &str, json: bool) -> Result<(), Er
             .with_help("give the tokens on standard input as JSON")
     })?;
     let tokens = tokens::read(&given, profile.policy().presents)?;
+    signals::hold();
     let stored = Stored::open(&config, stored::create(&config)?, profile).await?;
     stored.session.put(tokens).await.map_err(stored::said_by_the_store)?;
     if fresh {

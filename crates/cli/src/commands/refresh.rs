@@ -8,7 +8,7 @@ use crate::config::{Config, Profile};
 use crate::rescue::{self, Places};
 use crate::stored::{Stored, is_rotated};
 use crate::tokens::{self, Tokens};
-use crate::{input, output};
+use crate::{input, output, signals};
 
 /// Where the tokens are taken from.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +46,7 @@ pub(crate) async fn run(path: &Path, profile: &str, source: Source) -> Result<()
     let places = Places::of(&config);
     // Standard output stays empty on failure, and no token may be lost for it.
     let rescue = |error, set: &_| rescue::keep(error, &places, &profile.name, set);
+    signals::hold();
     let after = client.refresh(&before).await.map_err(|error| match error.salvage().cloned() {
         Some(set) => rescue(error, &set),
         None => rescue::keep_signed_answer(error, &places, &profile.name),

@@ -27,6 +27,7 @@ mod refresh;
 mod sandbox;
 mod sealed;
 mod sign;
+mod signals;
 #[cfg(unix)]
 mod started;
 mod status;

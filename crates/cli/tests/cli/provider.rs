@@ -39,6 +39,20 @@ impl Provider {
         answer(self.next(), meanwhile);
     }
 
+    /// The same, and the answer is that it is not granted.
+    pub(crate) fn refuse_next(&self, meanwhile: impl FnOnce()) {
+        let mut stream = self.next();
+        meanwhile();
+        stream.write_all(&response(400, &[], r#"{"success":false,"errorCode":1}"#)).expect("an answer");
+    }
+
+    /// The same without an answer: the connection is closed when `meanwhile` is done.
+    pub(crate) fn hold_next(&self, meanwhile: impl FnOnce()) {
+        let stream = self.next();
+        meanwhile();
+        drop(stream);
+    }
+
     fn serve(&self, run: Run, serve: impl FnOnce(TcpStream) + Send) -> Done {
         std::thread::scope(|scope| {
             let serving = scope.spawn(|| serve(self.next()));
