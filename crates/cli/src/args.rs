@@ -62,7 +62,10 @@ pub(crate) enum Command {
     /// Refresh now: tokens (JSON) on standard input or the stored session, new tokens on standard output
     ///
     /// Without tokens on standard input (a terminal, the null device, nothing in it) the stored session is refreshed; its new
-    /// tokens are stored, and then printed all the same.
+    /// tokens are stored, and then printed all the same. An empty file on standard input is refused: a shell empties FILE in
+    /// `refresh PROFILE < FILE > FILE` before anything reads it. --file FILE does what is meant.
+    ///
+    /// A signal while the request is under way is obeyed once the new tokens are stored or printed; a second one at once.
     ///
     /// Reads and prints {"accessToken", "refreshToken", "accessTokenExpiresAt", "refreshTokenExpiresAt"}: what is printed
     /// can be read again. Of what is read only the token that the provider takes is needed: `accessToken` for
@@ -70,6 +73,9 @@ pub(crate) enum Command {
     Refresh {
         /// The profile of the configuration
         profile: String,
+        /// Take the tokens from this file, and replace it with the new ones, which are not printed
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["stdin", "stored"])]
+        file: Option<PathBuf>,
         /// Take the tokens from standard input, whatever it is
         #[arg(long, conflicts_with = "stored")]
         stdin: bool,
@@ -266,6 +272,9 @@ mod tests {
             ("rampauth refresh card hunter2", too_many),
             ("rampauth refresh card --hunter2=hunter2", too_many),
             ("rampauth refresh card --stdin --stored", "`--stdin` and `--stored` exclude each other"),
+            ("rampauth refresh card --file f --stdin", "`--file <FILE>` and `--stdin` exclude each other"),
+            ("rampauth refresh card --stored --file f", "`--stored` and `--file <FILE>` exclude each other"),
+            ("rampauth refresh card --file", "the value of `--file <FILE>` is missing"),
             ("rampauth demo --json --json", "`--json` is given more than once"),
             ("rampauth demo --json=hunter2", "`--json` takes no value"),
             ("rampauth demo --config", "the value of `--config <FILE>` is missing"),

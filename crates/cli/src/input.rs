@@ -2,28 +2,65 @@
 
 use std::io::{self, IsTerminal as _, Read};
 use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
 
 use rampauth_core::Error;
 use zeroize::Zeroizing;
+
+use crate::logging;
 
 /// The most that is read from standard input, in bytes: 1 MiB.
 pub(crate) const MAX_STDIN: usize = 1024 * 1024;
 
 const ACTION: &str = "read standard input";
+/// How long a command waits for standard input before it says so.
+const PATIENCE: Duration = Duration::from_secs(2);
+const WAITING: &str = "waiting for standard input to end";
 
 /// What stands on standard input; `None` when that is a terminal, the null device, or empty.
 pub(crate) fn offered() -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    offered_or(WAITING)
+}
+
+/// The same, and what is said while it is waited for.
+pub(crate) fn offered_or(waiting: &'static str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
     // The null device needs no test of its own: it reads as empty.
-    if io::stdin().is_terminal() { Ok(None) } else { demanded() }
+    if io::stdin().is_terminal() { Ok(None) } else { demanded_or(waiting) }
 }
 
 /// The same, and a terminal is read too.
-pub(crate) fn demanded() -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-    match bounded(io::stdin().lock(), MAX_STDIN) {
+pub(crate) fn demanded_or(waiting: &'static str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    match patiently(waiting, || bounded(io::stdin().lock(), MAX_STDIN)) {
         Ok(Some(bytes)) => Ok(Some(bytes).filter(|bytes| !bytes.is_empty())),
         Ok(None) => Err(Error::input(ACTION, "it is longer than 1 MiB")),
         Err(error) => Err(Error::input(ACTION, "the system does not let it be read").with_source(error)),
     }
+}
+
+/// Whether standard input is a file, and not a pipe, a terminal or a device.
+pub(crate) fn is_regular_file() -> bool {
+    #[cfg(unix)]
+    let handle = std::os::fd::AsFd::as_fd(&io::stdin()).try_clone_to_owned();
+    #[cfg(windows)]
+    let handle = std::os::windows::io::AsHandle::as_handle(&io::stdin()).try_clone_to_owned();
+    handle.and_then(|handle| std::fs::File::from(handle).metadata()).is_ok_and(|metadata| metadata.is_file())
+}
+
+/// Says so when this takes long.
+fn patiently<T>(waiting: &'static str, read: impl FnOnce() -> T) -> T {
+    let (done, is_done) = channel::<()>();
+    let watcher = thread::Builder::new().spawn(move || {
+        if is_done.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            logging::notice(waiting);
+        }
+    });
+    let result = read();
+    drop(done);
+    // It has nothing to say any more, or has said it. Without a thread nobody is told.
+    drop(watcher.map(thread::JoinHandle::join));
+    result
 }
 
 /// The file's bytes; `None` when there are more than `most`.

@@ -45,6 +45,11 @@ pub(crate) fn start(format: Format) -> Result<(), Error> {
     Ok(())
 }
 
+/// Something that a person who waits should know: the one way to say it, whatever the form of the log.
+pub(crate) fn notice(text: &str) {
+    tracing::info!("{text}");
+}
+
 fn unreadable() -> Error {
     Error::config("read the environment", format!("{VARIABLE} is not a filter"))
         .with_help("set it to a level (error, warn, info, debug, trace, off) or to TARGET=LEVEL, separated by commas")

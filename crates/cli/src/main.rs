@@ -16,6 +16,7 @@ mod signals;
 mod stored;
 mod terminal;
 mod time;
+mod token_file;
 mod tokens;
 
 use std::ffi::OsString;
@@ -71,8 +72,9 @@ async fn run(Args { config, json, command }: Args) -> Result<(), Error> {
         Command::DemoVictim { profile } => commands::demo::victim(&config, &profile).await,
         Command::Sandbox { listen, write, force } => commands::sandbox::run(listen, write, force, json).await,
         Command::Init => commands::init::run(&config, json),
-        Command::Refresh { profile, stdin, stored } => {
-            commands::refresh::run(&config, &profile, commands::refresh::Source::new(stdin, stored)).await
+        Command::Refresh { profile, file, stdin, stored } => {
+            let source = commands::refresh::Source::new(file, stdin, stored);
+            commands::refresh::run(&config, &profile, source, json).await
         }
         Command::Import { profile } => commands::import::run(&config, &profile, json).await,
         Command::Token { profile } => commands::token::run(&config, &profile, json).await,

@@ -1,59 +1,129 @@
 //! `rampauth refresh`: one call now; tokens in, tokens out, or with the stored session.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use rampauth_core::{Error, Outcome};
+use rampauth_core::{Error, Outcome, Refresh, TokenSet};
+use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::config::{Config, Profile};
 use crate::rescue::{self, Places};
 use crate::stored::{Stored, is_rotated};
+use crate::time::told;
+use crate::token_file::TokenFile;
 use crate::tokens::{self, Tokens};
 use crate::{input, output, signals};
 
 /// Where the tokens are taken from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Source {
     /// Standard input if anything is there, else the stored session.
     Either,
     Stdin,
     Stored,
+    /// A file that the new ones replace.
+    File(PathBuf),
 }
 
+const WAITING: &str = "waiting for tokens on standard input; to refresh the stored session instead, use --stored";
+const EMPTY_FILE: &str =
+    "the file on it is empty, as `refresh PROFILE < FILE > FILE` makes it: a shell empties FILE before it is read";
+
 impl Source {
-    pub(crate) fn new(stdin: bool, stored: bool) -> Self {
-        match (stdin, stored) {
-            (true, _) => Self::Stdin,
-            (_, true) => Self::Stored,
+    pub(crate) fn new(file: Option<PathBuf>, stdin: bool, stored: bool) -> Self {
+        match (file, stdin, stored) {
+            (Some(file), ..) => Self::File(file),
+            (_, true, _) => Self::Stdin,
+            (_, _, true) => Self::Stored,
             _ => Self::Either,
+        }
+    }
+
+    /// The tokens on standard input; `None` where the stored session is meant.
+    fn given(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        let given = match self {
+            Self::Either => input::offered_or(WAITING)?,
+            Self::Stdin => input::demanded_or(WAITING)?,
+            Self::Stored | Self::File(_) => return Ok(None),
+        };
+        match (given, self) {
+            (None, _) if input::is_regular_file() => Err(Error::input("read standard input", EMPTY_FILE).with_help(
+                "name the file with --file FILE, which is replaced once the new tokens are there, or take the stored session with \
+                 --stored",
+            )),
+            (None, Self::Stdin) => Err(Error::input("read standard input", "it is empty")
+                .with_help("give the tokens on standard input as JSON")),
+            (given, _) => Ok(given),
         }
     }
 }
 
-pub(crate) async fn run(path: &Path, profile: &str, source: Source) -> Result<(), Error> {
+/// What is printed with `--json` when a file was replaced.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Replaced {
+    path: String,
+    access_token_expires_at: Option<String>,
+    refresh_token_expires_at: Option<String>,
+    rotated: bool,
+}
+
+pub(crate) async fn run(path: &Path, profile: &str, source: Source, json: bool) -> Result<(), Error> {
     let config = Config::load(path)?;
     let profile = config.profile(profile)?;
-    let given = match source {
-        Source::Either => input::offered()?,
-        Source::Stdin => Some(input::demanded()?.ok_or_else(|| {
-            Error::input("read standard input", "it is empty").with_help("give the tokens on standard input as JSON")
-        })?),
-        Source::Stored => None,
-    };
-    let Some(given) = given else { return stored(&config, profile).await };
+    if let Source::File(file) = &source {
+        return in_file(&config, profile, file, json).await;
+    }
+    let Some(given) = source.given()? else { return stored(&config, profile).await };
     let client = profile.client()?;
-    let presents = client.policy().presents;
-    let before = tokens::read(&given, presents)?;
-    let places = Places::of(&config);
-    // Standard output stays empty on failure, and no token may be lost for it.
-    let rescue = |error, set: &_| rescue::keep(error, &places, &profile.name, set);
+    let before = tokens::read(&given, client.policy().presents)?;
     signals::hold();
-    let after = client.refresh(&before).await.map_err(|error| match error.salvage().cloned() {
-        Some(set) => rescue(error, &set),
-        None => rescue::keep_signed_answer(error, &places, &profile.name),
+    let (after, rotated) = exchange(&config, profile, &*client, &before).await?;
+    // Standard output stays empty on failure, and no token may be lost for it.
+    output::deliver_json(&Tokens::refreshed(&after, rotated), Outcome::Unknown)
+        .map_err(|error| rescue::keep(error, &Places::of(&config), &profile.name, &after))
+}
+
+/// The tokens of a file, which the new ones replace. They are not printed.
+async fn in_file(config: &Config, profile: &Profile, path: &Path, json: bool) -> Result<(), Error> {
+    let file = TokenFile::read(path)?;
+    let client = profile.client()?;
+    let before = tokens::read(&file.text, client.policy().presents).map_err(|error| {
+        error.with_help(format!(r#"put {{"accessToken": "…", "refreshToken": "…"}} into {}"#, path.display()))
     })?;
-    let rotated = tokens::rotated(presents, &before, &after);
+    signals::hold();
+    let file = file.prepare()?;
+    let (after, rotated) = exchange(config, profile, &*client, &before).await?;
+    let text = output::json_text(&Tokens::refreshed(&after, rotated), Outcome::Unknown);
+    text.and_then(|text| file.replace(&text))
+        .map_err(|error| rescue::keep(error, &Places::of(config), &profile.name, &after))?;
+    if !json {
+        return Ok(());
+    }
+    let replaced = Replaced {
+        path: path.display().to_string(),
+        access_token_expires_at: told(after.access_expiry),
+        refresh_token_expires_at: told(after.refresh_expiry),
+        rotated,
+    };
+    output::json(&replaced, Outcome::Unknown)
+}
+
+/// One request; the new tokens, and whether the presented one was replaced. What a broken answer brings all the same goes into a
+/// file of its own.
+async fn exchange(
+    config: &Config,
+    profile: &Profile,
+    client: &dyn Refresh,
+    before: &TokenSet,
+) -> Result<(TokenSet, bool), Error> {
+    let after = client.refresh(before).await.map_err(|error| match error.salvage().cloned() {
+        Some(set) => rescue::keep(error, &Places::of(config), &profile.name, &set),
+        None => rescue::keep_signed_answer(error, &Places::of(config), &profile.name),
+    })?;
+    let rotated = tokens::rotated(client.policy().presents, before, &after);
     tracing::debug!(profile = %profile.name, rotated, "refreshed");
-    output::deliver_json(&Tokens::refreshed(&after, rotated), Outcome::Unknown).map_err(|error| rescue(error, &after))
+    Ok((after, rotated))
 }
 
 /// The session in the store; its new tokens are there before they are printed.

@@ -117,7 +117,7 @@ impl Stored {
         let error = said_by_the_store(error);
         let Some(tokens) = self.session.tokens() else { return error };
         let printed = self.prints.as_ref().is_some_and(|before| {
-            output::json(&Tokens::refreshed(&tokens, is_rotated(before, &tokens)), Outcome::Unknown).is_ok()
+            output::deliver_json(&Tokens::refreshed(&tokens, is_rotated(before, &tokens)), Outcome::Unknown).is_ok()
         });
         if printed {
             return rescue::keep_printed(error, places, &profile.name, &tokens);

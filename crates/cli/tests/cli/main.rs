@@ -33,5 +33,6 @@ mod started;
 mod status;
 mod stored;
 mod support;
+mod token_file;
 mod tunnel;
 mod verify;

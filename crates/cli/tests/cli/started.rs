@@ -3,12 +3,13 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::{Done, Run};
 
 /// When something is not going to happen any more, however slow the machine is.
 const LONGEST: Duration = Duration::from_secs(60);
+const PACE: Duration = Duration::from_millis(10);
 
 /// Killed with the test that fails.
 pub(crate) struct Started {
@@ -53,14 +54,21 @@ impl Started {
 
     /// Its end, whatever that came of, with what is left to read.
     #[track_caller]
-    pub(crate) fn end(mut self) -> Done {
-        let since = Instant::now();
+    pub(crate) fn end(self) -> Done {
+        self.end_within(LONGEST)
+    }
+
+    /// The same, and no later than this.
+    #[track_caller]
+    pub(crate) fn end_within(mut self, longest: Duration) -> Done {
+        let mut waits = longest.as_millis() / PACE.as_millis();
         let code = loop {
             match self.child.try_wait().expect("a state") {
                 Some(status) => break status.code().expect("an exit code, no signal"),
-                None if since.elapsed() > LONGEST => panic!("it does not end: {}", self.said),
-                None => sleep(Duration::from_millis(10)),
+                None if waits == 0 => panic!("it does not end: {}", self.said),
+                None => sleep(PACE),
             }
+            waits -= 1;
         };
         let mut done = Done { code, stdout: String::new(), stderr: std::mem::take(&mut self.said) };
         self.stdout.take().map(|mut from| from.read_to_string(&mut done.stdout).expect("UTF-8"));
