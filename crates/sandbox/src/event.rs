@@ -39,6 +39,9 @@ pub enum Verdict {
     Granted,
     /// It did not, and nothing was spent.
     Refused,
+    /// The provider failed, as [`Sandbox::fail_next`](crate::Sandbox::fail_next) asked; the reason says whether the tokens were
+    /// exchanged before.
+    Failed,
 }
 
 impl fmt::Display for Verdict {
@@ -46,6 +49,7 @@ impl fmt::Display for Verdict {
         f.pad(match self {
             Self::Granted => "granted",
             Self::Refused => "refused",
+            Self::Failed => "failed",
         })
     }
 }

@@ -6,6 +6,7 @@ mod clock;
 mod credentials;
 mod diagnose;
 mod event;
+mod failure;
 mod json;
 mod keys;
 mod ledger;
@@ -24,5 +25,6 @@ pub use credentials::{
     AlixCredentials, Credentials, IssuedTokens, OnboardCredentials, PayByCredentials, TransakCredentials,
 };
 pub use event::{Event, Verdict};
+pub use failure::{Failure, NotDocumented};
 pub use ledger::{Presentation, Reuse};
 pub use sandbox::{Builder, Sandbox, StartError};

@@ -1,6 +1,6 @@
 //! A request as a provider reads it, and the answer it gives: no web framework beyond this file's two types.
 
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use axum::http::header::{CONTENT_TYPE, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
@@ -59,11 +59,6 @@ impl<'a> Incoming<'a> {
     pub(crate) fn carries(&self, name: &str) -> bool {
         self.headers.contains_key(name)
     }
-
-    /// Whether `content-length` was sent at all.
-    pub(crate) fn states_its_length(&self) -> bool {
-        self.carries(CONTENT_LENGTH.as_str())
-    }
 }
 
 /// What is sent back, and what the log says of it.
@@ -86,6 +81,10 @@ impl Answer {
 
     pub(crate) fn refused(status: StatusCode, body: &Value, reason: impl Into<String>) -> Self {
         Self::json(status, body, Verdict::Refused, reason.into())
+    }
+
+    pub(crate) fn failed(status: StatusCode, body: &Value, reason: impl Into<String>) -> Self {
+        Self::json(status, body, Verdict::Failed, reason.into())
     }
 
     fn json(status: StatusCode, body: &Value, verdict: Verdict, reason: String) -> Self {

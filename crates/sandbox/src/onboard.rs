@@ -20,9 +20,13 @@ const REFRESH: Duration = Duration::from_secs(30 * 86_400);
 pub(crate) fn refresh(world: &World, request: Incoming<'_>) -> Answer {
     let presented = match presented(request) {
         Ok(token) => token,
-        Err(reason) => {
+        Err(Unusable::Malformed(reason)) => {
             let body = json!({"code": "BAD_REQUEST", "message": "The request is malformed"});
             return Answer::refused(StatusCode::BAD_REQUEST, &body, reason);
+        }
+        Err(Unusable::Missing(reason)) => {
+            let body = json!({"code": "UNAUTHORIZED", "message": "The request carries no token"});
+            return Answer::refused(StatusCode::UNAUTHORIZED, &body, reason);
         }
     };
     match world.exchange(Call::Onboard, presented) {
@@ -52,17 +56,34 @@ pub(crate) fn mint(world: &World, now: SystemTime, lifetime: Option<Duration>) -
     opaque_pair(world, now, lifetime.unwrap_or(ACCESS), REFRESH)
 }
 
-fn presented<'a>(request: Incoming<'a>) -> Result<&'a str, String> {
-    request.has_no_body()?;
-    if !request.states_its_length() {
-        return Err("content-length is missing: an empty POST states content-length: 0".to_owned());
+/// The documented answer to a failure of the provider's own, with the codes of the page's samples.
+pub(crate) fn failed(status: StatusCode, reason: &str) -> Answer {
+    let body = match status {
+        StatusCode::FORBIDDEN => json!({"code": "ACCESS_DENIED", "message": "Forbidden request"}),
+        _ => json!({"code": "UNKNOWN_ERROR", "message": "Request could not be completed due to an error"}),
+    };
+    Answer::failed(status, &body, reason)
+}
+
+/// Why no token can be looked up.
+enum Unusable {
+    /// Without the header the call is not authenticated, which the page answers with 401.
+    Missing(String),
+    Malformed(String),
+}
+
+/// The page asks for the header alone: neither a `content-length` nor a `content-type` is looked at.
+fn presented<'a>(request: Incoming<'a>) -> Result<&'a str, Unusable> {
+    if !request.body.is_empty() {
+        return Err(Unusable::Malformed("the call has no body, yet one came".to_owned()));
     }
-    if request.carries("content-type") {
-        return Err("content-type came, yet the call has no body to describe".to_owned());
+    match request.header("x-auth-token").map_err(Unusable::Malformed)? {
+        None => Err(Unusable::Missing("header x-auth-token is missing".to_owned())),
+        Some("") => Err(Unusable::Missing("header x-auth-token is empty".to_owned())),
+        Some(token) if token.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer ")) => {
+            let reason = "x-auth-token starts with \"Bearer \": the header is the bare refresh token";
+            Err(Unusable::Malformed(reason.to_owned()))
+        }
+        Some(token) => Ok(token),
     }
-    let token = request.required("x-auth-token")?;
-    if token.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer ")) {
-        return Err("x-auth-token starts with \"Bearer \": the header is the bare refresh token".to_owned());
-    }
-    Ok(token)
 }

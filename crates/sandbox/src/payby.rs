@@ -67,6 +67,16 @@ pub(crate) fn echo(world: &World, request: Incoming<'_>) -> Answer {
     signed(world, answer)
 }
 
+/// The head for a failure of PayBy's own: its codes are no HTTP statuses, and these two may come unsigned.
+pub(crate) fn failed(world: &World, status: StatusCode, reason: &str) -> Answer {
+    let (code, msg) = match status {
+        StatusCode::FORBIDDEN => ("403", "UNAUTHORIZED"),
+        _ => ("500", "SYSTEM_ERROR"),
+    };
+    let body = json!({"head": head(world, "FAIL", code, msg)});
+    Answer::failed(StatusCode::OK, &body, reason)
+}
+
 /// How long the access token lives, in seconds: counted, as its expiry is, from when the refresh token began its own life.
 fn lifetime(tokens: &IssuedTokens) -> u64 {
     let issued = tokens.refresh_token_expires_at.map_or(0, unix_seconds).saturating_sub(REFRESH.as_secs());

@@ -13,7 +13,7 @@ use crate::clock::FURTHEST;
 use crate::event::{Event, Listener};
 use crate::server;
 use crate::world::{Options, World};
-use crate::{Call, Credentials, IssuedTokens, Presentation, Reuse};
+use crate::{Call, Credentials, Failure, IssuedTokens, NotDocumented, Presentation, Reuse};
 
 /// How long [`Sandbox::stop`] waits for answers in flight.
 const GRACE: Duration = Duration::from_secs(1);
@@ -86,6 +86,16 @@ impl Sandbox {
     /// Moves the sandbox's clock forward, so that a test need not wait for an expiry. It stops 100 years ahead.
     pub fn advance(&self, by: Duration) {
         self.world.clock.advance(by);
+    }
+
+    /// Answers the next request of this call with a failure that its provider documents, in place of what it would answer.
+    /// Asked for several times, they happen one after the other.
+    ///
+    /// # Errors
+    ///
+    /// [`NotDocumented`], where the provider documents no such answer for the call.
+    pub fn fail_next(&self, call: Call, failure: Failure) -> Result<(), NotDocumented> {
+        self.world.failures.add(call, failure)
     }
 
     /// Its log, oldest event first: the latest 10,000.

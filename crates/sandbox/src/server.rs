@@ -16,15 +16,20 @@ use tokio::time::sleep;
 
 use crate::clock::timestamp;
 use crate::event::Event;
+use crate::failure;
 use crate::message::{Answer, Incoming};
 use crate::route;
 use crate::world::World;
 
-/// The largest request body that is read, in bytes. The largest honest one is under 4 KiB.
+/// The largest request body that is looked at, in bytes. The largest honest one is under 4 KiB.
 const LARGEST_BODY: usize = 64 * 1024;
 
+/// Up to here a body that is too large is read all the same: most clients send theirs to its end before they read an answer, and
+/// would see nothing but a broken connection.
+const LARGEST_DRAINED: usize = 1024 * 1024;
+
 pub(crate) fn router(world: Arc<World>) -> Router {
-    Router::new().fallback(handle).layer(DefaultBodyLimit::max(LARGEST_BODY)).with_state(world)
+    Router::new().fallback(handle).layer(DefaultBodyLimit::max(LARGEST_DRAINED)).with_state(world)
 }
 
 /// Carries a request out to its end, whether or not its client still waits for the answer, as behind a gateway.
@@ -56,7 +61,8 @@ async fn answer(
         (None, _) => route::not_found(uri.path()),
         (Some(route), _) if route.method != method => route::wrong_method(route),
         (Some(_), Err(rejection)) => unreadable(&rejection),
-        (Some(route), Ok(body)) => (route.answer)(&world, Incoming { headers: &headers, body: &body }),
+        (Some(_), Ok(body)) if body.len() > LARGEST_BODY => too_large(),
+        (Some(route), Ok(body)) => failure::answer(&world, route, Incoming { headers: &headers, body: &body }),
     };
     let at = world.clock.now();
     world.log.push(Event {
@@ -95,13 +101,17 @@ async fn travel(time: Duration) {
 
 fn unreadable(rejection: &BytesRejection) -> Answer {
     match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Answer::refused(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            &json!({"error": "Payload Too Large"}),
-            format!("the body is larger than {LARGEST_BODY} bytes"),
-        ),
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
         _ => Answer::refused(StatusCode::BAD_REQUEST, &json!({"error": "Bad Request"}), "the body ended early"),
     }
+}
+
+fn too_large() -> Answer {
+    Answer::refused(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        &json!({"error": "Payload Too Large"}),
+        format!("the body is larger than {LARGEST_BODY} bytes"),
+    )
 }
 
 /// A method of HTTP's own, or `***`: anything else is the client's text.

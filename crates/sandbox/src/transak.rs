@@ -37,6 +37,12 @@ pub(crate) fn refresh(world: &World, request: Incoming<'_>) -> Answer {
     }
 }
 
+/// The answer that the page documents for a failure of Transak's own.
+pub(crate) fn failed(status: StatusCode, reason: &str) -> Answer {
+    let body = json!({"error": {"statusCode": status.as_u16(), "message": "Internal Server Error"}});
+    Answer::failed(status, &body, reason)
+}
+
 /// A JWT with the claims of the page's sample. It expires later than the one it replaces, even within the same second: the
 /// expiry is all by which a client can tell that it was renewed.
 pub(crate) fn mint(

@@ -9,6 +9,7 @@ use aws_lc_rs::error::Unspecified;
 use crate::clock::{Clock, unix_millis, unix_seconds};
 use crate::credentials::{AlixCredentials, OnboardCredentials, PayByCredentials, TransakCredentials};
 use crate::event::{Listener, Log};
+use crate::failure::Failures;
 use crate::keys::Key;
 use crate::ledger::{Exchange, Ledger, Presentation, Reuse, Worthless};
 use crate::mint::Mint;
@@ -25,6 +26,7 @@ pub(crate) struct World {
     /// Alix's signature over the secret key, which every on/off-ramp answer carries: constant, so made once.
     pub(crate) alix_signature: String,
     pub(crate) options: Options,
+    pub(crate) failures: Failures,
     ledger: Mutex<Ledger>,
 }
 
@@ -77,6 +79,7 @@ impl World {
             payby,
             alix_signature,
             options,
+            failures: Failures::default(),
             ledger: Mutex::new(Ledger::new(options.reuse)),
         })
     }

@@ -62,6 +62,13 @@ async fn a_body_is_read_up_to_its_bound() {
     }
     let reply = client.send("POST", PATHS[0].1, &json, " ".repeat(64 * 1024)).await;
     assert_eq!((reply.status, reply.event.reason.starts_with("the body is not JSON")), (400, true));
+    // Read to its end before it is refused, as far as a client may be careless rather than hostile.
+    for length in [64 * 1024 + 1, 1024 * 1024] {
+        client
+            .send("POST", PATHS[0].1, &json, " ".repeat(length))
+            .await
+            .refused(413, "the body is larger than 65536 bytes");
+    }
     // Announced without a length.
     let chunk = format!("{:x}\r\n{}\r\n0\r\n\r\n", 65_537, " ".repeat(65_537));
     let head = "POST /api/v2/auth/refresh-token HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked";
