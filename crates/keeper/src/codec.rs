@@ -82,6 +82,9 @@ struct RecordText {
     rejected: Option<String>,
     next_due: Option<Timestamp>,
     last_error: Option<ErrorText>,
+    /// Records that were written before it was counted have none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    refusals: u32,
     updated_at: Timestamp,
 }
 
@@ -166,6 +169,7 @@ impl From<&Record> for RecordText {
             rejected: record.rejected.map(|rejected| hex(rejected.as_bytes())),
             next_due: record.next_due.map(to_text),
             last_error: record.last_error.as_ref().map(ErrorText::from),
+            refusals: record.refusals,
             updated_at: to_text(record.updated_at),
         }
     }
@@ -190,6 +194,7 @@ impl RecordText {
             rejected: optional(self.rejected.as_deref(), read_digest)?,
             next_due: self.next_due.map(from_text),
             last_error: self.last_error.map(ErrorText::read),
+            refusals: self.refusals,
             updated_at: from_text(self.updated_at),
         })
     }
@@ -312,6 +317,11 @@ impl ErrorText {
         let Self { kind, outcome, status, code, at } = self;
         LastError { kind, outcome, status, code, at: from_text(at) }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 fn id(bits: u128) -> String {

@@ -26,6 +26,7 @@ mod listing;
 mod manual;
 mod names;
 mod put;
+mod refusals;
 mod reseal;
 mod script;
 
@@ -129,6 +130,7 @@ fn all() -> Vec<Scenario> {
         conclude::scenarios(),
         doubt::scenarios(),
         manual::scenarios(),
+        refusals::scenarios(),
         reseal::scenarios(),
         content::scenarios(),
         listing::scenarios(),

@@ -135,15 +135,47 @@ pub(crate) fn lives_no_longer(granted: Expiry, record: &Record, now: SystemTime)
 
 /// What an error of a refresh means for the record.
 ///
-/// Where a provider publishes how it refuses a dead token, that alone condemns one. Where none is published, a refusal that is
-/// not for the time being is left to the record: it condemns a token that is in doubt and no other.
+/// Where a provider publishes how it refuses a dead token, that alone condemns one. Where none is published, a refusal in the
+/// provider's own words is left to the record: it condemns a token that is in doubt and no other. A bare status never does, nor
+/// one that is about the caller (401, 403, 404), for a gateway could have sent it.
 pub fn conclusion(error: &Error, policy: &RefreshPolicy) -> Conclusion {
     match (error.kind(), error.outcome()) {
         (ErrorKind::LoginNeeded, _) => Conclusion::Dead,
         (_, Outcome::NotSent) => Conclusion::NotSent,
-        (_, Outcome::Refused) if error.is_transient() || policy.names_dead_tokens => Conclusion::NotSent,
-        (_, Outcome::Refused) => Conclusion::Refused,
+        (ErrorKind::Refused, Outcome::Refused) if !policy.names_dead_tokens && is_in_own_words(error) => {
+            Conclusion::Refused
+        }
+        (_, Outcome::Refused) => Conclusion::NotSent,
         _ => Conclusion::Unknown,
+    }
+}
+
+/// Whether a refusal has a code or a message of the provider's.
+fn is_in_own_words(error: &Error) -> bool {
+    error.provider_code().is_some() || error.provider_message().is_some()
+}
+
+/// How many refusals in a row make a session without a usable access token *failing*, unless a keeper is told otherwise.
+pub const FAILING_AFTER: u32 = 10;
+
+/// Whether a session is *failing*: the provider has refused its token this often in a row without saying that it is dead, and no
+/// access token is left that can be used, so that a login is probably needed. A view of the record, and no state.
+pub fn is_failing(record: &Record, after: u32, now: SystemTime) -> bool {
+    record.refusals >= after.max(1) && waits_for_tokens(record, now)
+}
+
+/// Whether a session that no verdict has ended has no access token that can be used.
+pub(crate) fn waits_for_tokens(record: &Record, now: SystemTime) -> bool {
+    matches!(record.state, State::Ready | State::Doubtful) && !is_usable(record, now)
+}
+
+/// Whether nothing is lost by a long pause: there is no doubt, or its time for being settled promptly is over.
+pub(crate) fn may_pause(record: &Record, policy: &RefreshPolicy, now: SystemTime) -> bool {
+    match (&record.attempt, policy.when_unknown) {
+        (Some(attempt), WhenUnknown::Promptly { within }) => {
+            attempt.first_sent.checked_add(within).is_some_and(|end| end < now)
+        }
+        _ => true,
     }
 }
 

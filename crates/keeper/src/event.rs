@@ -57,6 +57,16 @@ pub enum EventKind {
     Adopted,
     /// A refresh failed, and the token in use is as good as before.
     RefreshFailed(Error),
+    /// The provider has refused so often in a row, without saying that the token is dead, that a login is probably needed: there is
+    /// no access token that can be used. Told once, by each process that finds it. It is tried again once for each of the longest
+    /// pauses.
+    Failing {
+        /// How often.
+        refusals: u32,
+    },
+    /// New tokens were granted and saved after refreshes that failed. Told beside [`Refreshed`](Self::Refreshed); a doubt that
+    /// ends is [`Settled`](Self::Settled).
+    Recovered,
     /// A presentation has no answer: the token may be spent.
     Doubtful {
         /// When it may have been presented first.
@@ -87,6 +97,8 @@ impl EventKind {
             Self::Refreshed => "refreshed",
             Self::Adopted => "adopted",
             Self::RefreshFailed(_) => "refresh_failed",
+            Self::Failing { .. } => "failing",
+            Self::Recovered => "recovered",
             Self::Doubtful { .. } => "doubtful",
             Self::Settled => "settled",
             Self::LoginNeeded => "login_needed",

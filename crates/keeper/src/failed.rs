@@ -3,19 +3,33 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rampauth_core::Error;
+use rampauth_core::{Error, ErrorKind, Outcome};
 use tokio::time::sleep;
 
 use crate::decision;
 use crate::event::EventKind;
+use crate::process::{self, Need};
 use crate::protocol::{Answer, AttemptRef, Conclusion, Operation};
 use crate::record::{LastError, Record, State};
-use crate::refresher::Claim;
+use crate::refresher::{ACTION, Claim};
 use crate::session::Inner;
 
 impl Inner {
+    /// Why nothing is sent for a caller, where the session is failing and its pause is not over.
+    pub(crate) fn held_back(&self, record: &Record, need: Need) -> Option<Error> {
+        let (policy, after, now) = (self.provider.policy(), self.keeper.options.failing_after, self.read_now());
+        let until = process::held_back(record, need, policy, after, now)?;
+        let refusals = record.refusals;
+        let reason = format!(
+            "the provider has refused the token {refusals} times in a row, so that it is probably dead, and nothing was sent"
+        );
+        let error = Error::new(ErrorKind::Refused, Outcome::NotSent, ACTION, reason).with_help(LOG_IN);
+        Some(error.with_retry_after(until.duration_since(now).ok()))
+    }
+
     /// Concludes an attempt that brought nothing. Its error is what callers are told, unless somebody else did better.
-    pub(crate) async fn fail(self: &Arc<Self>, claim: &Claim, error: Error) -> Result<(), Error> {
+    /// `record` is what the attempt was made with.
+    pub(crate) async fn fail(self: &Arc<Self>, claim: &Claim, record: &Record, error: Error) -> Result<(), Error> {
         let Claim { attempt, due, .. } = *claim;
         let conclusion = decision::conclusion(&error, self.provider.policy());
         let now = self.keeper.clock.wall();
@@ -26,12 +40,23 @@ impl Inner {
             code: error.provider_code().map(str::to_owned),
             at: now,
         };
+        let refusals = record.refusals.saturating_add(u32::from(noted.is_refusal()));
+        let is_failing = noted.is_refusal()
+            && refusals >= self.keeper.options.failing_after
+            && decision::waits_for_tokens(record, now);
+        // The record's own claim is no doubt.
+        let pauses = is_failing && (!claim.doubtful || decision::may_pause(record, self.provider.policy(), now));
+        let error = if is_failing { probably_dead(&error, refusals) } else { error };
+        if pauses {
+            self.flight().pause_for_the_longest();
+        }
         // For other processes too: no sooner than the provider asked for.
         let (least, most) = self.keeper.options.floor;
-        let soon = now.checked_add(error.retry_after().map_or(least, |wait| wait.clamp(least, most.max(least))));
+        let wait = error.retry_after().map_or(least, |wait| wait.clamp(least, most.max(least)));
+        let soon = now.checked_add(if pauses { most.max(wait) } else { wait });
         let next_due = match due {
             // A doubt is settled soon, if at all; what was due still is.
-            _ if conclusion == Conclusion::Unknown => soon,
+            _ if conclusion == Conclusion::Unknown || pauses => soon,
             Some(due) if due <= now => soon,
             due => due,
         };
@@ -49,6 +74,9 @@ impl Inner {
                 let judged = !claim.condemned || conclusion == Conclusion::Dead;
                 let dead = record.state == State::LoginNeeded && judged;
                 tell(record.generation, if dead { EventKind::LoginNeeded } else { failed() });
+                if is_failing && !dead && self.flight().is_news_that_it_fails() {
+                    tell(record.generation, EventKind::Failing { refusals: record.refusals });
+                }
                 self.adopt(&record)
             }
             Ok(Answer::Adopted(record)) => {
@@ -102,6 +130,16 @@ impl Inner {
             _ => Ok(()),
         }
     }
+}
+
+const LOG_IN: &str =
+    "have the person log in again and store the new tokens; a refresh by hand sends the stored one at once";
+
+/// What to do about one more refusal, where there were many.
+fn probably_dead(error: &Error, refusals: u32) -> Error {
+    let help =
+        format!("refused {refusals} times in a row, so that a login is probably needed: {LOG_IN}; {}", error.help());
+    error.clone().with_help(help)
 }
 
 /// When a record is due again of which this presentation is taken back: a doubt that is left does not wait for the tokens' own

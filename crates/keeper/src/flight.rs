@@ -40,6 +40,10 @@ pub(crate) struct Flight {
     look_again: Option<SystemTime>,
     /// When the pause after a refresh that brings nothing better ends at the latest.
     pause_ends: Option<SystemTime>,
+    /// Whether the pause after this refresh is the longest.
+    pause_is_longest: bool,
+    /// Whether it was told that the session is failing.
+    failing: bool,
     /// The shortest lifetime that was asked for and not granted, and the longest that was granted then.
     in_vain: Option<(Duration, Duration)>,
 }
@@ -73,6 +77,8 @@ const STORE_PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct Unsaved {
     pub(crate) attempt: AttemptRef,
     pub(crate) tokens: StoredTokens,
+    /// Whether refreshes failed before this one.
+    pub(crate) recovers: bool,
 }
 
 impl Inner {
@@ -211,11 +217,12 @@ impl Inner {
         let mut guard = self.flight();
         let flight = guard.get();
         let (look_again, pause_ends) = (flight.look_again.take(), flight.pause_ends.take());
+        let pause_is_longest = std::mem::take(&mut flight.pause_is_longest);
         let shown = self.slot.load();
         if std::mem::take(&mut flight.only_looks) {
             // What others brought, or the end of it all, is newer than the failure.
             if moved || landed.as_ref().is_err_and(|error| error.kind() == ErrorKind::LoginNeeded) {
-                (flight.failures, flight.floor) = (0, None);
+                (flight.failures, flight.floor, flight.failing) = (0, None, false);
                 self.plan(look_again);
             }
             return;
@@ -227,7 +234,7 @@ impl Inner {
         metrics::landed(&self.key, flight.callers, left);
         match landed {
             Ok(()) => {
-                (flight.failures, flight.floor) = (0, None);
+                (flight.failures, flight.floor, flight.failing) = (0, None, false);
                 self.plan(look_again);
             }
             // The claim was somebody else's all the while: nothing was tried.
@@ -243,6 +250,7 @@ impl Inner {
                 let wait = self.pause(ceiling).max(error.retry_after().unwrap_or_default()).min(longest);
                 let left = pause_ends.map(|end| end.duration_since(now).unwrap_or_default());
                 let wait = left.map_or(wait, |left| wait.min(left));
+                let wait = if pause_is_longest { longest } else { wait };
                 // Another process may log in at any time, and looking costs nothing but a look. What a person tries in *login
                 // needed* is never repeated by itself.
                 let condemned = shown.as_ref().is_some_and(|it| it.state == State::LoginNeeded);
@@ -284,7 +292,7 @@ impl Inner {
     /// Another login begins anew.
     pub(crate) fn forget_failures(&self) {
         if let Some(flight) = &mut *self.flight().0 {
-            (flight.failures, flight.floor, flight.rejected) = (0, None, None);
+            (flight.failures, flight.floor, flight.failing, flight.rejected) = (0, None, false, None);
         }
     }
 }
@@ -334,6 +342,15 @@ impl FlightGuard<'_> {
 
     pub(crate) fn pause_until_at_most(&mut self, time: Option<SystemTime>) {
         self.get().pause_ends = time;
+    }
+
+    pub(crate) fn pause_for_the_longest(&mut self) {
+        self.get().pause_is_longest = true;
+    }
+
+    /// Whether nobody was told yet that the session is failing.
+    pub(crate) fn is_news_that_it_fails(&mut self) -> bool {
+        !std::mem::replace(&mut self.get().failing, true)
     }
 
     /// Nothing that lives this long was granted when it was asked for, but something that lives for `granted`.

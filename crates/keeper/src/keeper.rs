@@ -12,6 +12,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::decision::FAILING_AFTER;
 use crate::event::{Event, EventKind, Events};
 use crate::key::SessionKey;
 use crate::metrics;
@@ -69,6 +70,8 @@ pub(crate) struct Options {
     pub(crate) lease: Duration,
     /// The first pause after a failure, and the longest.
     pub(crate) floor: (Duration, Duration),
+    /// How many refusals in a row make a session without a usable access token failing.
+    pub(crate) failing_after: u32,
 }
 
 /// Sets up a [`Keeper`].
@@ -81,6 +84,7 @@ pub struct KeeperBuilder {
     request: Duration,
     save: Duration,
     floor: (Duration, Duration),
+    failing_after: u32,
     on_demand: bool,
 }
 
@@ -95,6 +99,7 @@ impl Keeper {
             request: Duration::from_secs(35),
             save: Duration::from_secs(5),
             floor: (Duration::from_secs(1), Duration::from_secs(3_600)),
+            failing_after: FAILING_AFTER,
             on_demand: false,
         }
     }
@@ -225,6 +230,14 @@ impl KeeperBuilder {
         self
     }
 
+    /// After how many refusals in a row, 1 at least, a session without a usable access token is *failing*: its token is probably dead,
+    /// although the provider does not say so. From then on it is tried once for each of the longest pauses, other callers are told at
+    /// once that nothing was sent ([`ErrorKind::Refused`] with [`Outcome::NotSent`]), and [`EventKind::Failing`] is told. Default 10.
+    pub fn failing_after(mut self, refusals: u32) -> Self {
+        self.failing_after = refusals.max(1);
+        self
+    }
+
     /// Refreshes only when a caller asks for it, never because it is time: for a program that ends after one question. Tokens
     /// that could not be saved are saved with the next refresh that is asked for, or at [`Keeper::shutdown`]: shut it down before it
     /// is let go of.
@@ -244,8 +257,13 @@ impl KeeperBuilder {
         let Ok(runtime) = Handle::try_current() else {
             return Err(Error::config("start the keeper", "it needs a tokio runtime, and none is running"));
         };
-        let options =
-            Options { request: self.request, save: self.save, lease: self.request + 2 * self.save, floor: self.floor };
+        let options = Options {
+            request: self.request,
+            save: self.save,
+            lease: self.request + 2 * self.save,
+            floor: self.floor,
+            failing_after: self.failing_after,
+        };
         let shared = Arc::new(Shared {
             store: self.store,
             sealing: RwLock::new(self.sealing.map(Arc::new)),

@@ -22,6 +22,10 @@ pub const ORPHANED: &str = "rampauth_keeper_orphaned_total";
 pub const UNCLAIMED: &str = "rampauth_keeper_unclaimed_total";
 /// Counter: sessions that this process found to need a login.
 pub const LOGIN_NEEDED: &str = "rampauth_keeper_login_needed_total";
+/// Counter: sessions that this process found to be refused again and again, so that a login is probably needed.
+pub const FAILING: &str = "rampauth_keeper_failing_total";
+/// Counter: refreshes that succeeded after some that failed.
+pub const RECOVERED: &str = "rampauth_keeper_recovered_total";
 /// Counter: tries to save granted tokens that the store did not take.
 pub const SAVE_FAILURES: &str = "rampauth_keeper_save_failures_total";
 /// Counter: refreshes that found the claim in another process's hands; each counts once, however long it waits.
@@ -51,6 +55,8 @@ pub(crate) fn happened(key: &SessionKey, kind: &EventKind) {
         EventKind::Orphaned => ORPHANED,
         EventKind::Unclaimed(_) => UNCLAIMED,
         EventKind::LoginNeeded => LOGIN_NEEDED,
+        EventKind::Failing { .. } => FAILING,
+        EventKind::Recovered => RECOVERED,
         EventKind::SaveFailed(_) => SAVE_FAILURES,
         EventKind::Refreshed
         | EventKind::RefreshFailed(_)

@@ -83,6 +83,19 @@ pub fn plan(record: &Record, need: Need, policy: &RefreshPolicy, lease: Duration
     }
 }
 
+/// Until when a *failing* session sends nothing for a caller: it is tried once for each of the longest pauses. A person's word
+/// stands above that.
+pub fn held_back(
+    record: &Record,
+    need: Need,
+    policy: &RefreshPolicy,
+    failing_after: u32,
+    now: SystemTime,
+) -> Option<SystemTime> {
+    let waits = matches!(need, Need::UsableAt(_)) && decision::is_failing(record, failing_after, now);
+    record.next_due.filter(|due| waits && now < *due && decision::may_pause(record, policy, now))
+}
+
 /// Whether what a refresh presents is known to have expired, or is not there at all.
 pub fn has_expired(record: &Record, now: SystemTime) -> bool {
     record.tokens.as_ref().is_none_or(|tokens| tokens.presented_expiry.is_known_past(now))

@@ -28,7 +28,7 @@ pub struct AttemptRef {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Conclusion {
-    /// Nothing was sent, or it was turned away unread: this presentation did not happen.
+    /// Nothing was sent, or it was turned away without a word about the token: this presentation did not happen.
     NotSent,
     /// It may have been carried out, and the answer is lost.
     Unknown,

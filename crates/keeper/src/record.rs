@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use rampauth_core::{Expiry, SecretString};
+use rampauth_core::{ErrorKind, Expiry, Outcome, SecretString};
 use sha2::{Digest as _, Sha256};
 
 macro_rules! drawn_id {
@@ -229,6 +229,13 @@ pub struct LastError {
     pub at: SystemTime,
 }
 
+impl LastError {
+    /// Whether the provider answered and refused, and not merely for the time being.
+    pub fn is_refusal(&self) -> bool {
+        self.outcome == Outcome::Refused.as_str() && self.kind != ErrorKind::RateLimited.as_str()
+    }
+}
+
 /// One session, as a store holds it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -255,6 +262,9 @@ pub struct Record {
     pub next_due: Option<SystemTime>,
     /// Why the last refresh failed; `None` after one that did not.
     pub last_error: Option<LastError>,
+    /// How often in a row the provider answered and refused the stored token, whatever failed in between; 0 after a grant and a
+    /// login. [`decision::is_failing`](crate::decision::is_failing) makes something of it, and no step does.
+    pub refusals: u32,
     /// When the record changed last.
     pub updated_at: SystemTime,
 }
@@ -288,6 +298,7 @@ impl Record {
             rejected: None,
             next_due: None,
             last_error: None,
+            refusals: 0,
             updated_at,
         }
     }

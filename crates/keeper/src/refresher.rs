@@ -70,6 +70,9 @@ impl Inner {
                 return Err(error);
             }
             let record = self.with_rejection(record).await?;
+            if let Some(error) = self.held_back(&record, need) {
+                return Err(error);
+            }
             let until = match (self.next_step(&record, need), &barred) {
                 (Plan::Rest, _) => return Ok(()),
                 (Plan::Wait(time), _) => {
@@ -127,9 +130,19 @@ impl Inner {
         Err(Error::new(ErrorKind::Internal, Outcome::NotSent, ACTION, reason))
     }
 
+    /// How far the keeper's clock was ahead of the wall clock when this process saw the tokens first.
+    fn ahead(&self) -> Duration {
+        self.slot.load().map_or(Duration::ZERO, |shown| shown.ahead())
+    }
+
+    /// Now, by the clock that a record's times are read by.
+    pub(crate) fn read_now(&self) -> SystemTime {
+        self.keeper.clock.now().checked_sub(self.ahead()).unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+
     /// The plan for a record, whose times are read as they were when this process saw it first.
     fn next_step(&self, record: &Record, need: Need) -> Plan {
-        let ahead = self.slot.load().map_or(Duration::ZERO, |shown| shown.ahead());
+        let ahead = self.ahead();
         let read = |time: SystemTime| time.checked_sub(ahead).unwrap_or(SystemTime::UNIX_EPOCH);
         let need = if let Need::UsableAt(time) = need { Need::UsableAt(read(time)) } else { need };
         let (policy, lease) = (self.provider.policy(), self.keeper.options.lease);
@@ -174,7 +187,7 @@ impl Inner {
         let opened = record.tokens.as_ref().map(|tokens| payload::open(tokens, self.seal(keys.as_deref())));
         let tokens = match opened.unwrap_or(Err(Unreadable::Damaged)) {
             Ok(tokens) => tokens,
-            Err(unreadable) => return self.fail(&claim, unreadable.into_error(ACTION, &self.key)).await,
+            Err(unreadable) => return self.fail(&claim, record, unreadable.into_error(ACTION, &self.key)).await,
         };
         if doubtful {
             // A paused process may have come this far with a claim that is not its own any more.
@@ -202,7 +215,7 @@ impl Inner {
             false => Some((ErrorKind::Unreachable, "the claim is too old for a request, so nothing was sent")),
         };
         if let Some((kind, reason)) = hindrance {
-            return self.fail(&claim, Error::new(kind, Outcome::NotSent, ACTION, reason)).await;
+            return self.fail(&claim, record, Error::new(kind, Outcome::NotSent, ACTION, reason)).await;
         }
         let sent_at = self.keeper.clock.wall();
         let presented = Presented { record, tokens: &tokens, sent_at };
@@ -220,7 +233,7 @@ impl Inner {
                     self.keeper.tell(&self.key, attempt.generation + 1, EventKind::RefreshFailed(error.clone()));
                     return Err(error);
                 }
-                self.fail(&claim, error).await
+                self.fail(&claim, record, error).await
             }
         }
     }
@@ -256,9 +269,9 @@ impl Inner {
         let Some(unsaved) = self.held(claim.attempt, granted, presented) else {
             let reason = "the answer lacks the token that the next refresh presents";
             let error = Error::new(ErrorKind::Protocol, Outcome::Unknown, ACTION, reason);
-            return self.fail(claim, error).await;
+            return self.fail(claim, presented.record, error).await;
         };
-        self.save(unsaved, claim.doubtful && !claim.condemned).await?;
+        let saved = self.save(unsaved, claim.doubtful && !claim.condemned).await?;
         // What came is saved, and asking again at once would bring nothing better.
         let now = self.keeper.clock.wall();
         // While nothing is due, who asked has a wish of their own.
@@ -280,7 +293,13 @@ impl Inner {
                 self.flight().pause_until_at_most(granted.access_expiry.time());
                 "the provider granted no access token that lives longer than the one in use"
             }
-            Some(_) => return Ok(()),
+            Some(_) => {
+                let settles = claim.doubtful && !claim.condemned;
+                if saved && !settles && presented.record.last_error.is_some() {
+                    self.keeper.tell(&self.key, claim.attempt.generation + 1, EventKind::Recovered);
+                }
+                return Ok(());
+            }
         };
         let error = Error::new(ErrorKind::Protocol, Outcome::Unknown, ACTION, reason).with_help(STORED);
         self.keeper.tell(&self.key, claim.attempt.generation + 1, EventKind::RefreshFailed(error.clone()));

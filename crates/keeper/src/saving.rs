@@ -55,7 +55,8 @@ impl Inner {
     pub(crate) fn held(&self, attempt: AttemptRef, granted: &TokenSet, presented: &Presented<'_>) -> Option<Unsaved> {
         let (granted, granted_at) = presented.completed(granted, self.provider.policy().presents);
         let tokens = self.stored(&granted, attempt.generation + 1, granted_at)?;
-        let unsaved = Unsaved { attempt, tokens };
+        let recovers = presented.record.last_error.is_some();
+        let unsaved = Unsaved { attempt, tokens, recovers };
         *self.flight().unsaved() = Some(unsaved.clone());
         Some(unsaved)
     }
@@ -73,15 +74,21 @@ impl Inner {
     pub(crate) async fn save_what_is_held(self: &Arc<Self>) -> Result<(), Error> {
         let unsaved = self.flight().unsaved().clone();
         match unsaved {
-            Some(unsaved) => self.save(unsaved, false).await,
+            Some(unsaved) => {
+                let (generation, recovers) = (unsaved.attempt.generation + 1, unsaved.recovers);
+                if self.save(unsaved, false).await? && recovers {
+                    self.keeper.tell(&self.key, generation, EventKind::Recovered);
+                }
+                Ok(())
+            }
             None => Ok(()),
         }
     }
 
     /// Save first, publish second. Where the store does not take them they are shown all the same, and held. Something was
-    /// presented for them, which every error says.
-    pub(crate) async fn save(self: &Arc<Self>, unsaved: Unsaved, doubtful: bool) -> Result<(), Error> {
-        let Unsaved { attempt, tokens } = unsaved;
+    /// presented for them, which every error says. Whether they are the session's now.
+    pub(crate) async fn save(self: &Arc<Self>, unsaved: Unsaved, doubtful: bool) -> Result<bool, Error> {
+        let Unsaved { attempt, tokens, .. } = unsaved;
         let store = &self.keeper.store;
         let commit = Operation::Commit { attempt, tokens: tokens.clone() };
         let answer = match self.keeper.in_time(Outcome::Unknown, &self.key, store.apply(&self.key, commit)).await {
@@ -102,11 +109,13 @@ impl Inner {
         match answer {
             Answer::Saved(record) => {
                 tell(record.generation, if doubtful { EventKind::Settled } else { EventKind::Refreshed });
-                self.adopt(&record).map_err(unreadable)
+                self.adopt(&record).map_err(unreadable)?;
+                Ok(true)
             }
             Answer::Superseded(record) => {
                 tell(record.generation, EventKind::Orphaned);
-                self.adopt_newer(&record).map_err(unreadable)
+                self.adopt_newer(&record).map_err(unreadable)?;
+                Ok(false)
             }
             Answer::Stale | Answer::Gone => {
                 // What is older than the session's tokens came before these of the same login: a provider that revokes whole
@@ -116,10 +125,10 @@ impl Inner {
                 if let Some(Ok(tokens)) = tokens {
                     tell(attempt.generation, EventKind::Unclaimed(UnclaimedTokens(tokens)));
                 }
-                match self.keeper.in_time(Outcome::Unknown, &self.key, store.load(&self.key)).await? {
-                    Some(record) => self.adopt_newer(&record).map_err(unreadable),
-                    None => Ok(()),
+                if let Some(record) = self.keeper.in_time(Outcome::Unknown, &self.key, store.load(&self.key)).await? {
+                    self.adopt_newer(&record).map_err(unreadable)?;
                 }
+                Ok(false)
             }
             _ => Err(out_of_protocol(Outcome::Unknown, ACTION)),
         }

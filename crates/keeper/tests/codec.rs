@@ -76,6 +76,20 @@ fn version_one_is_read_field_by_field_and_written_to_the_letter() {
 }
 
 #[test]
+fn refusals_are_written_once_there_are_any_and_a_record_without_them_has_none() {
+    let mut record = full();
+    assert_eq!(record.refusals, 0);
+    record.refusals = 12;
+    let text = record.to_json();
+    assert!(text.expose_secret().contains(r#""refusals":12,"updated_at""#), "{:?}", text);
+    assert_eq!(Record::from_json(text.expose_secret()).map(|record| record.refusals), Ok(12));
+    record.refusals = 0;
+    assert_eq!(record.to_json().expose_secret(), FULL);
+    let damaged = FULL.replace(r#""updated_at""#, r#""refusals":-1,"updated_at""#);
+    assert_eq!(Record::from_json(&damaged).err(), Some(RecordDamage::Unreadable));
+}
+
+#[test]
 fn every_state_has_its_word() {
     for (state, word) in [
         (State::Ready, "ready"),
@@ -222,6 +236,7 @@ fn records() -> impl Strategy<Value = Record> {
                 .collect();
             record.attempt = record.attempt.filter(|_| attempted);
             record.last_error = record.last_error.filter(|_| failed);
+            record.refusals = more / 2;
             record
         },
     )

@@ -3,12 +3,12 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proptest::prelude::*;
-use rampauth_core::{Error, ErrorKind, Expiry, Outcome, Presents, RefreshPolicy, RefreshTime, WhenUnknown};
-use rampauth_keeper::decision::{Settle, conclusion, due, is_usable, mandatory, settle};
+use rampauth_core::{Expiry, Presents, RefreshPolicy, RefreshTime, WhenUnknown};
+use rampauth_keeper::decision::{FAILING_AFTER, Settle, due, is_failing, is_usable, mandatory, settle};
 use rampauth_keeper::protocol::apply;
 use rampauth_keeper::{
-    AttemptId, AttemptRef, Conclusion, Operation, OwnerId, Record, SessionId, SessionKey, StoreTime, StoredTokens,
-    TokenDigest,
+    AttemptId, AttemptRef, Conclusion, Operation, OwnerId, Record, SessionId, SessionKey, State, StoreTime,
+    StoredTokens, TokenDigest,
 };
 
 const LEASE: Duration = Duration::from_secs(20);
@@ -304,43 +304,29 @@ proptest! {
 }
 
 #[test]
-fn what_an_error_means_for_the_record() {
-    use Conclusion::{Dead, NotSent, Refused, Unknown};
-    use ErrorKind as Kind;
-    let transient = [Kind::RateLimited, Kind::Unreachable];
-    let others = [
-        Kind::Config,
-        Kind::Input,
-        Kind::Unauthorized,
-        Kind::Forbidden,
-        Kind::Refused,
-        Kind::WrongEndpoint,
-        Kind::Timeout,
-        Kind::Interrupted,
-        Kind::Server,
-        Kind::Protocol,
-        Kind::Untrusted,
-        Kind::Internal,
-    ];
-    // Of a provider that publishes no word for dead tokens, and of one that does.
-    let rows: [(&[Kind], Outcome, [Conclusion; 2]); 8] = [
-        (&[Kind::LoginNeeded], Outcome::Refused, [Dead; 2]),
-        (&[Kind::LoginNeeded], Outcome::NotSent, [Dead; 2]),
-        (&transient, Outcome::NotSent, [NotSent; 2]),
-        (&transient, Outcome::Refused, [NotSent; 2]),
-        (&transient, Outcome::Unknown, [Unknown; 2]),
-        (&others, Outcome::NotSent, [NotSent; 2]),
-        (&others, Outcome::Refused, [Refused, NotSent]),
-        (&others, Outcome::Unknown, [Unknown; 2]),
-    ];
-    let unnamed = RefreshPolicy::new(Presents::RefreshToken);
-    let named = unnamed.with_named_dead_tokens();
-    for (kinds, outcome, expected) in rows {
-        for kind in kinds {
-            let error = Error::new(*kind, outcome, "refresh", "a reason");
-            let found = [&unnamed, &named].map(|policy| conclusion(&error, policy));
-            assert_eq!(found, expected, "{kind:?}, {outcome:?}");
-        }
+fn failing_is_refused_often_enough_and_without_a_token_that_can_be_used() {
+    let refused = |times, expiry| {
+        let mut record = stored(tokens(expiry), Vec::new());
+        record.refusals = times;
+        record
+    };
+    let (lives, expired) = (Expiry::At(at(11)), Expiry::At(at(10)));
+    for (times, expiry, failing) in
+        [(9, expired, false), (10, expired, true), (11, expired, true), (10, lives, false), (99, lives, false)]
+    {
+        assert_eq!(is_failing(&refused(times, expiry), FAILING_AFTER, at(10)), failing, "{times}, {expiry:?}");
+    }
+    // It counts what was rejected as expired, takes another threshold, and never fails without a refusal.
+    assert!(is_failing(&rejected(refused(10, lives)), FAILING_AFTER, at(10)));
+    assert!(is_failing(&refused(1, expired), 1, at(10)) && is_failing(&refused(1, expired), 0, at(10)));
+    assert!(!is_failing(&refused(0, expired), 0, at(10)));
+    // What a verdict has ended is no view any more.
+    for (state, failing) in
+        [(State::Doubtful, true), (State::LoginNeeded, false), (State::Tombstone, false), (State::Ready, true)]
+    {
+        let mut record = refused(10, expired);
+        record.state = state;
+        assert_eq!(is_failing(&record, FAILING_AFTER, at(10)), failing, "{state:?}");
     }
 }
 
@@ -358,7 +344,7 @@ fn a_token_is_usable_until_it_expires_or_is_rejected_in_doubt_too() {
         assert_eq!(is_usable(&login(expiry), now), usable, "{expiry:?}");
         assert_eq!(is_usable(&doubtful(tokens(expiry)), now), usable, "in doubt, {expiry:?}");
         let mut dead = doubtful(tokens(expiry));
-        dead.state = rampauth_keeper::State::LoginNeeded;
+        dead.state = State::LoginNeeded;
         assert_eq!(is_usable(&dead, now), usable, "login needed, {expiry:?}");
         assert!(!is_usable(&rejected(login(expiry)), now), "rejected, {expiry:?}");
     }

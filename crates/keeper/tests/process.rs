@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use rampauth_core::{Expiry, Presents, RefreshPolicy, SecretString, WhenUnknown};
 use rampauth_keeper::process::{
-    Need, Opened, Plan, Shown, Stage, held_until, leave_alone, may_send, opened, plan, still_claimed,
+    Need, Opened, Plan, Shown, Stage, held_back, held_until, leave_alone, may_send, opened, plan, still_claimed,
 };
 use rampauth_keeper::protocol::apply;
 use rampauth_keeper::{
@@ -141,6 +141,33 @@ fn where_an_unknown_expiry_is_left_alone_only_a_rejection_or_a_person_refreshes(
     assert_eq!(plan(&record, Need::Ahead, &allowed, LEASE, at(110)), Plan::Present { settle: true });
     record.rejected = Some(TokenDigest::of("access"));
     assert_ne!(plan(&record, Need::Ahead, &policy, LEASE, at(200)), Plan::Rest);
+}
+
+#[test]
+fn a_failing_session_sends_nothing_for_a_caller_before_its_pause_is_over() {
+    let policy = RefreshPolicy::new(Presents::RefreshToken).with_when_unknown(WhenUnknown::Promptly { within: LEASE });
+    let (mut failing, _) = after(Expiry::At(at(50)), []);
+    (failing.refusals, failing.next_due) = (10, Some(at(500)));
+    let until = |record: &Record, need, now| held_back(record, need, &policy, 10, at(now));
+    let caller = Need::UsableAt(at(499));
+    assert_eq!(until(&failing, caller, 499), Some(at(500)));
+    assert_eq!(until(&failing, caller, 500), None);
+    for need in [Need::Ahead, Need::ByHand, Need::Certainty] {
+        assert_eq!(until(&failing, need, 499), None, "{need:?}");
+    }
+    let changed = |change: fn(&mut Record)| {
+        let mut record = failing.clone();
+        change(&mut record);
+        record
+    };
+    assert_eq!(until(&changed(|it| it.refusals = 9), caller, 499), None);
+    assert_eq!(until(&changed(|it| it.next_due = None), caller, 499), None);
+    assert_eq!(until(&failing, caller, 49), None, "its access token lives");
+    // A doubt is settled in its time all the same: up to and with the end of it.
+    let (mut doubtful, _) = after(Expiry::At(at(50)), [begin(MINE, false), lost()]);
+    (doubtful.refusals, doubtful.next_due) = (10, Some(at(500)));
+    assert_eq!(until(&doubtful, caller, 120), None);
+    assert_eq!(until(&doubtful, caller, 121), Some(at(500)));
 }
 
 #[test]

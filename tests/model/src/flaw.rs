@@ -40,6 +40,8 @@ pub enum Flaw {
     SentUnasked,
     /// 15: a refusal of a person's try changes the state.
     RefusalChangesState,
+    /// 17: refusals are counted on after a grant.
+    RefusalsKept,
     /// 16: nothing unlisted stands before a person's try, so that taking it back makes the session ready.
     TriedAsIfFirst,
 }
@@ -99,6 +101,10 @@ impl Flaw {
             }
             (Self::RefusalChangesState, _) if concludes && record.state == State::LoginNeeded => {
                 (record.state, record.attempt, record.next_due) = (State::Ready, None, Some(now.wall));
+            }
+            (Self::RefusalsKept, _) => {
+                let refused = before.as_ref().map_or(0, |before| before.refusals);
+                record.refusals = record.refusals.max(refused);
             }
             (Self::RejectionInMemory, _) => record.rejected = None,
             (Self::GivenUpForGood, _) if gives_up && record.state == State::LoginNeeded => record.attempt = None,

@@ -169,6 +169,7 @@ impl Model for KeeperModel {
             orphans: Vec::new(),
             last_commit: None,
             rejected: None,
+            refused: false,
         };
         let seen = Seen { session, generation, grant: Some(grant), saved: true };
         let process = Process { shown: Some(seen), ..Process::NEW };

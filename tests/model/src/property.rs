@@ -27,11 +27,13 @@ pub enum Rule {
     Undone,
     /// See [`READERS`].
     Readers,
+    /// See [`REFUSALS`].
+    Refusals,
 }
 
 /// The rules that some step has broken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Broken(u8);
+pub struct Broken(u16);
 
 impl Broken {
     /// Notes a broken rule.
@@ -64,6 +66,8 @@ pub const STALE_OVERWRITE: &str = "no stale overwrite";
 pub const UNDONE: &str = "no login and no logout is undone";
 /// The generation that a process shows never falls.
 pub const READERS: &str = "readers never go back";
+/// Tokens that come are not counted as refused for what came before them.
+pub const REFUSALS: &str = "a grant and a login forget refusals";
 /// If an answer that a living process received is live, the record, an orphan or a process holds a live token.
 pub const ANSWER_LOST: &str = "no live answer is lost";
 /// In login-needed neither the tokens nor an orphan are live; under `Stop`, and where the provider does not name dead tokens,
@@ -76,7 +80,7 @@ pub const ENDS: &str = "every fair run ends settled";
 pub const ORPHANS: &str = "an orphan is never the session's own";
 
 /// Every property that must hold, in the order of the documentation.
-pub const ALL: [&str; 12] = [
+pub const ALL: [&str; 13] = [
     TWO_AT_ONCE,
     SPENT_AS_FRESH,
     SUCCESSOR_KNOWN,
@@ -85,6 +89,7 @@ pub const ALL: [&str; 12] = [
     STALE_OVERWRITE,
     UNDONE,
     READERS,
+    REFUSALS,
     ANSWER_LOST,
     CONDEMNED,
     ENDS,
@@ -118,6 +123,7 @@ pub fn all() -> Vec<Property<KeeperModel>> {
         Property::always(STALE_OVERWRITE, |_, world: &World| !world.broken.has(Rule::StaleOverwrite)),
         Property::always(UNDONE, |_, world: &World| !world.broken.has(Rule::Undone) && belongs(world)),
         Property::always(READERS, |_, world: &World| !world.broken.has(Rule::Readers)),
+        Property::always(REFUSALS, |_, world: &World| !world.broken.has(Rule::Refusals)),
         Property::always(ANSWER_LOST, no_live_answer_is_lost),
         Property::always(CONDEMNED, condemned_rightly),
         Property::always(ENDS, |_, world: &World| !world.ended || is_settled(world)),

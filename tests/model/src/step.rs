@@ -13,7 +13,7 @@ use crate::outside;
 use crate::property::Rule;
 use crate::setup::Fault;
 use crate::shown::{adopt, seen, show, told, unsaved};
-use crate::stored::{Stored, Tokens, attempt, digest, session, tokens};
+use crate::stored::{Stored, Tokens, attempt, digest, refusal, session, tokens};
 use crate::time::{self, FLOOR, LEASE, NEEDS, boot, wall};
 use crate::world::{Outcome, Pace, Presentation, Process, Step, World};
 
@@ -59,6 +59,7 @@ impl KeeperModel {
     pub(crate) fn store(&self, world: &mut World, operation: Operation) -> Answer {
         let now = time::store(world.now);
         let mut slot = self.record(world);
+        let tokens_before = world.record.as_ref().and_then(|record| record.tokens);
         let answer = match self.setup.flaw {
             Some(flaw) => flaw.apply(&mut slot, operation, &now),
             None => apply(&mut slot, operation, &now),
@@ -76,6 +77,10 @@ impl KeeperModel {
                 world.broken.note(Rule::StaleOverwrite, world.provider.descends(old.grant, new.grant));
             }
         }
+        // A grant forgets that the token was refused.
+        let granted = matches!(answer, Answer::Saved(_) | Answer::Adopted(_));
+        let forgotten = after.as_ref().is_none_or(|after| !after.refused || after.tokens == tokens_before);
+        world.broken.note(Rule::Refusals, granted && !forgotten);
         world.record = after;
         answer
     }
@@ -284,7 +289,8 @@ impl KeeperModel {
     fn conclude(&self, world: &mut World, presentation: Presentation, outcome: Outcome) -> Answer {
         let conclusion = self.conclusion(outcome);
         let next_due = Some(wall(world.now + FLOOR));
-        let operation = Operation::Conclude { attempt: reference(presentation), conclusion, next_due, error: None };
+        let error = matches!(outcome, Outcome::Refused | Outcome::Forbidden).then(|| refusal().clone());
+        let operation = Operation::Conclude { attempt: reference(presentation), conclusion, next_due, error };
         let answer = self.store(world, operation);
         if conclusion == Conclusion::Dead && matches!(answer, Answer::Done(_) | Answer::Adopted(_)) {
             world.condemned |= 1 << world.provider.presents(self.setup.kind, presentation.grant);

@@ -1,7 +1,8 @@
 //! A record as the model holds it: small numbers that can be hashed, made into the keeper's real `Record` for each step and
 //! read back from it.
 //!
-//! Left out is what takes part in no decision: the payload, `updated_at` and `last_error`. A test compares the rest of the
+//! Left out is what takes part in no decision: the payload, `updated_at`, `last_error`, and how often beyond once a token was
+//! refused. A test compares the rest of the
 //! text form before and after, so that a field added to `Record` cannot be forgotten here.
 
 use std::sync::OnceLock;
@@ -10,7 +11,7 @@ use std::time::SystemTime;
 use rampauth_core::{Expiry, SecretString};
 use rampauth_keeper::protocol::apply;
 use rampauth_keeper::{
-    Attempt, AttemptId, AttemptRef, Lease, Operation, Orphan, OwnerId, Record, SessionId, SessionKey, State,
+    Attempt, AttemptId, AttemptRef, LastError, Lease, Operation, Orphan, OwnerId, Record, SessionId, SessionKey, State,
     StoredTokens, TokenDigest, decision,
 };
 
@@ -69,6 +70,8 @@ pub struct Stored {
     pub rejected: Option<GrantId>,
     /// When a refresh should start.
     pub next_due: Option<u8>,
+    /// Whether the token was refused since it came: how often takes part in no step.
+    pub refused: bool,
 }
 
 impl Stored {
@@ -97,6 +100,7 @@ impl Stored {
         record.last_commit = self.last_commit.map(attempt);
         record.rejected = self.rejected.map(digest);
         record.next_due = self.next_due.map(wall);
+        record.refusals = self.refused.into();
         record
     }
 
@@ -107,8 +111,9 @@ impl Stored {
     /// When they differ in more than what takes part in no decision.
     pub fn compare(&self, record: &Record, setup: &Setup, provider: &Provider) {
         let mut kept = self.record(setup, provider);
-        kept.updated_at = record.updated_at;
-        assert!(record.last_error.is_none(), "the model gives no errors to keep");
+        assert_eq!(kept.refusals > 0, record.refusals > 0);
+        (kept.updated_at, kept.refusals) = (record.updated_at, record.refusals);
+        kept.last_error.clone_from(&record.last_error);
         assert_eq!(kept.to_json().expose_secret(), record.to_json().expose_secret());
     }
 
@@ -129,6 +134,7 @@ impl Stored {
             last_commit: record.last_commit.map(|id| small(id.get())),
             rejected: record.rejected.map(number),
             next_due: record.next_due.map(tick),
+            refused: record.refusals > 0,
         }
     }
 }
@@ -210,6 +216,17 @@ fn orphan(setup: &Setup, provider: &Provider, (id, presented, it): (u8, u8, Toke
 /// Some orphan, to be made into another.
 pub fn an_orphan() -> Orphan {
     template().orphans.first().cloned().expect("the template has an orphan")
+}
+
+/// What a record notes of a refusal.
+pub fn refusal() -> &'static LastError {
+    static REFUSAL: OnceLock<LastError> = OnceLock::new();
+    REFUSAL.get_or_init(|| {
+        let noted = r#"{"kind":"refused","outcome":"refused","status":null,"code":null,"at":"2026-01-01T00:00:00Z"}"#;
+        let text = template().to_json();
+        let text = text.expose_secret().replace(r#""last_error":null"#, &format!(r#""last_error":{noted}"#));
+        Record::from_json(&text).ok().and_then(|record| record.last_error).expect("a record with an error")
+    })
 }
 
 /// A record with every part, made by the protocol itself: the keeper's types are built by nobody else.

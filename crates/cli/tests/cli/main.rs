@@ -7,6 +7,7 @@ mod closed_output;
 mod decode;
 mod demo;
 mod exit_codes;
+mod failing;
 mod help;
 mod init;
 mod keep;

@@ -63,6 +63,7 @@ fn every_session_is_a_row_with_all_members() {
             "refreshTokenExpiresAt": given["refreshTokenExpiresAt"],
             "nextRefreshAt": null,
             "lastError": null,
+            "refusals": 0,
             "attempt": null,
             "claimedBy": null,
             "claimedUntil": null,

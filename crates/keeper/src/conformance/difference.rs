@@ -78,6 +78,7 @@ impl Found {
             rejected,
             next_due,
             last_error,
+            refusals,
             updated_at,
         } = expected;
         self.field("session", session, &actual.session);
@@ -94,6 +95,7 @@ impl Found {
         self.field("rejected", rejected, &actual.rejected);
         self.optional_time("next_due", *next_due, actual.next_due);
         self.option("last_error", last_error.as_ref(), actual.last_error.as_ref(), Self::error);
+        self.field("refusals", refusals, &actual.refusals);
         self.time("updated_at", *updated_at, actual.updated_at);
     }
 

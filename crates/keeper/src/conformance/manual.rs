@@ -195,6 +195,7 @@ fn one_more(journal: Option<Attempt>) -> Option<Attempt> {
 /// The try is over without a grant, and these attempts may have sent the token.
 fn left_open(r: &mut Record, by: &[AttemptId], kind: &str) {
     r.last_error = Some(failure(kind));
+    r.refusals += u32::from(kind == "refused");
     let journal = r.attempt.as_mut().expect("the journal stays");
     (journal.presented_by, journal.lease) = (by.to_vec(), None);
 }

@@ -220,6 +220,7 @@ pub(super) fn login(session: SessionId, generation: u64, tokens: StoredTokens) -
         last_commit: None,
         rejected: None,
         last_error: None,
+        refusals: 0,
         updated_at: STORE_NOW,
     }
 }
@@ -247,6 +248,7 @@ pub(super) fn refreshed(record: &mut Record, generation: u64, base: u64, attempt
 /// What an attempt leaves that brought nothing.
 pub(super) fn failed(record: &mut Record, kind: &str) {
     (record.next_due, record.last_error) = (Some(retry()), Some(failure(kind)));
+    record.refusals += u32::from(kind == "refused");
 }
 
 /// What a token's death leaves.

@@ -39,6 +39,7 @@ pub(super) fn put(
         last_commit: None,
         rejected: None,
         last_error: None,
+        refusals: 0,
         updated_at: now.wall,
     };
     Answer::Saved(slot.insert(record).clone())
@@ -177,6 +178,7 @@ fn save(record: &mut Record, attempt: AttemptRef, tokens: StoredTokens) {
     record.attempt = None;
     record.last_commit = Some(attempt.id);
     record.last_error = None;
+    record.refusals = 0;
 }
 
 pub(super) fn conclude(
@@ -202,6 +204,11 @@ pub(super) fn conclude(
     }
     if holds {
         attempt.lease = None;
+        // Its own repetition is not listed any more, and counts once.
+        let taken_back = matches!(conclusion, Conclusion::NotSent | Conclusion::Refused);
+        if taken_back && attempt.presented_by.contains(&id) && error.as_ref().is_some_and(LastError::is_refusal) {
+            record.refusals = record.refusals.saturating_add(1);
+        }
         record.last_error = error;
         if record.state != State::LoginNeeded {
             record.next_due = next_due;

@@ -158,7 +158,7 @@ async fn not_sent_takes_its_own_presentation_back() {
 #[tokio::test(start_paused = true)]
 async fn in_doubt_any_refusal_condemns_where_no_code_for_dead_tokens_is_published() {
     let world = World::new().await;
-    let no = || Move::Fail(error(ErrorKind::Refused, Outcome::Refused));
+    let no = || Move::Fail(error(ErrorKind::Refused, Outcome::Refused).with_provider_code("32"));
     world.provider.next([no()]);
     world.session.refresh().await.expect_err("refused");
     assert_eq!(world.store.record().await.state, State::Ready, "outside doubt the token was good a moment ago");

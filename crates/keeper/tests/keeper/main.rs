@@ -3,6 +3,7 @@
 mod claims;
 mod clocks;
 mod doubt;
+mod failing;
 mod late;
 mod letting_go;
 mod logins;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use rampauth_core::{ErrorKind, Expiry, Outcome, WhenUnknown};
 use rampauth_keeper::metrics::{
-    ADOPTED, CALLERS, CLAIM_WAITS, CLAIMS_LOST, ENVIRONMENT, LOGIN_NEEDED, ORPHANED, OUTCOME, PROVIDER, REFRESHES,
-    SAVE_FAILURES, SECONDS_LEFT, UNCLAIMED,
+    ADOPTED, CALLERS, CLAIM_WAITS, CLAIMS_LOST, ENVIRONMENT, FAILING, LOGIN_NEEDED, ORPHANED, OUTCOME, PROVIDER,
+    RECOVERED, REFRESHES, SAVE_FAILURES, SECONDS_LEFT, UNCLAIMED,
 };
 use rampauth_keeper::{Operation, SessionId};
 
@@ -207,10 +207,26 @@ async fn the_rest_of_a_refresh_tokens_life_is_measured_at_each_landing() {
     pass(LIFETIME / 4).await;
     fail(LIFETIME * 5 / 2).await;
     world.session.refresh().await.expect("refreshed");
-    recording.assert_moved("nobody knows", &[(&refreshes("granted"), &[1.0]), (CALLERS, &[1.0])]);
+    let moved = [(&*refreshes("granted"), &[1.0][..]), (CALLERS, &[1.0]), (RECOVERED, &[1.0])];
+    recording.assert_moved("nobody knows", &moved);
     login(LIFETIME / 2).await;
     for (wait, left) in [(LIFETIME / 4, LIFETIME / 4), (LIFETIME / 3, Duration::ZERO)] {
         pass(wait).await;
         fail(left).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_fails_again_and_again_is_counted_once() {
+    let world = World::new().await;
+    world.session.put(tokens(0, Expiry::At((world.clock)()))).await.expect("saved");
+    let recording = Recording::start();
+    world.provider.next((0..11).map(|_| Move::Fail(error(ErrorKind::Forbidden, Outcome::Refused))));
+    let refused = refreshes("refused");
+    for times in 1..=11 {
+        world.session.refresh().await.expect_err("refused");
+        let mut moved = vec![(&*refused, &[1.0][..]), (CALLERS, &[1.0])];
+        moved.extend((times == 10).then_some((FAILING, &[1.0][..])));
+        recording.assert_moved("refused", &moved);
     }
 }

@@ -79,7 +79,9 @@ impl Provider {
         let used = ledger.exchanged.get(&presented).copied();
         if ledger.dead || used.is_some() && !self.grace {
             let kind = if self.policy.names_dead_tokens { ErrorKind::LoginNeeded } else { ErrorKind::Refused };
-            return failed(kind, Outcome::Refused);
+            let refused: Result<TokenSet, Error> = failed(kind, Outcome::Refused);
+            // In the provider's own words, which condemn a token in doubt.
+            return refused.map_err(|error| error.with_provider_code("32"));
         }
         let granted = *ledger.exchanged.entry(presented).or_insert(presented + 1);
         match next {

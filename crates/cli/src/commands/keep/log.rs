@@ -50,6 +50,13 @@ pub(super) fn tell(event: Event, profile: &Profile, kept: Option<&Kept>, places:
             say!(warn, at, error = &error, since, "in doubt: a refresh was sent and its answer is lost; {next}");
         }
         EventKind::Settled => say!(info, at, "the doubt is settled with new tokens"),
+        EventKind::Failing { refusals } => say!(
+            error,
+            at,
+            refusals,
+            "refused again and again, and there is no access token that can be used: log in, then rampauth import {name}"
+        ),
+        EventKind::Recovered => say!(info, at, "recovered: the refresh succeeded after failures"),
         EventKind::LoginNeeded => say!(error, at, "the token is dead: log in, then rampauth import {name}"),
         EventKind::SaveFailed(error) => {
             let error = stored::said_by_the_store(error.clone());

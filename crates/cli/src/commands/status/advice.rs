@@ -18,6 +18,12 @@ pub(super) fn of(state: &str, config: &Config, profile: Option<&Profile>, record
     let name = printable(&profile.name);
     match (state, &record.tokens) {
         ("refreshing", _) => "nothing: a refresh is under way".to_owned(),
+        ("failing", _) => format!(
+            "the provider has refused {} times in a row without saying that the token is dead, so that a login is probably needed: \
+             have the person log in, then `rampauth import {name}`; or look at the code and at the profile, then `rampauth refresh \
+             {name} --stored`, which sends it at once",
+            record.refusals
+        ),
         ("in_doubt", _) => in_doubt(&name, profile, record, stored::claim(config, profile), now),
         ("login_needed", _) => format!(
             "have the person log in, then `rampauth import {name}`; `rampauth refresh {name} --stored` sends the stored token once \
@@ -69,17 +75,17 @@ fn ready(name: &str, profile: &Profile, record: &Record, tokens: &StoredTokens, 
     }
     let expired = tokens.access_expiry.time().is_some_and(|expiry| expiry <= now);
     match (&record.last_error, expired) {
-        (Some(error), _) if was_refused(error) && profile.policy().names_dead_tokens => {
+        (Some(error), _) if error.is_refusal() && profile.policy().names_dead_tokens => {
             "the provider refused the last refresh, for a reason other than the token: look at the code and at the profile; it \
              is tried again"
                 .to_owned()
         }
         // Nobody but the code can say whether it is the token.
-        (Some(error), false) if was_refused(error) => format!(
+        (Some(error), false) if error.is_refusal() => format!(
             "the provider refused the last refresh: look at the code and at the profile, or the token is dead: if it stays, \
              {log_in}"
         ),
-        (Some(error), true) if was_refused(error) => format!(
+        (Some(error), true) if error.is_refusal() => format!(
             "the provider refused the last refresh, and the access token has expired: unless the code is about the profile, the \
              token is dead: {log_in}"
         ),
@@ -97,10 +103,6 @@ fn ready(name: &str, profile: &Profile, record: &Record, tokens: &StoredTokens, 
         ),
         _ => "nothing".to_owned(),
     }
-}
-
-fn was_refused(error: &LastError) -> bool {
-    error.outcome == "refused" && error.kind != "rate_limited"
 }
 
 /// `unreachable, 2026-11-20T09:30:00Z`
@@ -222,6 +224,24 @@ base_url = "http://127.0.0.1:9"
                      profile; it is tried again"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn ten_refusals_without_a_usable_token_mean_that_a_login_is_probably_needed() {
+        let refused = |times: u32| [failed("unauthorized", "refused"), expired(), ("refusals", json!(times))];
+        for profile in ["card", "payby", "onboard"] {
+            assert_eq!(
+                advice(profile, &refused(10)),
+                format!(
+                    "the provider has refused 10 times in a row without saying that the token is dead, so that a login is probably \
+                     needed: have the person log in, then `rampauth import {profile}`; or look at the code and at the profile, then \
+                     `rampauth refresh {profile} --stored`, which sends it at once"
+                )
+            );
+            assert!(!advice(profile, &refused(9)).contains("probably"), "{profile}");
+            let lives = [failed("unauthorized", "refused"), ("refusals", json!(99))];
+            assert!(!advice(profile, &lives).contains("probably"), "{profile}");
         }
     }
 

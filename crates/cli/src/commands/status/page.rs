@@ -79,7 +79,10 @@ fn events(row: &Row, now: SystemTime) -> String {
     } else if row.generation.is_some_and(|generation| generation > 0) && row.state == "ready" {
         lines.push("no failure".to_owned());
     }
-    if let (Some(next), "ready") = (row.times.next, row.state) {
+    if let (Some(times), "failing") = (row.refusals, row.state) {
+        lines.push(format!("refused {times} times in a row"));
+    }
+    if let (Some(next), "ready" | "failing") = (row.times.next, row.state) {
         lines.push(format!("due for a refresh {}", when(next)));
     }
     lines.join("\n")

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use rampauth_core::Expiry;
-use rampauth_keeper::{Record, SessionKey, State, StoreError, StoreErrorKind, StoredTokens};
+use rampauth_keeper::{Record, SessionKey, State, StoreError, StoreErrorKind, StoredTokens, decision};
 use serde::Serialize;
 
 use crate::config::{Config, Profile, printable};
@@ -19,7 +19,7 @@ pub(crate) struct Row {
     pub(crate) key: String,
     /// Null where no profile of the configuration has this key.
     pub(crate) profile: Option<String>,
-    /// `ready`, `refreshing`, `in_doubt`, `login_needed`, `removed` or `unreadable`.
+    /// `ready`, `refreshing`, `failing`, `in_doubt`, `login_needed`, `removed` or `unreadable`.
     pub(crate) state: &'static str,
     pub(crate) generation: Option<u64>,
     access_token_expires_at: Option<String>,
@@ -27,6 +27,8 @@ pub(crate) struct Row {
     refresh_token_expires_at: Option<String>,
     next_refresh_at: Option<String>,
     pub(crate) last_error: Option<LastError>,
+    /// How often in a row the provider has refused the stored token.
+    pub(crate) refusals: Option<u32>,
     /// The journal: a token that was presented, and has no answer.
     pub(crate) attempt: Option<Attempt>,
     /// Which process may refresh it alone, by the id that it drew when it started; null when the claim is free.
@@ -100,6 +102,7 @@ impl Row {
             State::Tombstone => "removed",
             State::LoginNeeded => "login_needed",
             _ if times.claim.is_some() => "refreshing",
+            _ if decision::is_failing(record, decision::FAILING_AFTER, now) => "failing",
             _ if attempt.is_some() => "in_doubt",
             _ => "ready",
         };
@@ -120,6 +123,7 @@ impl Row {
                 at: rfc3339(error.at),
                 time: error.at,
             }),
+            refusals: Some(record.refusals),
             // Where a login is needed, what is not listed alone stands for what the verdict was about.
             attempt: attempt.filter(|it| state != "login_needed" || !it.presented_by.is_empty()).map(|attempt| {
                 Attempt {
@@ -145,6 +149,7 @@ impl Row {
             refresh_token_expires_at: None,
             next_refresh_at: None,
             last_error: None,
+            refusals: None,
             attempt: None,
             claimed_by: None,
             claimed_until: None,
