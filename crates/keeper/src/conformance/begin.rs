@@ -91,7 +91,10 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 .step(lapsing(begin(1, A)), Begun, |r| r.attempt = lapsed(1, &[A]))
                 .step(commit(A, 1, 2), Saved, |r| refreshed(r, 2, 1, A, 2))
                 .same(settle(1, B), Moved)
-                .same(begin(1, B), Moved),
+                .same(begin(1, B), Moved)
+                // Of the two that are checked, one alone is out of date.
+                .same(begin_with(1, 2, B), Moved)
+                .same(begin_with(2, 1, B), Moved),
         ),
         steps(
             "begin: a token in doubt is presented under its own digest and generation alone",
@@ -105,6 +108,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             Script::logged_in()
                 .step(begin(1, A), Begun, |r| r.attempt = held(1, &[A]))
                 .step(dead(A, 1), Done, condemned)
+                .same(begin(1, A), Moved)
                 .same(begin(1, B), Moved)
                 .same(settle(1, B), Moved)
                 .step(remove(S2, S1), Done, |r| logout(r, S2))
@@ -122,11 +126,12 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         ),
         steps(
             "begin: the login before gives nothing to present",
-            Script::logged_in().put(S2, Some(S1), 2, tokens(2)).same(begin(1, A), Moved).step(
-                begin(2, A),
-                Begun,
-                |r| r.attempt = held(2, &[A]),
-            ),
+            Script::logged_in()
+                .put(S2, Some(S1), 2, tokens(2))
+                .same(begin(1, A), Moved)
+                .same(begin_with(1, 2, A), Moved)
+                .same(begin_with(2, 1, A), Moved)
+                .step(begin(2, A), Begun, |r| r.attempt = held(2, &[A])),
         ),
     ]
 }

@@ -5,8 +5,8 @@ use rampauth_core::Expiry;
 use super::commit::{superseded, taken_over};
 use super::names::{
     A, B, C, D, S1, S2, STORE_NOW, access, begin, begin_with, commit, commit_tokens, condemned, dead, failed, failure,
-    free, future, give_up, held, lapsed, lapsing, not_sent, orphan, past, put, refreshed, reject, retry, settle,
-    tokens, tokens_presenting, tokens_until, unknown,
+    free, future, give_up, held, lapsed, lapsing, not_sent, orphan, past, put, refreshed, refused, reject, retry,
+    settle, tokens, tokens_presenting, tokens_until, unknown,
 };
 use super::script::{Kind, Scenario, Script, steps};
 use crate::record::{AttemptId, Orphan, Record, State, StoredTokens};
@@ -216,7 +216,15 @@ fn doubted() -> Vec<Scenario> {
                 .same(not_sent(A, 1), Moved)
                 .same(unknown(A, 1), Moved)
                 .same(dead(A, 1), Moved)
+                .same(refused(A, 1), Moved)
+                // Whoever holds the claim, at another generation than the one that it is on.
+                .same(not_sent(B, 1), Moved)
+                .same(unknown(B, 1), Moved)
+                .same(refused(B, 1), Moved)
                 .same(dead(B, 1), Moved)
+                .same(not_sent(B, 3), Moved)
+                .same(unknown(B, 3), Moved)
+                .same(refused(B, 3), Moved)
                 .same(dead(B, 3), Moved),
         ),
         steps(
@@ -227,6 +235,7 @@ fn doubted() -> Vec<Scenario> {
                 .step(begin(2, B), Begun, |r| r.attempt = held(2, &[B]))
                 .same(not_sent(B, 2), Moved)
                 .same(unknown(B, 2), Moved)
+                .same(refused(B, 2), Moved)
                 .same(dead(B, 2), Moved)
                 .same(put(S1, None, 1), Moved),
         ),

@@ -2,7 +2,8 @@
 
 use super::names::{
     A, B, C, S1, S2, S3, STORE_NOW, access, begin, commit, condemned, dead, failed, free, give_up, held, lapsed,
-    lapsing, logout, not_sent, orphan, put, refreshed, reject, remove, reseal, retry, settle, tokens, unknown,
+    lapsing, logout, manual, not_sent, orphan, put, refreshed, refused, reject, remove, reseal, retry, settle, tokens,
+    unknown,
 };
 use super::script::{Kind, Scenario, Script, steps};
 use crate::record::State;
@@ -23,7 +24,9 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 .same(commit(A, 1, 2), Gone)
                 .same(not_sent(A, 1), Moved)
                 .same(unknown(A, 1), Moved)
+                .same(refused(A, 1), Moved)
                 .same(dead(A, 1), Moved)
+                .same(manual(1, A), Moved)
                 .same(give_up(1), Moved)
                 .same(reject(1, 1), Moved)
                 .same(remove(S2, S1), Moved)
@@ -49,6 +52,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 .same(commit(A, 1, 2), Gone)
                 .same(not_sent(A, 1), Moved)
                 .same(unknown(A, 1), Moved)
+                .same(refused(A, 1), Moved)
                 .same(dead(A, 1), Moved)
                 .same(reject(1, 1), Moved)
                 .same(give_up(1), Moved),
@@ -123,6 +127,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 .same(commit(A, 1, 2), Gone)
                 .same(not_sent(A, 1), Moved)
                 .same(unknown(A, 1), Moved)
+                .same(refused(A, 1), Moved)
                 .same(dead(A, 1), Moved)
                 .same(give_up(1), Moved)
                 .same(reject(1, 1), Moved)
