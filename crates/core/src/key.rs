@@ -34,7 +34,7 @@ pub(crate) struct Pkcs1 {
     pub(crate) modulus_length: usize,
 }
 
-/// Reads a private key: PEM (`PRIVATE KEY`, `RSA PRIVATE KEY`), bare base64 of either, or DER.
+/// Reads a private key: PEM (`PRIVATE KEY`, `RSA PRIVATE KEY`), bare base64 of either, base64 of the whole PEM text, or DER.
 pub(crate) fn private(input: &[u8], sizes: &RangeInclusive<usize>) -> Result<Pkcs1, Error> {
     let refuse = |reason: String| Error::config(SIGNING, reason);
     let der = container(input, &["PRIVATE KEY", "RSA PRIVATE KEY"], PRIVATE).map_err(refuse)?;
@@ -45,14 +45,14 @@ pub(crate) fn private(input: &[u8], sizes: &RangeInclusive<usize>) -> Result<Pkc
     };
     match pkcs1::RsaPrivateKeyRef::from_der(&pkcs1) {
         Ok(key) => {
-            let modulus_length = check_size(key.modulus, sizes).map_err(refuse)?;
+            let modulus_length = check_size(key.modulus, sizes, SIGNING)?;
             Ok(Pkcs1 { der: pkcs1, modulus_length })
         }
         Err(_) => Err(refuse(what_it_is_instead(&pkcs1, PRIVATE))),
     }
 }
 
-/// Reads a public key: PEM (`PUBLIC KEY`, `RSA PUBLIC KEY`), bare base64 of either, or DER.
+/// Reads a public key: PEM (`PUBLIC KEY`, `RSA PUBLIC KEY`), bare base64 of either, base64 of the whole PEM text, or DER.
 pub(crate) fn public(input: &[u8], sizes: &RangeInclusive<usize>) -> Result<Pkcs1, Error> {
     let refuse = |reason: String| Error::config(VERIFYING, reason);
     let der = container(input, &["PUBLIC KEY", "RSA PUBLIC KEY"], PUBLIC).map_err(refuse)?;
@@ -66,7 +66,7 @@ pub(crate) fn public(input: &[u8], sizes: &RangeInclusive<usize>) -> Result<Pkcs
     };
     match pkcs1::RsaPublicKeyRef::from_der(&pkcs1) {
         Ok(key) => {
-            let modulus_length = check_size(key.modulus, sizes).map_err(refuse)?;
+            let modulus_length = check_size(key.modulus, sizes, VERIFYING)?;
             Ok(Pkcs1 { der: pkcs1, modulus_length })
         }
         Err(_) => Err(refuse(what_it_is_instead(&pkcs1, PUBLIC))),
@@ -85,14 +85,58 @@ fn container(input: &[u8], labels: &[&str], wanted: &str) -> Result<Zeroizing<Ve
     if input.first() == Some(&0x30) && (input.get(1) >= Some(&0x80) || AnyRef::from_der(input).is_ok()) {
         return Ok(Zeroizing::new(input.to_vec()));
     }
-    let text = std::str::from_utf8(input).map_err(|_| format!("it is neither PEM, base64 nor DER of {wanted}"))?;
+    if is_utf16(input) {
+        return Err("it is text in UTF-16; save it as UTF-8 or ASCII".to_owned());
+    }
+    let no_key = || format!("it is neither PEM, base64 nor DER of {wanted}");
+    let text = std::str::from_utf8(input).map_err(|_| no_key())?;
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {
         return Err("it is empty".to_owned());
     }
-    if !text.contains("-----BEGIN") {
-        return decode(text).ok_or_else(|| format!("it is neither PEM, base64 nor DER of {wanted}"));
+    if text.contains(PEM_BEGIN) {
+        return from_pem(&without_escapes(text), labels, wanted);
     }
+    if text.len() > 1 && text.starts_with(['"', '\'']) && text.ends_with(['"', '\'']) {
+        return Err("it stands in quotes; leave them off".to_owned());
+    }
+    let decoded = decode(text);
+    // The base64 of a whole PEM file, as CI systems keep it in a variable.
+    let pem = decoded.as_ref().and_then(|decoded| std::str::from_utf8(decoded).ok());
+    if let Some(pem) = pem.filter(|pem| pem.contains(PEM_BEGIN)) {
+        return from_pem(&without_escapes(pem), labels, wanted)
+            .map_err(|reason| format!("it is the base64 of a PEM file, and in that {reason}"));
+    }
+    if text.starts_with(PEM_BEGIN_IN_BASE64) {
+        return Err("it is the base64 of a PEM file, and damaged or cut short".to_owned());
+    }
+    decoded.ok_or_else(no_key)
+}
+
+const PEM_BEGIN: &str = "-----BEGIN";
+/// The start of what `base64` makes of a PEM file.
+const PEM_BEGIN_IN_BASE64: &str = "LS0tLS1CRUdJTi";
+
+/// A byte order mark of UTF-16, or ASCII text in it without one: every second byte is zero.
+fn is_utf16(input: &[u8]) -> bool {
+    match input {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
+        [a, b, c, d, ..] => {
+            matches!([*a != 0, *b != 0, *c != 0, *d != 0], [true, false, true, false] | [false, true, false, true])
+        }
+        _ => false,
+    }
+}
+
+/// PEM with its line ends written as backslash and `n`, as it is in JSON and in many variables. Neither base64 nor a line of
+/// PEM holds a backslash otherwise.
+fn without_escapes(text: &str) -> Zeroizing<String> {
+    let unescaped = Zeroizing::new(text.replace("\\r", "\n"));
+    Zeroizing::new(unescaped.replace("\\n", "\n"))
+}
+
+/// The DER in the first PEM block with one of these labels.
+fn from_pem(text: &str, labels: &[&str], wanted: &str) -> Result<Zeroizing<Vec<u8>>, String> {
     let mut seen = None;
     let mut rest = text;
     while let Some((_, block)) = rest.split_once("-----BEGIN ") {
@@ -188,19 +232,19 @@ fn what_it_is_instead(der: &[u8], wanted: &str) -> String {
     format!("it is {found}, where {wanted} is needed")
 }
 
-fn check_size(modulus: UintRef<'_>, sizes: &RangeInclusive<usize>) -> Result<usize, String> {
+fn check_size(modulus: UintRef<'_>, sizes: &RangeInclusive<usize>, action: &'static str) -> Result<usize, Error> {
     let bytes = modulus.as_bytes();
     let bits = bytes.first().map_or(0, |first| bytes.len() * 8 - first.leading_zeros() as usize);
     if bits > *sizes.end() {
-        return Err(format!("it has {bits} bits; at most {} are supported", sizes.end()));
+        return Err(Error::config(action, format!("it has {bits} bits; at most {} are supported", sizes.end())));
     }
     if bits < *sizes.start() {
-        let remedy = if sizes == &SIZES {
-            "make a larger one, or allow it by name with `RsaSigningKey::allow_small_keys()`"
-        } else {
-            "make a larger one"
+        let help = match sizes == &SIZES {
+            true => "make a larger one, or allow it by name with `RsaSigningKey::allow_small_keys()`",
+            false => "make a larger one",
         };
-        return Err(format!("it has {bits} bits, which is under {}; {remedy}", sizes.start()));
+        let reason = format!("it has {bits} bits, which is under {}", sizes.start());
+        return Err(Error::config(action, reason).with_help(help));
     }
     Ok(bytes.len())
 }

@@ -49,6 +49,12 @@ fn as_verifying_key(input: &[u8]) -> String {
     verdict(BACKENDS.iter().map(|backend| (backend.verifying)(input)), "load the provider's public key")
 }
 
+/// Base64 in lines of 76 characters, as the command `base64` writes it.
+fn wrapped(base64: &str) -> String {
+    let lines = base64.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).expect("ASCII"));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
 /// Every spelling of a PEM key that differs in white space, line ends or wrapping alone.
 fn spellings(pem: &str) -> Vec<(&'static str, String)> {
     let base64 = body(pem);
@@ -66,6 +72,15 @@ fn spellings(pem: &str) -> Vec<(&'static str, String)> {
         ("text around", format!("Bag Attributes\n    friendlyName: partner – 1\n{pem}\nend of file\n")),
         ("on one line, spaces for line ends", pem.replace('\n', " ")),
         ("on one line, nothing for line ends", pem.replace('\n', "")),
+        ("line ends written as \\n", pem.replace('\n', "\\n")),
+        ("line ends written as \\r\\n", pem.replace('\n', "\\r\\n")),
+        ("line ends written as \\n, in quotes", format!("\"{}\"", pem.replace('\n', "\\n"))),
+        ("base64 of the whole", STANDARD.encode(pem)),
+        ("base64 of the whole, without padding", STANDARD.encode(pem).trim_end_matches('=').to_owned()),
+        ("base64 of the whole in lines", wrapped(&STANDARD.encode(pem))),
+        ("base64 of the whole with CR LF", STANDARD.encode(pem.replace('\n', "\r\n"))),
+        ("base64 of the whole with a byte order mark", STANDARD.encode(format!("\u{feff}{pem}"))),
+        ("base64 of the whole with line ends written as \\n", STANDARD.encode(pem.replace('\n', "\\n"))),
         ("bare base64", base64.clone()),
         ("bare base64, CR LF, indented", base64.replace('\n', "\r\n  ")),
         ("bare base64 on one line", one_line.clone()),
@@ -154,12 +169,12 @@ fn what_is_said_of_each_file_where_a_private_key_is_needed() {
     partner.public.pkcs1.der: it is a public key, where a private key is needed
     partner.public.pkcs1.pem: it is PEM of `RSA PUBLIC KEY`, where a private key is needed (PRIVATE KEY or RSA PRIVATE KEY)
     partner.spki.der: it is a public key, where a private key is needed
-    partner.utf16.pem: it is neither PEM, base64 nor DER of a private key
+    partner.utf16.pem: it is text in UTF-16; save it as UTF-8 or ASCII
     request.pem: it is PEM of `CERTIFICATE REQUEST`, where a private key is needed (PRIVATE KEY or RSA PRIVATE KEY)
-    rsa-2047.pkcs8.pem: it has 2047 bits, which is under 2048; make a larger one, or allow it by name with `RsaSigningKey::allow_small_keys()`
+    rsa-2047.pkcs8.pem: it has 2047 bits, which is under 2048
     rsa-2047.spki.pem: it is PEM of `PUBLIC KEY`, where a private key is needed (PRIVATE KEY or RSA PRIVATE KEY)
     rsa-3-primes.pkcs8.pem: its numbers do not make an RSA key; it may be damaged
-    rsa-512.pkcs8.pem: it has 512 bits, which is under 2048; make a larger one, or allow it by name with `RsaSigningKey::allow_small_keys()`
+    rsa-512.pkcs8.pem: it has 512 bits, which is under 2048
     rsa-512.spki.pem: it is PEM of `PUBLIC KEY`, where a private key is needed (PRIVATE KEY or RSA PRIVATE KEY)
     rsa-8192.pkcs8.pem: it has 8192 bits; at most 4096 are supported
     rsa-8192.spki.pem: it is PEM of `PUBLIC KEY`, where a private key is needed (PRIVATE KEY or RSA PRIVATE KEY)
@@ -194,13 +209,13 @@ fn what_is_said_of_each_file_where_a_public_key_is_needed() {
     partner.public.pkcs1.der: ok
     partner.public.pkcs1.pem: ok
     partner.spki.der: ok
-    partner.utf16.pem: it is neither PEM, base64 nor DER of a public key
+    partner.utf16.pem: it is text in UTF-16; save it as UTF-8 or ASCII
     request.pem: it is PEM of `CERTIFICATE REQUEST`, where a public key is needed (PUBLIC KEY or RSA PUBLIC KEY)
     rsa-2047.pkcs8.pem: it is PEM of `PRIVATE KEY`, where a public key is needed (PUBLIC KEY or RSA PUBLIC KEY)
-    rsa-2047.spki.pem: it has 2047 bits, which is under 2048; make a larger one, or allow it by name with `RsaSigningKey::allow_small_keys()`
+    rsa-2047.spki.pem: it has 2047 bits, which is under 2048
     rsa-3-primes.pkcs8.pem: it is PEM of `PRIVATE KEY`, where a public key is needed (PUBLIC KEY or RSA PUBLIC KEY)
     rsa-512.pkcs8.pem: it is PEM of `PRIVATE KEY`, where a public key is needed (PUBLIC KEY or RSA PUBLIC KEY)
-    rsa-512.spki.pem: it has 512 bits, which is under 2048; make a larger one, or allow it by name with `RsaSigningKey::allow_small_keys()`
+    rsa-512.spki.pem: it has 512 bits, which is under 2048
     rsa-8192.pkcs8.pem: it is PEM of `PRIVATE KEY`, where a public key is needed (PUBLIC KEY or RSA PUBLIC KEY)
     rsa-8192.spki.pem: it has 8192 bits; at most 4096 are supported
     rsa-pss.pkcs8.pem: it is PEM of `PRIVATE KEY`, where a public key is needed (PUBLIC KEY or RSA PUBLIC KEY)
@@ -216,10 +231,14 @@ fn each_size_is_taken_or_refused_by_name() {
         assert_eq!(as_signing_key(&file(&format!("keys/rsa-{bits}.pkcs8.pem"))), "ok");
         assert_eq!(as_verifying_key(&file(&format!("keys/rsa-{bits}.spki.pem"))), "ok");
     }
-    let refused = "it has 1024 bits, which is under 2048; make a larger one, or allow it by name with \
-        `RsaSigningKey::allow_small_keys()`";
+    let refused = "it has 1024 bits, which is under 2048";
     assert_eq!(as_signing_key(&file("keys/rsa-1024.pkcs8.pem")), refused);
     assert_eq!(as_verifying_key(&file("keys/rsa-1024.spki.pem")), refused);
+    for backend in BACKENDS {
+        let error = (backend.signing)(&file("keys/rsa-1024.pkcs8.pem")).err().expect("refused");
+        let help = "make a larger one, or allow it by name with `RsaSigningKey::allow_small_keys()`";
+        assert_eq!(error.help(), help, "{}", backend.name);
+    }
 }
 
 #[cfg(feature = "rsa")]
@@ -237,7 +256,7 @@ async fn small_keys_are_allowed_by_name_down_to_1024_bits() {
     assert!(allowed.signing_key(file("keys/partner.pkcs8.pem")).is_ok());
     assert!(allowed.verifying_key(file("keys/rsa-4096.spki.pem")).is_ok());
     let message = |file_name| allowed.signing_key(file(file_name)).expect_err("refused").to_string();
-    let too_small = "failed to load the signing key: it has 512 bits, which is under 1024; make a larger one";
+    let too_small = "failed to load the signing key: it has 512 bits, which is under 1024";
     assert_eq!(message("key-files/rsa-512.pkcs8.pem"), too_small);
     let too_large = "failed to load the signing key: it has 8192 bits; at most 4096 are supported";
     assert_eq!(message("key-files/rsa-8192.pkcs8.pem"), too_large);
@@ -253,6 +272,11 @@ fn what_is_broken_is_said_to_be() {
     let no_end = "its PEM block has no `-----END` line; it may be cut short";
     let not_base64 = "its PEM block does not hold base64";
     let cut = "it decodes, but not to a private key; it may be damaged or cut short";
+    let utf16 = "it is text in UTF-16; save it as UTF-8 or ASCII";
+    let quoted = "it stands in quotes; leave them off";
+    let cut_base64 = "it is the base64 of a PEM file, and damaged or cut short";
+    let cut_pem =
+        "it is the base64 of a PEM file, and in that its PEM block has no `-----END` line; it may be cut short";
     let end = pem.find("-----END").expect("a last line");
     for (how, input, message) in [
         ("empty", b"".to_vec(), "it is empty"),
@@ -264,13 +288,21 @@ fn what_is_broken_is_said_to_be() {
         ("one DER tag", vec![0x30], no_key),
         ("base64 of something else", STANDARD.encode("a password").into_bytes(), cut),
         ("DER of something else", vec![0x30, 0x03, 0x02, 0x01, 0x00], cut),
-        ("UTF-16 without its mark", pem.bytes().flat_map(|byte| [byte, 0]).collect(), no_key),
+        ("UTF-16 without its mark", pem.bytes().flat_map(|byte| [byte, 0]).collect(), utf16),
+        ("UTF-16, big end first", pem.bytes().flat_map(|byte| [0, byte]).collect(), utf16),
+        ("base64 in quotes", format!("'{}'", body(&pem).replace('\n', "")).into_bytes(), quoted),
+        ("base64 of the whole, cut", STANDARD.encode(&pem).as_bytes()[..801].to_vec(), cut_base64),
+        ("base64 of the whole, cut where it decodes", STANDARD.encode(&pem).as_bytes()[..800].to_vec(), cut_pem),
+        (
+            "base64 of the whole, damaged",
+            STANDARD.encode(&pem).replacen("LS0tLS1CRUdJTi", "LS0tLS1CRUdJTi*", 1).into_bytes(),
+            cut_base64,
+        ),
         ("cut in the first line", b"-----BEGIN PRIV".to_vec(), "its PEM block is damaged"),
         ("cut in the base64", pem.as_bytes()[..end / 2].to_vec(), no_end),
         ("cut before the last line", pem.as_bytes()[..end].to_vec(), no_end),
         ("without the first line", pem.as_bytes()[28..].to_vec(), no_key),
         ("a missing line", [&pem.as_bytes()[..28 + 65], &pem.as_bytes()[28 + 2 * 65..]].concat(), cut),
-        ("line ends written as \\n", pem.replace('\n', "\\n").into_bytes(), not_base64),
         ("a foreign character", pem.replacen("\nMI", "\nM*", 1).into_bytes(), not_base64),
         ("a PEM block with nothing in it", b"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----".to_vec(), cut),
         ("DER cut short", der[..der.len() - 1].to_vec(), cut),
