@@ -9,7 +9,7 @@ use rampauth_core::json::{Json, JsonObject};
 
 /// The body's `errorCode`, a number or a text; `None` when it is absent or is 0, which stands for success.
 pub(crate) fn error_code(body: &JsonObject<'_>) -> Option<String> {
-    body.get("errorCode").ok().flatten().and_then(Json::as_code).filter(|code| code != "0")
+    body.get("errorCode").ok().flatten().as_ref().and_then(Json::as_code).filter(|code| code != "0")
 }
 
 /// Adds the body's code and message to an error about its answer.

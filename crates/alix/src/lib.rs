@@ -21,8 +21,8 @@ pub use token::{Card, CardCredential, CardTokens, OnOffRamp, OnOffRampCredential
 
 pub use rampauth_core::{
     AccessToken, BaseUrl, Clock, ClockDifference, Error, ErrorKind, Expiry, HttpClient, MAX_BODY_LENGTH, Outcome,
-    Presents, Refresh, RefreshPolicy, RefreshTime, RefreshToken, Rotation, SecretString, Signature, Signer, TokenSet,
-    TransportError, TransportFailure, Verifier, WhenUnknown,
+    Presents, Refresh, RefreshPolicy, RefreshTime, RefreshToken, Rotation, SecretBytes, SecretString, Signature,
+    Signer, TokenSet, TransportError, TransportFailure, Verifier, WhenUnknown,
 };
 #[cfg(feature = "aws-lc-rs")]
 pub use rampauth_core::{AwsLcSigningKey, AwsLcVerifyingKey};

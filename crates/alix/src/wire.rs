@@ -105,9 +105,17 @@ pub(crate) fn read_tokens<K: SessionKind>(
             None => error,
         });
     }
-    let json = answer.json()?;
-    let body = json.as_object().ok_or_else(|| answer.protocol_error("the answer is not a JSON object"))?;
+    answer.read_tokens(|body| read_object(answer, body, presented, signed_by_alix))
+}
+
+fn read_object<K: SessionKind>(
+    answer: &Answer,
+    body: &JsonObject<'_>,
+    presented: &RefreshCredential<K>,
+    signed_by_alix: Option<&dyn Fn(&str) -> bool>,
+) -> Result<Granted<K>, Error> {
     let data = body.object("data");
+    let problem = data.as_ref().err().copied();
     let tokens = Tokens { data: data.ok().flatten(), body, answer };
 
     let refused = matches!(body.get("success"), Ok(Some(Json::Bool(false)))) || error_code(body).is_some();
@@ -119,7 +127,8 @@ pub(crate) fn read_tokens<K: SessionKind>(
         && !matches!(tokens.text("signature"), Ok(Some(signature)) if signed_by_alix(signature.expose_secret()))
     {
         let reason = "the answer's signature is missing or not Alix's, so no token was taken";
-        return Err(answer.error(ErrorKind::Untrusted, Outcome::Unknown, reason).with_verified(false));
+        let error = answer.error(ErrorKind::Untrusted, Outcome::Unknown, reason);
+        return Err(answer.keep_body(error).with_verified(false));
     }
     let broken = |reason: String| {
         with_details(answer.protocol_error(reason), body).with_salvage(tokens.salvage(presented.token()))
@@ -130,13 +139,13 @@ pub(crate) fn read_tokens<K: SessionKind>(
     if !matches!(body.get("success"), Ok(None | Some(Json::Bool(true)))) {
         return Err(broken("`success` is neither true nor false".to_owned()));
     }
-    if !matches!(body.get("errorCode"), Ok(None))
-        && body.get("errorCode").ok().flatten().and_then(Json::as_code).is_none()
-    {
-        return Err(broken("`errorCode` is neither a number nor a text".to_owned()));
+    match body.get("errorCode") {
+        Ok(None) => {}
+        Ok(Some(code)) if code.as_code().is_some() => {}
+        _ => return Err(broken("`errorCode` is neither a number nor a text".to_owned())),
     }
-    tokens.read(presented).map_err(|reason| match data {
-        Err(problem) if !tokens.any() => broken(format!("`data` {problem}")),
+    tokens.read(presented).map_err(|reason| match problem {
+        Some(problem) if !tokens.any() => broken(format!("`data` {problem}")),
         _ => broken(reason),
     })
 }
@@ -144,7 +153,7 @@ pub(crate) fn read_tokens<K: SessionKind>(
 /// The places where tokens belong. Each member counts where it stands: a `data` that is empty, or no object at all, hides
 /// nothing that stands beside it.
 struct Tokens<'a> {
-    data: Option<&'a JsonObject<'a>>,
+    data: Option<JsonObject<'a>>,
     body: &'a JsonObject<'a>,
     answer: &'a Answer,
 }
@@ -155,16 +164,16 @@ const REFRESH_EXPIRY: [&str; 2] = ["refreshTokenExpiresAt", "refreshTokenExpired
 
 impl<'a> Tokens<'a> {
     /// The member of this name: in `data`, or else bare.
-    fn get(&self, name: &str) -> Result<Option<&'a Json<'a>>, MemberProblem> {
-        match self.data.map_or(Ok(None), |data| data.get(name)) {
+    fn get(&self, name: &str) -> Result<Option<Json<'a>>, MemberProblem> {
+        match self.data.as_ref().map_or(Ok(None), |data| data.get(name)) {
             Ok(None) => self.body.get(name),
             found => found,
         }
     }
 
     /// As [`get`](Self::get), for a text; `None` when it is empty too.
-    fn text(&self, name: &str) -> Result<Option<&'a JsonText<'a>>, MemberProblem> {
-        match self.data.map_or(Ok(None), |data| data.text(name)) {
+    fn text(&self, name: &str) -> Result<Option<JsonText<'a>>, MemberProblem> {
+        match self.data.as_ref().map_or(Ok(None), |data| data.text(name)) {
             Ok(None) => self.body.text(name),
             found => found,
         }
@@ -224,7 +233,7 @@ impl<'a> Tokens<'a> {
     /// and what had passed when the provider answered is odd, for nobody grants a dead token: it may be a lifetime, which reads
     /// as a day in 1970.
     fn told(&self, names: [&str; 2]) -> Option<SystemTime> {
-        let mut times = names.iter().filter_map(|name| read_time(self.get(name).ok().flatten()?));
+        let mut times = names.iter().filter_map(|name| read_time(&self.get(name).ok().flatten()?));
         times.find(|time| !self.answer.had_passed(*time))
     }
 }

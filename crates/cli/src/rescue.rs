@@ -5,8 +5,7 @@ mod places;
 use std::io;
 use std::path::PathBuf;
 
-use rampauth_core::{Error, SecretString, TokenSet};
-use rampauth_payby::VerifiedAnswer;
+use rampauth_core::{Error, TokenSet};
 use zeroize::Zeroizing;
 
 use crate::tokens::Tokens;
@@ -49,25 +48,28 @@ pub(crate) fn keep_unclaimed(error: Error, places: &Places, profile: &str, set: 
     }
 }
 
-/// The same for a whole answer that the provider signed and that could not be read as tokens, where the error is about one: they
-/// may be in it under names that were never published.
-pub(crate) fn keep_signed_answer(error: Error, places: &Places, profile: &str) -> Error {
-    match VerifiedAnswer::of(&error).map(|answer| answer.raw_body().clone()) {
-        Some(answer) => keep_answer(error, places, profile, &answer),
-        None => error,
-    }
+/// Whether an error is about an answer that only a person can read: it may hold tokens, and none could be read from it.
+pub(crate) fn holds_answer(error: &Error) -> bool {
+    error.body().is_some() && error.salvage().is_none()
 }
 
-fn keep_answer(error: Error, places: &Places, profile: &str, answer: &SecretString) -> Error {
-    match places.write(profile, "answer", answer.expose_secret().as_bytes()) {
+/// The same for the bytes of an answer that could not be read, where the error [holds](holds_answer) one.
+pub(crate) fn keep_answer(error: Error, places: &Places, profile: &str) -> Error {
+    let Some(body) = error.body().filter(|_| holds_answer(&error)).cloned() else { return error };
+    // The file's name goes with it wherever it is moved to.
+    let (what, whose) = match error.verified() {
+        Some(true) => ("answer", "the provider's signed answer"),
+        Some(false) => ("answer-not-verified", "an answer that is not verified, so that anybody may have written it,"),
+        None => ("answer", "what was answered"),
+    };
+    match places.write(profile, what, body.expose_secret()) {
         Ok(path) => error.with_help(format!(
-            "the presented token is probably spent; the provider's signed answer is in {}: look there for the new tokens, and \
-             delete the file",
+            "the presented token may be spent; {whose} is in {}: look there for the new tokens, and delete the file",
             path.display()
         )),
         Err(_) => error.with_help(
-            "the presented token is probably spent, and the answer could be written to no file: present the \
-             old one once more, and if that is refused have the person log in again",
+            "the presented token may be spent, and the answer could be written to no file: present the old one once more, and if \
+             that is refused have the person log in again",
         ),
     }
 }
@@ -83,10 +85,43 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use rampauth_core::{Expiry, RefreshToken};
+    use rampauth_core::{ErrorKind, Expiry, Outcome, RefreshToken, SecretBytes};
 
     fn set() -> TokenSet {
         TokenSet::new().with_refresh_token(RefreshToken::new("fresh").expect("a token"), Expiry::Unknown)
+    }
+
+    /// The error about an answer that is not even text.
+    fn unread(verified: Option<bool>) -> Error {
+        let error = Error::new(ErrorKind::Protocol, Outcome::Unknown, "refresh", "the answer is not JSON");
+        let error = error.with_body(SecretBytes::from(&b"\xff tokens"[..]));
+        verified.map_or(error.clone(), |verified| error.with_verified(verified))
+    }
+
+    #[test]
+    fn an_answer_that_could_not_be_read_is_kept_under_a_name_that_says_whether_to_trust_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let places = Places::only(folder.path());
+        for (verified, name, whose) in [
+            (None, "card.answer-1.json", "what was answered is in"),
+            (Some(true), "card.answer-2.json", "the provider's signed answer is in"),
+            (Some(false), "card.answer-not-verified-1.json", "not verified"),
+        ] {
+            let error = keep_answer(unread(verified), &places, "card");
+            let path = folder.path().join(name);
+            assert!(error.help().contains(&path.display().to_string()), "{}", error.help());
+            assert!(error.help().contains(whose), "{}", error.help());
+            assert_eq!(fs::read(&path).expect("the file"), b"\xff tokens");
+        }
+    }
+
+    #[test]
+    fn where_tokens_could_be_read_or_nothing_came_no_answer_is_kept() {
+        let nowhere = &Places::only(Path::new("/nowhere/at/all"));
+        for error in [unread(None).with_salvage(Some(set())), Error::input("x", "y")] {
+            let before = error.help().to_owned();
+            assert_eq!(keep_answer(error, nowhere, "card").help(), before);
+        }
     }
 
     #[test]
@@ -111,6 +146,8 @@ mod tests {
         let nowhere = &Places::only(Path::new("/nowhere/at/all"));
         let error = keep(Error::input("x", "y"), nowhere, "card", &set());
         assert!(error.help().contains("could be written neither"), "{}", error.help());
+        let unread = keep_answer(unread(None), nowhere, "card");
+        assert!(unread.help().contains("could be written to no file"), "{}", unread.help());
         let error = keep_unclaimed(Error::input("x", "y"), nowhere, "card", &set());
         assert!(error.help().contains("and are lost"), "{}", error.help());
     }

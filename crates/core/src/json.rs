@@ -1,18 +1,18 @@
-//! Reading providers' JSON: lenient about what is unknown, exact about what is ambiguous, and without copies of secrets.
+//! Reading providers' JSON: lenient about what nobody reads, exact about what is ambiguous, and without copies of secrets.
 //!
-//! A derived struct would either fail on an odd field and lose the token beside it, or take the last of two members of
-//! the same name for the truth. Here every member is kept as it came, and the caller asks for what it needs. Texts are
-//! views of the answer's body.
+//! A parser that reads all of an answer fails on an odd member and loses the token beside it, or takes the last of two
+//! members of the same name for the truth. Here the members of an object are found first, and each is read when it is
+//! asked for. Texts are views of the answer's body.
 
-use std::borrow::Cow;
+mod scan;
+
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{MapAccess, SeqAccess, Visitor};
+use zeroize::Zeroizing;
 
 use crate::SecretString;
 
-/// A JSON value.
+/// A JSON value, of which no more is read than the kind says.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Json<'a> {
@@ -22,14 +22,17 @@ pub enum Json<'a> {
     Bool(bool),
     /// A number without a fraction that fits.
     Integer(i64),
-    /// Any other number.
+    /// Any other number that fits.
     Float(f64),
     /// A text.
     Text(JsonText<'a>),
-    /// A list.
-    List(Vec<Json<'a>>),
+    /// A list. What is in it is not read.
+    List,
     /// An object.
     Object(JsonObject<'a>),
+    /// A value that cannot be read: a text that is not Unicode or holds an unknown escape, a number out of range, a word
+    /// that JSON does not have.
+    Unreadable,
 }
 
 /// A JSON text, shown by nothing, for any of them can be a token. As a [`SecretString`] it outlives what it was read from.
@@ -43,9 +46,10 @@ enum Place<'a> {
     Own(SecretString),
 }
 
-/// The members of a JSON object, in their order, repetitions included.
+/// The members of a JSON object, in their order, repetitions included: each name as it is written between its quotes, and
+/// its value.
 #[derive(Clone, Default)]
-pub struct JsonObject<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
+pub struct JsonObject<'a>(Vec<(&'a [u8], &'a [u8])>);
 
 /// Why a member cannot be used. `Display` reads as the end of a sentence about the member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +59,8 @@ pub enum MemberProblem {
     Repeated,
     /// The value is of another type than is documented.
     WrongType,
+    /// The value is a text that cannot be read.
+    Unreadable,
 }
 
 impl fmt::Display for MemberProblem {
@@ -62,6 +68,7 @@ impl fmt::Display for MemberProblem {
         f.write_str(match self {
             Self::Repeated => "stands there more than once",
             Self::WrongType => "is of another type than is documented",
+            Self::Unreadable => "cannot be read as a text",
         })
     }
 }
@@ -76,11 +83,11 @@ impl JsonText<'_> {
     }
 }
 
-impl From<&JsonText<'_>> for SecretString {
-    fn from(text: &JsonText<'_>) -> Self {
-        match &text.0 {
-            Place::Source(text) => Self::from(*text),
-            Place::Own(text) => text.clone(),
+impl From<JsonText<'_>> for SecretString {
+    fn from(text: JsonText<'_>) -> Self {
+        match text.0 {
+            Place::Source(text) => Self::from(text),
+            Place::Own(text) => text,
         }
     }
 }
@@ -92,13 +99,67 @@ impl fmt::Debug for JsonText<'_> {
 }
 
 impl<'a> Json<'a> {
-    /// Parses one JSON value.
+    /// Parses one JSON value. A byte order mark before it, and white space and NUL bytes around it, are skipped.
     ///
     /// # Errors
     ///
-    /// The line and column of what is wrong; never the text itself.
+    /// The line and the column of what is wrong, in bytes and counted from 1; never the text itself.
     pub fn parse(text: &'a [u8]) -> Result<Self, (usize, usize)> {
-        serde_json::from_slice(text).map(|Parsed(json)| json).map_err(|error| (error.line(), error.column()))
+        const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+        let is_padding = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0);
+        let mut value = text;
+        while let Some(rest) = value.strip_prefix(BYTE_ORDER_MARK).or_else(|| strip_first(value, is_padding)) {
+            value = rest;
+        }
+        let skipped = text.len() - value.len();
+        let end = value.iter().rposition(|byte| !is_padding(byte)).map_or(0, |last| last + 1);
+        let wrong = match scan::end_of_value(&value[..end], 0) {
+            Ok(whole) if whole == end => match Self::read(&value[..end]) {
+                // A word that stands alone is no JSON at all.
+                Self::Unreadable if value[0] != b'"' => 0,
+                json => return Ok(json),
+            },
+            Ok(part) => scan::after_space(value, part),
+            Err(at) => at,
+        };
+        Err(place(text, skipped + wrong))
+    }
+
+    /// The whole JSON objects in bytes that hold something else beside them, from the left and none within another.
+    pub fn objects_within(text: &'a [u8]) -> Vec<JsonObject<'a>> {
+        // Each brace is tried. Nested objects without an end would have all that follows looked through once for each.
+        let mut patience = 64 * text.len();
+        let (mut objects, mut at) = (Vec::new(), 0);
+        while let Some(start) = text[at..].iter().position(|byte| *byte == b'{').map(|brace| at + brace) {
+            at = match scan::end_of_value(text, start) {
+                Ok(end) => {
+                    objects.push(JsonObject(scan::members(&text[start..end])));
+                    end
+                }
+                Err(wrong) if wrong - start <= patience => {
+                    patience -= wrong - start;
+                    start + 1
+                }
+                Err(_) => break,
+            };
+        }
+        objects
+    }
+
+    /// One value from its first byte to its last.
+    fn read(value: &'a [u8]) -> Self {
+        match value {
+            [b'{', ..] => Self::Object(JsonObject(scan::members(value))),
+            [b'[', ..] => Self::List,
+            [b'"', text @ .., b'"'] => read_text(text).map_or(Self::Unreadable, Self::Text),
+            b"null" => Self::Null,
+            b"true" => Self::Bool(true),
+            b"false" => Self::Bool(false),
+            number => serde_json::from_slice(number)
+                .map(Self::Integer)
+                .or_else(|_| serde_json::from_slice(number).map(Self::Float))
+                .unwrap_or(Self::Unreadable),
+        }
     }
 
     /// The object's members, if it is an object.
@@ -133,12 +194,11 @@ impl<'a> JsonObject<'a> {
     /// # Errors
     ///
     /// [`MemberProblem::Repeated`] when the name stands there more than once.
-    pub fn get(&self, name: &str) -> Result<Option<&Json<'a>>, MemberProblem> {
-        let mut found = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
+    pub fn get(&self, name: &str) -> Result<Option<Json<'a>>, MemberProblem> {
+        let mut found = self.0.iter().filter(|(written, _)| is_name(written, name)).map(|(_, value)| *value);
         match (found.next(), found.next()) {
             (_, Some(_)) => Err(MemberProblem::Repeated),
-            (None | Some(Json::Null), None) => Ok(None),
-            (value, None) => Ok(value),
+            (value, None) => Ok(value.map(Json::read).filter(|value| !matches!(value, Json::Null))),
         }
     }
 
@@ -146,11 +206,12 @@ impl<'a> JsonObject<'a> {
     ///
     /// # Errors
     ///
-    /// A [`MemberProblem`] when it is repeated or no text.
-    pub fn text(&self, name: &str) -> Result<Option<&JsonText<'a>>, MemberProblem> {
+    /// A [`MemberProblem`] when it is repeated, no text, or a text that cannot be read.
+    pub fn text(&self, name: &str) -> Result<Option<JsonText<'a>>, MemberProblem> {
         match self.get(name)? {
             None => Ok(None),
             Some(Json::Text(text)) => Ok(Some(text).filter(|text| !text.expose_secret().is_empty())),
+            Some(Json::Unreadable) => Err(MemberProblem::Unreadable),
             Some(_) => Err(MemberProblem::WrongType),
         }
     }
@@ -160,7 +221,7 @@ impl<'a> JsonObject<'a> {
     /// # Errors
     ///
     /// A [`MemberProblem`] when it is repeated or no object.
-    pub fn object(&self, name: &str) -> Result<Option<&Self>, MemberProblem> {
+    pub fn object(&self, name: &str) -> Result<Option<Self>, MemberProblem> {
         match self.get(name)? {
             None => Ok(None),
             Some(Json::Object(members)) => Ok(Some(members)),
@@ -169,151 +230,81 @@ impl<'a> JsonObject<'a> {
     }
 }
 
-/// Names alone: a provider that puts a token where a value belongs is not helped by printing it.
+/// The number of members alone: a provider that puts a token where a name belongs is not helped by printing it.
 impl fmt::Debug for JsonObject<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "JsonObject({} members)", self.0.len())
     }
 }
 
-/// Keeps serde out of the public type.
-struct Parsed<'a>(Json<'a>);
+fn strip_first(text: &[u8], is: impl Fn(&u8) -> bool) -> Option<&[u8]> {
+    text.split_first().filter(|(first, _)| is(first)).map(|(_, rest)| rest)
+}
 
-impl<'de> Deserialize<'de> for Parsed<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(JsonVisitor).map(Parsed)
+/// Line and column of a byte. The end of the text has the column of its last byte.
+fn place(text: &[u8], at: usize) -> (usize, usize) {
+    let line = text[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+    let before = text[..at].iter().rev().take_while(|byte| **byte != b'\n').count();
+    (line, before + usize::from(at < text.len()))
+}
+
+/// Whether a name, as it is written, is this one. One that cannot be read is none that anybody asks for.
+fn is_name(written: &[u8], name: &str) -> bool {
+    match written.contains(&b'\\') {
+        false => written == name.as_bytes(),
+        true => read_text(written).is_some_and(|written| written.expose_secret() == name),
     }
 }
 
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
-struct JsonVisitor;
-
-impl<'de> Visitor<'de> for JsonVisitor {
-    type Value = Json<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
+/// What stands between the quotes of a text.
+fn read_text(text: &[u8]) -> Option<JsonText<'_>> {
+    let mut rest = std::str::from_utf8(text).ok()?;
+    if !rest.contains('\\') {
+        return Some(JsonText(Place::Source(rest)));
     }
-
-    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
-        Ok(Json::Null)
+    // A parser's own buffer would keep a copy of it that nobody wipes. With room for all of it, for no escape is shorter
+    // than its character.
+    let mut plain = Zeroizing::new(String::with_capacity(rest.len()));
+    while let Some((before, escaped)) = rest.split_once('\\') {
+        plain.push_str(before);
+        let (character, after) = unescape(escaped)?;
+        plain.push(character);
+        rest = after;
     }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Json<'de>, E> {
-        Ok(Json::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Json<'de>, E> {
-        Ok(Json::Integer(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Json<'de>, E> {
-        Ok(i64::try_from(value).map_or(Json::Float(value as f64), Json::Integer))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Json<'de>, E> {
-        Ok(Json::Float(value))
-    }
-
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Json<'de>, E> {
-        Ok(Json::Text(JsonText(Place::Source(value))))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Json<'de>, E> {
-        Ok(Json::Text(JsonText(Place::Own(SecretString::from(value)))))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json<'de>, A::Error> {
-        let mut list = Vec::new();
-        while let Some(Parsed(item)) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Json::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json<'de>, A::Error> {
-        let mut members = Vec::new();
-        while let Some((Name(name), Parsed(value))) = entries.next_entry()? {
-            members.push((name, value));
-        }
-        Ok(match members.as_slice() {
-            [(name, Json::Text(digits))] if name == ARBITRARY_PRECISION => match number(digits.expose_secret()) {
-                Some(number) => number,
-                None => Json::Object(JsonObject(members)),
-            },
-            _ => Json::Object(JsonObject(members)),
-        })
-    }
+    plain.push_str(rest);
+    Some(JsonText(Place::Own(SecretString::from(plain.as_str()))))
 }
 
-/// What a number arrives as, in an object of this one member, once any crate of an application has turned on `serde_json`'s
-/// feature `arbitrary_precision`. A provider gains nothing by writing it so.
-const ARBITRARY_PRECISION: &str = "$serde_json::private::Number";
+/// The character that what follows a backslash stands for, and the text after it (RFC 8259, section 7).
+fn unescape(escaped: &str) -> Option<(char, &str)> {
+    let mut characters = escaped.chars();
+    let character = match characters.next()? {
+        character @ ('"' | '\\' | '/') => character,
+        'b' => '\u{8}',
+        'f' => '\u{c}',
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'u' => {
+            let (first, after) = code_unit(characters.as_str())?;
+            if let Some(character) = char::from_u32(first.into()) {
+                return Some((character, after));
+            }
+            // The first half of a pair.
+            let (second, after) = code_unit(after.strip_prefix("\\u")?)?;
+            return Some((char::decode_utf16([first, second]).next()?.ok()?, after));
+        }
+        _ => return None,
+    };
+    Some((character, characters.as_str()))
+}
 
-fn number(digits: &str) -> Option<Json<'static>> {
-    digits.parse().map(Json::Integer).or_else(|_| digits.parse().map(Json::Float)).ok()
+fn code_unit(text: &str) -> Option<(u16, &str)> {
+    let (digits, after) = text.split_at_checked(4)?;
+    // The standard library would take a sign too.
+    let digits = Some(digits).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    Some((u16::from_str_radix(digits, 16).ok()?, after))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn object(text: &str) -> JsonObject<'_> {
-        Json::parse(text.as_bytes()).expect("JSON").as_object().expect("an object").clone()
-    }
-
-    #[test]
-    fn members_are_found_or_named_as_a_problem() {
-        let members = object(r#"{"a":"x","b":null,"c":1,"d":"","e":"1","e":"2","f":{"g":true}}"#);
-        let text = |name| members.text(name).map(|text| text.map(|text| text.expose_secret().to_owned()));
-        assert_eq!(text("a"), Ok(Some("x".to_owned())));
-        assert_eq!([text("b"), text("d"), text("zz")], [Ok(None), Ok(None), Ok(None)]);
-        assert_eq!(text("c"), Err(MemberProblem::WrongType));
-        assert_eq!(text("e"), Err(MemberProblem::Repeated));
-        assert!(members.object("f").expect("an object").is_some());
-        assert_eq!(members.object("a").expect_err("a text"), MemberProblem::WrongType);
-    }
-
-    #[test]
-    fn numbers_keep_their_value_or_become_floats() {
-        let members = object(r#"{"a":32,"b":18446744073709551615,"c":1.5,"d":"32"}"#);
-        let code = |name| members.get(name).expect("single").and_then(Json::as_code);
-        assert_eq!([code("a"), code("b"), code("c"), code("d")], [Some("32".into()), None, None, Some("32".into())]);
-    }
-
-    #[test]
-    fn a_number_is_one_whatever_features_serde_json_is_built_with() {
-        let as_it_arrives = |digits: &str| format!(r#"{{"{ARBITRARY_PRECISION}":"{digits}"}}"#);
-        assert!(matches!(Json::parse(as_it_arrives("-32").as_bytes()), Ok(Json::Integer(-32))));
-        assert!(matches!(Json::parse(as_it_arrives("1.5").as_bytes()), Ok(Json::Float(1.5))));
-        assert!(matches!(Json::parse(as_it_arrives("needle").as_bytes()), Ok(Json::Object(_))));
-    }
-
-    #[test]
-    fn a_text_is_a_view_unless_it_was_escaped() {
-        let source = br#"{"n\u0061me":"needle","escaped":"a\u00e9"}"#;
-        let members = Json::parse(source).expect("JSON").as_object().expect("an object").clone();
-        let text = |name| members.text(name).expect("a text").expect("a text");
-        let inside = |text: &JsonText<'_>| source.as_ptr_range().contains(&text.expose_secret().as_ptr());
-        assert_eq!((text("name").expose_secret(), text("escaped").expose_secret()), ("needle", "aé"));
-        assert_eq!((inside(text("name")), inside(text("escaped"))), (true, false));
-        for name in ["name", "escaped"] {
-            assert_eq!(SecretString::from(text(name)).expose_secret(), text(name).expose_secret());
-        }
-    }
-
-    #[test]
-    fn a_syntax_error_is_a_place_and_deep_nesting_is_one() {
-        assert_eq!(Json::parse(b"{\"a\":\n nope}").expect_err("no JSON"), (2, 3));
-        assert!(Json::parse("[".repeat(10_000).as_bytes()).is_err());
-        assert!(Json::parse(b"{} {}").is_err());
-    }
-
-    #[test]
-    fn debug_shows_no_value() {
-        let shown = format!("{:?}", Json::parse(br#"[{"needle":"needle"},"needle"]"#).expect("JSON"));
-        assert!(!shown.contains("needle"), "{shown}");
-    }
-}
+mod tests;

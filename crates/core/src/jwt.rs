@@ -28,7 +28,8 @@ pub struct UnverifiedJwt {
     pub not_before: Option<SystemTime>,
     /// `exp`: when it expires.
     pub expires_at: Option<SystemTime>,
-    /// The claims as they stand in the token, a JSON object.
+    /// The claims as they stand in the token: an object as [`json`](crate::json) reads one, which need not be valid JSON in
+    /// all of its parts.
     pub claims: SecretString,
 }
 
@@ -39,12 +40,14 @@ impl UnverifiedJwt {
         let (header, claims) = parts(token)?;
         let (header, times) = (Json::parse(&header).ok()?, Json::parse(&claims).ok()?);
         let (header, times) = (header.as_object()?, times.as_object()?);
-        let algorithm = header.text("alg").ok()?.map(JsonText::expose_secret);
+        let algorithm = header.text("alg").ok()?;
+        let algorithm = algorithm.as_ref().map(JsonText::expose_secret);
+        let time = |name| Some(times.get(name).ok()?.as_ref().and_then(numeric_date));
         Some(Self {
             algorithm: algorithm.filter(|alg| is_short_word(alg)).map(str::to_owned),
-            issued_at: times.get("iat").ok()?.and_then(numeric_date),
-            not_before: times.get("nbf").ok()?.and_then(numeric_date),
-            expires_at: times.get("exp").ok()?.and_then(numeric_date),
+            issued_at: time("iat")?,
+            not_before: time("nbf")?,
+            expires_at: time("exp")?,
             claims: SecretString::from(std::str::from_utf8(&claims).ok()?),
         })
     }
@@ -57,7 +60,7 @@ impl Expiry {
         let read = || {
             let (header, claims) = parts(token)?;
             Json::parse(&header).ok()?.as_object()?;
-            numeric_date(Json::parse(&claims).ok()?.as_object()?.get("exp").ok()??)
+            numeric_date(&Json::parse(&claims).ok()?.as_object()?.get("exp").ok()??)
         };
         read().map_or(Self::Unknown, Self::At)
     }
@@ -141,6 +144,10 @@ mod tests {
             ("\"1700000000\"", None),
             ("null", None),
             ("{}", None),
+            // Odd and yet in nobody's way.
+            ("1e999", None),
+            ("NaN", None),
+            ("\"\\ud800\"", None),
         ] {
             let read = UnverifiedJwt::read(&jwt(&format!(r#"{{"iat":1700000000,"exp":{exp}}}"#))).expect("a JWT");
             assert_eq!((read.issued_at, read.expires_at), (at(1_700_000_000), expected), "{exp}");

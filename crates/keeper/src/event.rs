@@ -71,8 +71,8 @@ pub enum EventKind {
     Doubtful {
         /// When it may have been presented first.
         since: SystemTime,
-        /// How its answer was lost, as callers are told it. What could be read of an answer is in it: its
-        /// [`salvage`](Error::salvage), and a provider's own [`source`](std::error::Error::source).
+        /// How its answer was lost, as callers are told it. What is left of an answer is in it: its
+        /// [`body`](Error::body), and its [`salvage`](Error::salvage) where that could not be taken.
         error: Error,
     },
     /// A doubt has ended with tokens.

@@ -34,7 +34,7 @@ pub(crate) fn status_error(answer: &Answer) -> Option<Error> {
 
 /// Adds the body's code and message to an error about its answer.
 pub(crate) fn with_details(mut error: Error, body: &JsonObject<'_>) -> Error {
-    if let Some(code) = body.get("code").ok().flatten().and_then(Json::as_code) {
+    if let Some(code) = body.get("code").ok().flatten().as_ref().and_then(Json::as_code) {
         error = error.with_provider_code(&code);
     }
     match body.text("message") {

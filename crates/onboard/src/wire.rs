@@ -40,8 +40,15 @@ pub(crate) fn read_tokens(
     if let Some(error) = status_error(answer) {
         return Err(error);
     }
-    let json = answer.json()?;
-    let body = json.as_object().ok_or_else(|| answer.protocol_error("the answer is not a JSON object"))?;
+    answer.read_tokens(|body| read_object(answer, body, presented, expected))
+}
+
+fn read_object(
+    answer: &Answer,
+    body: &JsonObject<'_>,
+    presented: &OnboardCredential,
+    expected: Option<&UserId>,
+) -> Result<OnboardTokens, Error> {
     let broken = |reason: String| with_details(answer.protocol_error(reason), body);
     if expected.is_some_and(|expected| names_another(body, expected)) {
         return Err(broken("`userId` is not the expected user, so nothing of the answer was taken".to_owned())
@@ -87,7 +94,7 @@ fn read_token<T>(
     let token = object.text("token").map_err(|problem| format!("`{name}.token` {problem}"))?;
     let token = token.ok_or_else(|| format!("the answer has no `{name}.token`"))?;
     let token = check(token.into()).map_err(|_| format!("`{name}.token` is no token that a header can carry"))?;
-    Ok((token, answer.local_expiry(read_expiry(object, name))))
+    Ok((token, answer.local_expiry(read_expiry(&object, name))))
 }
 
 /// The expiry by the provider's clock. One that cannot be read is unknown, never guessed, and no reason to lose the token beside it.

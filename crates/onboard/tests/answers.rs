@@ -171,7 +171,7 @@ async fn every_success_status_with_a_body_has_its_meaning() {
         row(
             200,
             format!("{GRANTED}{GRANTED}"),
-            "protocol unknown: the answer is not JSON (line 1, column 136) (status 200)",
+            "protocol unknown salvage a r: the answer is not JSON (line 1, column 136) (status 200)",
         ),
         row(200, "", "protocol unknown: the answer is empty (status 200)"),
         row(204, "", "protocol unknown: the answer is empty (status 204)"),

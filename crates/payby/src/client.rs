@@ -65,8 +65,9 @@ impl Client {
     /// [`LoginNeeded`](rampauth_core::ErrorKind::LoginNeeded) without a request once the refresh token's expiry has
     /// passed; [`Untrusted`](rampauth_core::ErrorKind::Untrusted) when PayBy's signature over the answer is wrong, or
     /// missing where it must not be; otherwise as the answer says, see [`ErrorKind`](rampauth_core::ErrorKind).
-    /// [`verified`](Error::verified) tells whether PayBy signed what the error is about. A signed answer that could
-    /// not be read as tokens is kept: see [`VerifiedAnswer`](crate::VerifiedAnswer).
+    /// [`verified`](Error::verified) tells whether PayBy signed what the error is about. An answer that could not be read
+    /// as tokens is kept in [`body`](Error::body): PayBy never published its members, so tokens may be in it under names
+    /// that this crate does not know. Believe nothing in one that is not verified.
     pub async fn refresh(&self, credential: &PayByCredential) -> Result<PayByTokens, Error> {
         // Lifetimes count from before the request left.
         let sent_at = self.clock.now();

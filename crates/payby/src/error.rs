@@ -3,53 +3,11 @@
 //! Business errors ride on HTTP 200; `code` is a text that is no HTTP status (PayBy docs, response codes, read
 //! 2026-11).
 
-use std::error::Error as StdError;
-use std::fmt;
-
 use http::StatusCode;
 use rampauth_core::json::{Json, JsonObject, JsonText};
-use rampauth_core::{Answer, Error, ErrorKind, Outcome, SecretString};
+use rampauth_core::{Answer, Error, ErrorKind, Outcome};
 
 use crate::sign::Proof;
-
-/// The text of an answer that PayBy signed and that could not be read as tokens.
-///
-/// PayBy never published its answer's members. Should tokens come under names that this crate does not know, they are
-/// in here, and the presented token is probably spent: keep it. Neither `Debug` nor `Display` shows anything of the
-/// text.
-#[derive(Clone)]
-pub struct VerifiedAnswer(SecretString);
-
-impl VerifiedAnswer {
-    pub(crate) fn new(raw_body: SecretString) -> Self {
-        Self(raw_body)
-    }
-
-    /// The answer that an error of a refresh is about; there is one where the kind is
-    /// [`Protocol`](rampauth_core::ErrorKind::Protocol) and [`verified`](Error::verified) is true.
-    pub fn of(error: &Error) -> Option<&Self> {
-        error.source()?.downcast_ref()
-    }
-
-    /// The whole answer as PayBy signed it.
-    pub fn raw_body(&self) -> &SecretString {
-        &self.0
-    }
-}
-
-impl fmt::Debug for VerifiedAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("VerifiedAnswer(***)")
-    }
-}
-
-impl fmt::Display for VerifiedAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the signed answer is attached, for whoever knows its members' names")
-    }
-}
-
-impl StdError for VerifiedAnswer {}
 
 /// The `head` of an answer.
 #[derive(Debug)]
@@ -59,19 +17,20 @@ pub(crate) struct Head<'a> {
     applied: bool,
     /// `applyStatus` is ERROR: PayBy could not verify the request's signature.
     signature_refused: bool,
-    message: Option<&'a JsonText<'a>>,
+    message: Option<JsonText<'a>>,
 }
 
 impl<'a> Head<'a> {
     /// Why it cannot be read is the reason of an error.
-    pub(crate) fn read(body: Option<&'a JsonObject<'a>>) -> Result<Self, String> {
+    pub(crate) fn read(body: Option<&JsonObject<'a>>) -> Result<Self, String> {
         let body = body.ok_or("the answer is not a JSON object")?;
         let head = body.object("head").map_err(|problem| format!("`head` {problem}"))?;
         let head = head.ok_or("the answer has no `head`")?;
         let code = head.get("code").map_err(|problem| format!("`code` {problem}"))?;
-        let code = code.and_then(Json::as_code).filter(|code| !code.is_empty()).ok_or("`head` has no `code`")?;
+        let code =
+            code.as_ref().and_then(Json::as_code).filter(|code| !code.is_empty()).ok_or("`head` has no `code`")?;
         let status = head.text("applyStatus").map_err(|problem| format!("`applyStatus` {problem}"))?;
-        let is = |word: &str| status.is_some_and(|status| status.expose_secret().eq_ignore_ascii_case(word));
+        let is = |word: &str| status.as_ref().is_some_and(|status| status.expose_secret().eq_ignore_ascii_case(word));
         let message = head.text("msg").ok().flatten();
         Ok(Self { code, applied: is("SUCCESS"), signature_refused: is("ERROR"), message })
     }
@@ -79,7 +38,7 @@ impl<'a> Head<'a> {
     /// Adds code and message to an error about this answer.
     pub(crate) fn describe(&self, error: Error) -> Error {
         let error = error.with_provider_code(&self.code);
-        match self.message {
+        match &self.message {
             Some(message) => error.with_provider_message(message.expose_secret()),
             None => error,
         }
@@ -205,7 +164,7 @@ fn refusal(answer: &Answer, head: &Head<'_>) -> Error {
         "404" => (ErrorKind::WrongEndpoint, Outcome::Refused, "the provider has no such call at this address"),
         "500" | "504" => (ErrorKind::Server, Outcome::Unknown, "the provider failed"),
         // EARLY and LATER share their code with every invalid parameter.
-        "400" if head.message.is_some_and(|text| text.expose_secret().starts_with("REQUESTTIME_TOO_")) => {
+        "400" if head.message.as_ref().is_some_and(|text| text.expose_secret().starts_with("REQUESTTIME_TOO_")) => {
             let compared = match answer.clock_difference() {
                 Some(difference) => difference.to_string(),
                 None => "the answer has no `date` to compare this machine's clock with".to_owned(),

@@ -19,14 +19,13 @@ pub use config::{
     ApiVersion, Config, ContentLanguage, Environment, MerchantOrderNo, OrderNumbers, PartnerId, Subject,
     UniqueOrderNumbers,
 };
-pub use error::VerifiedAnswer;
 pub use sign::{KEY_CHECK_STRING_TO_SIGN, refresh_string_to_sign};
 pub use token::{PayBy, PayByCredential, PayByTokens};
 
 pub use rampauth_core::{
     AccessToken, BaseUrl, Clock, ClockDifference, Error, ErrorKind, Expiry, HttpClient, MAX_BODY_LENGTH, Outcome,
-    Presents, Refresh, RefreshPolicy, RefreshTime, RefreshToken, Rotation, SecretString, Signature, Signer, TokenSet,
-    TransportError, TransportFailure, Verifier, WhenUnknown,
+    Presents, Refresh, RefreshPolicy, RefreshTime, RefreshToken, Rotation, SecretBytes, SecretString, Signature,
+    Signer, TokenSet, TransportError, TransportFailure, Verifier, WhenUnknown,
 };
 #[cfg(feature = "aws-lc-rs")]
 pub use rampauth_core::{AwsLcSigningKey, AwsLcVerifyingKey};

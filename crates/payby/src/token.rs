@@ -1,9 +1,9 @@
-//! The tokens of a PayBy session, with the signed text that they were read from.
+//! The tokens of a PayBy session, with the signed bytes that they were read from.
 
 use std::fmt;
 
 use rampauth_core::{
-    AccessToken, ClockDifference, Expiry, Granted, RefreshCredential, SecretString, SessionKind, TokenSet,
+    AccessToken, ClockDifference, Expiry, Granted, RefreshCredential, SecretBytes, SessionKind, TokenSet,
 };
 
 /// A session that a person granted to the merchant. Neither lifetimes nor rotation are published.
@@ -21,11 +21,11 @@ pub type PayByCredential = RefreshCredential<PayBy>;
 #[derive(Clone)]
 pub struct PayByTokens {
     granted: Granted<PayBy>,
-    raw_body: SecretString,
+    raw_body: SecretBytes,
 }
 
 impl PayByTokens {
-    pub(crate) fn new(granted: Granted<PayBy>, raw_body: SecretString) -> Self {
+    pub(crate) fn new(granted: Granted<PayBy>, raw_body: SecretBytes) -> Self {
         Self { granted, raw_body }
     }
 
@@ -55,9 +55,9 @@ impl PayByTokens {
         self.granted.clock_difference()
     }
 
-    /// The whole answer as PayBy signed it: JSON, `head` and `body`. The answer's members were never published, so
+    /// The whole answer, byte for byte as PayBy signed it: JSON, `head` and `body`. The answer's members were never published, so
     /// this is where to look for those that this crate does not know.
-    pub fn raw_body(&self) -> &SecretString {
+    pub fn raw_body(&self) -> &SecretBytes {
         &self.raw_body
     }
 }

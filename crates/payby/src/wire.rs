@@ -4,15 +4,15 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
-use rampauth_core::json::{Json, JsonObject, JsonText, MemberProblem};
+use rampauth_core::json::{Json, JsonObject, MemberProblem};
 use rampauth_core::time::{from_unix_milliseconds, from_unix_seconds, parse_rfc3339, to_unix_milliseconds};
 use rampauth_core::{
-    AccessToken, Answer, Error, ErrorKind, Expiry, Granted, Outcome, RefreshToken, SecretString, TokenSet, Verifier,
-    request,
+    AccessToken, Answer, Error, ErrorKind, Expiry, Granted, Outcome, RefreshToken, SecretBytes, SecretString, TokenSet,
+    Verifier, request,
 };
 
 use crate::config::Config;
-use crate::error::{self, Head, VerifiedAnswer};
+use crate::error::{self, Head};
 use crate::sign::{KEY_CHECK_STRING_TO_SIGN, Proof, SIGN};
 use crate::token::{PayByCredential, PayByTokens};
 
@@ -68,29 +68,47 @@ pub(crate) fn read_tokens(
     presented: &PayByCredential,
     sent_at: SystemTime,
 ) -> Result<PayByTokens, Error> {
+    // Over the bytes as they came, whatever is skipped when they are read.
     let proof = Proof::of(answer, key);
-    // A body under a wrong signature is not even parsed.
-    let json = if proof == Proof::Wrong { None } else { answer.error_json() };
-    let body = json.as_ref().and_then(Json::as_object);
+    let read = |body: Option<&JsonObject<'_>>| read_body(answer, proof, body, presented, sent_at);
+    let result = match proof {
+        Proof::Verified if answer.status().is_success() => answer.read_tokens(|body| read(Some(body))),
+        // A body under a wrong signature is not even parsed.
+        Proof::Wrong => read(None),
+        Proof::Verified | Proof::Unsigned => read(answer.error_json().as_ref().and_then(Json::as_object)),
+    };
+    result.map_err(|error| {
+        let error = error.with_verified(proof == Proof::Verified);
+        match error.kind() {
+            // What may hold tokens under names that were never published, or under a key that is not the one configured.
+            ErrorKind::Protocol | ErrorKind::Untrusted => answer.keep_body(error),
+            _ => error,
+        }
+    })
+}
+
+fn read_body(
+    answer: &Answer,
+    proof: Proof,
+    body: Option<&JsonObject<'_>>,
+    presented: &PayByCredential,
+    sent_at: SystemTime,
+) -> Result<PayByTokens, Error> {
     let head = Head::read(body);
     let members = match body {
         Some(body) if proof == Proof::Verified => body.object("body"),
         _ => Ok(None),
     };
-    let none = JsonObject::default();
-    let tokens = Tokens { of: members.ok().flatten().unwrap_or(&none), answer, sent_at };
+    let problem = members.as_ref().err().copied();
+    let tokens = Tokens { of: members.ok().flatten().unwrap_or_default(), answer, sent_at };
 
-    let granted = error::judge(answer, proof, head.as_ref(), tokens.any()).and_then(|()| {
-        members.map_err(|problem| answer.protocol_error(format!("`body` {problem}")))?;
-        tokens.read(presented).map_err(|reason| answer.protocol_error(reason))
+    let granted = error::judge(answer, proof, head.as_ref(), tokens.any()).and_then(|()| match problem {
+        Some(problem) => Err(answer.protocol_error(format!("`body` {problem}"))),
+        None => tokens.read(presented).map_err(|reason| answer.protocol_error(reason)),
     });
-    let raw_body = || SecretString::new(String::from_utf8_lossy(answer.body()));
-    granted.map(|granted| PayByTokens::new(granted, raw_body())).map_err(|error| {
-        let verified = proof == Proof::Verified;
-        let lost = verified && error.kind() == ErrorKind::Protocol;
-        let error = described(error, &head).with_verified(verified).with_salvage(tokens.salvage(presented.token()));
-        if lost { error.with_source(VerifiedAnswer::new(raw_body())) } else { error }
-    })
+    granted
+        .map(|granted| PayByTokens::new(granted, SecretBytes::from(&answer.body()[..])))
+        .map_err(|error| described(error, &head).with_salvage(tokens.salvage(presented.token())))
 }
 
 /// Reads the answer to the key self-test: good when it is a success that PayBy signed.
@@ -111,7 +129,7 @@ fn described(error: Error, head: &Result<Head<'_>, String>) -> Error {
 
 /// The object that holds the tokens. Its members are unpublished: camel and snake case will do.
 struct Tokens<'a> {
-    of: &'a JsonObject<'a>,
+    of: JsonObject<'a>,
     answer: &'a Answer,
     sent_at: SystemTime,
 }
@@ -121,7 +139,7 @@ const REFRESH_TOKEN: [&str; 2] = ["refreshToken", "refresh_token"];
 const EXPIRES_IN: [&str; 2] = ["expiresIn", "expires_in"];
 const EXPIRES_AT: [&str; 2] = ["expiresAt", "expires_at"];
 
-impl<'a> Tokens<'a> {
+impl Tokens<'_> {
     /// Whether there is anything in the places where tokens belong.
     fn any(&self) -> bool {
         [ACCESS_TOKEN, REFRESH_TOKEN].as_flattened().iter().any(|name| !matches!(self.of.text(name), Ok(None)))
@@ -130,11 +148,11 @@ impl<'a> Tokens<'a> {
     fn read(&self, presented: &PayByCredential) -> Result<Granted<crate::PayBy>, String> {
         let illegal = |[name, _]: [&str; 2]| format!("`{name}` is no token that a header can carry");
         let access = self.token(ACCESS_TOKEN)?.ok_or("the answer has no `accessToken`")?;
-        let access = AccessToken::new(access).map_err(|_| illegal(ACCESS_TOKEN))?;
+        let access = AccessToken::from_secret(access).map_err(|_| illegal(ACCESS_TOKEN))?;
         let access_expiry = self.access_expiry(access.expose_secret())?;
         // Absent or empty: the one presented stays. Whether tokens rotate is not published.
         let refresh = match self.token(REFRESH_TOKEN)? {
-            Some(refresh) => Some(RefreshToken::new(refresh).map_err(|_| illegal(REFRESH_TOKEN))?),
+            Some(refresh) => Some(RefreshToken::from_secret(refresh).map_err(|_| illegal(REFRESH_TOKEN))?),
             None => None,
         };
         let current = refresh.as_ref().unwrap_or(presented.token());
@@ -144,10 +162,10 @@ impl<'a> Tokens<'a> {
 
     /// The new refresh token of an answer that cannot be used otherwise, with what else can be read.
     fn salvage(&self, presented: &RefreshToken) -> Option<TokenSet> {
-        let refresh = RefreshToken::new(self.only_text(REFRESH_TOKEN, presented.expose_secret())?).ok()?;
+        let refresh = RefreshToken::from_secret(self.only_text(REFRESH_TOKEN, presented.expose_secret())?).ok()?;
         let expiry = self.refresh_expiry(&refresh);
         let mut set = TokenSet::new().with_refresh_token(refresh, expiry);
-        if let Some(Ok(access)) = self.only_text(ACCESS_TOKEN, "").map(AccessToken::new) {
+        if let Some(Ok(access)) = self.only_text(ACCESS_TOKEN, "").map(AccessToken::from_secret) {
             let expiry = self.access_expiry(access.expose_secret()).unwrap_or(Expiry::Unknown);
             set = set.with_access_token(access, expiry);
         }
@@ -155,16 +173,18 @@ impl<'a> Tokens<'a> {
     }
 
     /// Under whichever name it stands, if nothing is wrong with either.
-    fn token(&self, names: [&str; 2]) -> Result<Option<&'a str>, String> {
-        self.either(names, |of, name| Ok(of.text(name)?.map(JsonText::expose_secret)))
+    fn token(&self, names: [&str; 2]) -> Result<Option<SecretString>, String> {
+        let texts = self.both(names, |name| self.of.text(name))?;
+        one_of(names, texts, |one, other| one.expose_secret() == other.expose_secret())
+            .map(|text| text.map(SecretString::from))
     }
 
     /// The one readable text under these names other than `but`, whatever else is wrong.
-    fn only_text(&self, names: [&str; 2], but: &str) -> Option<&'a str> {
-        let texts = names.map(|name| self.of.text(name).ok().flatten().map(JsonText::expose_secret));
-        match texts.map(|text| text.filter(|text| *text != but)) {
-            [Some(one), Some(other)] if one != other => None,
-            [one, other] => one.or(other),
+    fn only_text(&self, names: [&str; 2], but: &str) -> Option<SecretString> {
+        let texts = names.map(|name| self.of.text(name).ok().flatten());
+        match texts.map(|text| text.filter(|text| text.expose_secret() != but)) {
+            [Some(one), Some(other)] if one.expose_secret() != other.expose_secret() => None,
+            [one, other] => one.or(other).map(SecretString::from),
         }
     }
 
@@ -172,9 +192,9 @@ impl<'a> Tokens<'a> {
     /// an invented lifetime, and an odd value is no reason to lose a token. A lifetime counts from the sending; an instant is
     /// by PayBy's clock.
     fn access_expiry(&self, token: &str) -> Result<Expiry, String> {
-        let after = self.either(EXPIRES_IN, |of, name| Ok(of.get(name)?.and_then(read_number)))?;
+        let after = self.either(EXPIRES_IN, read_number)?;
         let after = after.and_then(|seconds| seconds_after(self.sent_at, seconds));
-        let at = self.either(EXPIRES_AT, |of, name| Ok(of.get(name)?.and_then(read_time)))?;
+        let at = self.either(EXPIRES_AT, read_time)?;
         let at = at.and_then(|at| self.answer.local_expiry(Expiry::At(at)).time());
         Ok(match after.into_iter().chain(at).min() {
             Some(time) => Expiry::At(time),
@@ -192,14 +212,32 @@ impl<'a> Tokens<'a> {
     fn either<T: PartialEq>(
         &self,
         names: [&str; 2],
-        read: impl Fn(&'a JsonObject<'a>, &str) -> Result<Option<T>, MemberProblem>,
+        read: impl Fn(&Json<'_>) -> Option<T>,
     ) -> Result<Option<T>, String> {
-        let read = |name: &str| read(self.of, name).map_err(|problem| format!("`{name}` {problem}"));
-        let [camel, snake] = names;
-        match (read(camel)?, read(snake)?) {
-            (Some(one), Some(other)) if one != other => Err(format!("`{camel}` and `{snake}` contradict each other")),
-            (one, other) => Ok(one.or(other)),
+        let values = self.both(names, |name| Ok(self.of.get(name)?.as_ref().and_then(&read)))?;
+        one_of(names, values, T::eq)
+    }
+
+    fn both<T>(
+        &self,
+        [camel, snake]: [&str; 2],
+        read: impl Fn(&str) -> Result<Option<T>, MemberProblem>,
+    ) -> Result<[Option<T>; 2], String> {
+        let read = |name: &str| read(name).map_err(|problem| format!("`{name}` {problem}"));
+        Ok([read(camel)?, read(snake)?])
+    }
+}
+
+fn one_of<T>(
+    [camel, snake]: [&str; 2],
+    values: [Option<T>; 2],
+    agree: impl Fn(&T, &T) -> bool,
+) -> Result<Option<T>, String> {
+    match values {
+        [Some(one), Some(other)] if !agree(&one, &other) => {
+            Err(format!("`{camel}` and `{snake}` contradict each other"))
         }
+        [one, other] => Ok(one.or(other)),
     }
 }
 

@@ -5,7 +5,7 @@ mod common;
 use common::{BASE, Canned, Sign, client, config, now};
 use proptest::prelude::*;
 use rampauth_payby::{
-    Client, ErrorKind, MerchantOrderNo, Outcome, PayByCredential, PayByTokens, RefreshToken, Subject, VerifiedAnswer,
+    Client, ErrorKind, MerchantOrderNo, Outcome, PayByCredential, PayByTokens, RefreshToken, Subject,
     refresh_string_to_sign,
 };
 use serde_json::Value;
@@ -91,7 +91,7 @@ proptest! {
             }
             Err(error) => {
                 prop_assert_eq!(error.verified(), Some(true));
-                prop_assert_eq!(VerifiedAnswer::of(error).is_some(), error.kind() == ErrorKind::Protocol);
+                prop_assert_eq!(error.body().is_some(), error.kind() == ErrorKind::Protocol);
                 // Nothing that brings tokens passes for a refusal, but by its status.
                 prop_assert!(error.outcome() == Outcome::Unknown || (400..500).contains(&status), "{} {}", error, body);
                 error.salvage().and_then(|set| set.refresh_token.as_ref())
@@ -105,8 +105,11 @@ proptest! {
         status in 200_u16..600, sign in not_good(), body in answer("the-new-one"),
     ) {
         let error = refresh(status, sign, body.as_str()).expect_err("nothing is granted");
-        prop_assert!(error.salvage().is_none() && VerifiedAnswer::of(&error).is_none());
+        prop_assert!(error.salvage().is_none());
         prop_assert_eq!(error.verified(), Some(false));
+        // Kept for a person, and said to be nobody's word.
+        let unread = matches!(error.kind(), ErrorKind::Protocol | ErrorKind::Untrusted);
+        prop_assert_eq!(error.body().map(|kept| kept.expose_secret()), unread.then_some(body.as_bytes()));
         if sign != Sign::Absent && status < 300 {
             prop_assert_eq!((error.kind(), error.outcome()), (ErrorKind::Untrusted, Outcome::Unknown));
         }

@@ -15,7 +15,7 @@ const DEAD_TOKEN: &str = "1002";
 pub(crate) fn refusal(answer: &Answer, error: Error) -> Error {
     let json = answer.error_json();
     let body = json.as_ref().and_then(Json::as_object);
-    let dead = body.and_then(error_object).and_then(|error| code(error, "errorCode")).as_deref() == Some(DEAD_TOKEN);
+    let dead = body.and_then(error_object).and_then(|error| code(&error, "errorCode")).as_deref() == Some(DEAD_TOKEN);
     let error = match answer.status().as_u16() {
         // 400 too: docs.transak.com "Get User Details" has it for "Session Expired", read 2026-11.
         400 | 401 if dead => {
@@ -40,18 +40,19 @@ pub(crate) fn refusal(answer: &Answer, error: Error) -> Error {
 /// Adds the body's code and message to an error about its answer.
 pub(crate) fn with_details(mut error: Error, body: &JsonObject<'_>) -> Error {
     let Some(told) = error_object(body) else { return error };
-    if let Some(code) = code(told, "errorCode").or_else(|| code(told, "name")) {
+    if let Some(code) = code(&told, "errorCode").or_else(|| code(&told, "name")) {
         error = error.with_provider_code(&code);
     }
     let texts = ["message", "additionalMessage"].into_iter().filter_map(|name| told.text(name).ok().flatten());
-    let texts: Vec<_> = texts.map(JsonText::expose_secret).collect();
+    let texts: Vec<_> = texts.collect();
+    let texts: Vec<_> = texts.iter().map(JsonText::expose_secret).collect();
     if texts.is_empty() { error } else { error.with_provider_message(&texts.join(": ")) }
 }
 
-fn error_object<'a>(body: &'a JsonObject<'_>) -> Option<&'a JsonObject<'a>> {
+fn error_object<'a>(body: &JsonObject<'a>) -> Option<JsonObject<'a>> {
     body.object("error").ok().flatten()
 }
 
 fn code(error: &JsonObject<'_>, name: &str) -> Option<String> {
-    error.get(name).ok().flatten().and_then(Json::as_code)
+    error.get(name).ok().flatten().as_ref().and_then(Json::as_code)
 }

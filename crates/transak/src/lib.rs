@@ -19,7 +19,8 @@ pub use token::UserToken;
 
 pub use rampauth_core::{
     AccessToken, BaseUrl, Clock, ClockDifference, Error, ErrorKind, Expiry, HttpClient, MAX_BODY_LENGTH, Outcome,
-    Presents, Refresh, RefreshPolicy, RefreshTime, Rotation, TokenSet, TransportError, TransportFailure, WhenUnknown,
+    Presents, Refresh, RefreshPolicy, RefreshTime, Rotation, SecretBytes, TokenSet, TransportError, TransportFailure,
+    WhenUnknown,
 };
 #[cfg(feature = "reqwest")]
 pub use rampauth_core::{ReqwestClient, ReqwestClientBuilder};

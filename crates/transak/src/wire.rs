@@ -56,8 +56,10 @@ pub(crate) fn read_token(answer: &Answer, presented: &UserToken) -> Result<UserT
     if let Some(error) = answer.status_error() {
         return Err(refusal(answer, error));
     }
-    let json = answer.json()?;
-    let body = json.as_object().ok_or_else(|| answer.protocol_error("the answer is not a JSON object"))?;
+    answer.read_tokens(|body| read_object(answer, body, presented))
+}
+
+fn read_object(answer: &Answer, body: &JsonObject<'_>, presented: &UserToken) -> Result<UserToken, Error> {
     let broken = |reason: String| with_details(answer.protocol_error(reason), body);
 
     let token = new_token(body).map_err(broken)?;

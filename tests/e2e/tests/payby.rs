@@ -48,7 +48,8 @@ async fn a_session_goes_on_refreshing_with_either_backend() {
     for client in clients.iter().cycle().take(4) {
         let tokens = client.refresh(&current).await.expect("granted");
         assert!(tokens.rotated() && matches!(tokens.access_expiry(), Expiry::At(_)));
-        assert!(tokens.raw_body().expose_secret().contains("\"applyStatus\":\"SUCCESS\""));
+        let raw_body = std::str::from_utf8(tokens.raw_body().expose_secret()).expect("text");
+        assert!(raw_body.contains("\"applyStatus\":\"SUCCESS\""));
         current = tokens.refresh_credential().clone();
     }
 }

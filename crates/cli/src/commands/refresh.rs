@@ -119,7 +119,7 @@ async fn exchange(
 ) -> Result<(TokenSet, bool), Error> {
     let after = client.refresh(before).await.map_err(|error| match error.salvage().cloned() {
         Some(set) => rescue::keep(error, &Places::of(config), &profile.name, &set),
-        None => rescue::keep_signed_answer(error, &Places::of(config), &profile.name),
+        None => rescue::keep_answer(error, &Places::of(config), &profile.name),
     })?;
     let rotated = tokens::rotated(client.policy().presents, before, &after);
     tracing::debug!(profile = %profile.name, rotated, "refreshed");

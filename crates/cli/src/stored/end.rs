@@ -3,7 +3,6 @@
 
 use rampauth_core::{Error, ErrorKind, Outcome, Presents, TokenSet};
 use rampauth_keeper::{EventKind, Events, Record, State, Store as _};
-use rampauth_payby::VerifiedAnswer;
 
 use super::{Stored, dead, is_saved, removed, said_by_the_store};
 use crate::config::{Config, Profile, printable};
@@ -90,16 +89,16 @@ impl Stored {
         match result {
             // It failed to save, and then it did not.
             Err(_) if told.saved_late => {}
-            Err(error) if VerifiedAnswer::of(&error).is_some() => {
-                return Err(rescued(rescue::keep_signed_answer(error, &places, &profile.name)));
+            Err(error) if rescue::holds_answer(&error) => {
+                return Err(rescued(rescue::keep_answer(error, &places, &profile.name)));
             }
             Err(error) => {
                 let error = if removed { after_removal(error, profile) } else { error };
                 return Err(Failed { error, rescued: false, record });
             }
             Ok(()) => {
-                if let Some(error) = told.doubt.filter(|error| VerifiedAnswer::of(error).is_some()) {
-                    let error = rescue::keep_signed_answer(error, &places, &profile.name);
+                if let Some(error) = told.doubt.filter(rescue::holds_answer) {
+                    let error = rescue::keep_answer(error, &places, &profile.name);
                     tracing::warn!(profile = %printable(&profile.name), %error, help = error.help(), "in doubt");
                 }
             }

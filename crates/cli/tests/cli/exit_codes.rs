@@ -223,3 +223,35 @@ fn an_answer_that_payby_signed_and_that_cannot_be_read_is_kept_in_a_file() {
     let kept = std::fs::read_to_string(home.path().join("payby.answer-1.json")).expect("the answer");
     assert!(kept.contains(r#""applyStatus":"SUCCESS""#), "{kept}");
 }
+
+#[test]
+fn any_answer_that_cannot_be_read_is_kept_byte_for_byte() {
+    for (profile, name) in [
+        ("card", "card.answer-1.json"),
+        ("ramp", "ramp.answer-1.json"),
+        ("user", "user.answer-1.json"),
+        ("onboard", "onboard.answer-1.json"),
+        ("payby", "payby.answer-not-verified-1.json"),
+    ] {
+        let body = b"\xff<html>{\"token\":\"t\"}";
+        let server = ScriptedServer::start(Script::Raw(response(200, &[], body)));
+        let home = Home::at(&server.url());
+        let done = home.run(&["refresh", profile, "--json"]).stdin(TOKENS).done();
+        let error = assert_verdict(&done, ("protocol", "unknown", 5));
+        assert!(error["help"].as_str().expect("a text").contains(name), "{error}");
+        assert_eq!(std::fs::read(home.path().join(name)).expect("the answer"), body, "{profile}");
+    }
+}
+
+#[test]
+fn tokens_among_other_text_are_kept_as_tokens() {
+    let body = r#"Warning: {x} <br/>{"accessToken":"new-a","refreshToken":"new-r"}"#;
+    let server = ScriptedServer::start(Script::Raw(response(200, &[], body.as_bytes())));
+    let home = Home::at(&server.url());
+    let done = home.run(&["refresh", "card", "--json"]).stdin(TOKENS).done();
+    let error = assert_verdict(&done, ("protocol", "unknown", 5));
+    assert!(error["help"].as_str().expect("a text").contains("card.rescued-1.json"), "{error}");
+    let kept = std::fs::read_to_string(home.path().join("card.rescued-1.json")).expect("the tokens");
+    assert!(kept.contains("new-a") && kept.contains("new-r"), "{kept}");
+    assert!(!home.path().join("card.answer-1.json").exists());
+}

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use rampauth_core::{ErrorKind, Outcome, WhenUnknown};
+use rampauth_core::{ErrorKind, Outcome, SecretBytes, WhenUnknown};
 use rampauth_keeper::{EventKind, State};
 use tokio::runtime::Builder;
 
@@ -28,6 +28,7 @@ async fn the_doubt_is_told_with_the_error_that_callers_get() {
     let mut world = World::new().await;
     let cause = std::io::Error::other("the connection was reset");
     let lost = error(ErrorKind::Server, Outcome::Unknown).with_source(cause);
+    let lost = lost.with_body(SecretBytes::from(&b"\xff unread"[..]));
     world.provider.next([Move::Fail(lost.with_provider_code("busy"))]);
     let since = world.wall.now();
     let returned = world.session.refresh().await.expect_err("the answer is lost");
@@ -37,6 +38,7 @@ async fn the_doubt_is_told_with_the_error_that_callers_get() {
     for error in [returned, told] {
         assert_eq!((error.kind(), error.provider_code()), (ErrorKind::Server, Some("busy")));
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the connection was reset"));
+        assert_eq!(error.body().map(SecretBytes::expose_secret), Some(&b"\xff unread"[..]));
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn tell(event: Event, profile: &Profile, kept: Option<&Kept>, places:
             say!(warn, at, error = error, "a refresh failed, and there is no access token that has not expired");
         }
         EventKind::Doubtful { since, error, .. } => {
-            let error = rescue::keep_signed_answer(error.clone(), places, &profile.name);
+            let error = rescue::keep_answer(error.clone(), places, &profile.name);
             let next = if kept.is_some_and(Kept::is_left_to_a_person) {
                 format!("nothing presents the token again before `rampauth settle {name}`")
             } else {
