@@ -5,7 +5,7 @@
 
 use std::time::SystemTime;
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use rampauth_core::time::to_unix_milliseconds;
 use rampauth_core::{Answer, Error, ErrorKind, MAX_BODY_LENGTH, Outcome, RefreshToken, SecretString, Verifier};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -81,7 +81,7 @@ pub fn refresh_string_to_sign(
 pub(crate) enum Proof {
     /// The body is PayBy's word.
     Verified,
-    /// There is no signature, or too much was sent to check one.
+    /// There is no signature or a blank one, or too much was sent to check one.
     Unsigned,
     /// There is a signature, and it is not PayBy's over this body.
     Wrong,
@@ -91,7 +91,9 @@ impl Proof {
     /// Over the raw bytes, before anything is read from them.
     pub(crate) fn of(answer: &Answer, key: &dyn Verifier) -> Self {
         // A body that was cut cannot be verified; nothing is read from it either.
-        if !answer.headers().contains_key(SIGN) || answer.body().len() > MAX_BODY_LENGTH {
+        // A blank signature is none to PayBy's own SDK (Java SDK 1.4.3, read 2026-11).
+        let is_blank = |value: &HeaderValue| value.as_bytes().trim_ascii().is_empty();
+        if answer.headers().get_all(SIGN).iter().all(is_blank) || answer.body().len() > MAX_BODY_LENGTH {
             return Self::Unsigned;
         }
         match answer.header(&SIGN) {

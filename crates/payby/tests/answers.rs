@@ -163,6 +163,13 @@ const OTHERS: &[Row] = &[
     (500, Good, &[], r#"{#400,"body":{"refreshToken":"r"}}"#, "server unknown verified salvage r and no access token: the provider failed (status 500, code 400)"),
     (502, Good, &[], r#"{#0,"body":{"accessToken":"a","refreshToken":"r"}}"#, "server unknown verified salvage r and a: the provider failed (status 502, code 0)"),
     (503, Absent, &[("retry-after", "9")], "<html>", "server unknown wait 9: the provider failed (status 503)"),
+    // A blank signature is as good as none.
+    (200, Sign::Blank, &[], r#"{#0,"body":{"accessToken":"a","refreshToken":"r"}}"#, "untrusted (status 200, code 0)"),
+    (200, Sign::Blank, &[], "{#400}", "refused refused: the provider refused (status 200, code 400)"),
+    (200, Sign::Blank, &[], "{#402}", "rate_limited refused: the provider turned the call away as one too many (status 200, code 402)"),
+    (200, Sign::Blank, &[("sign", " \t")], "{#504}", "server unknown: the provider failed (status 200, code 504)"),
+    (401, Sign::Blank, &[], "", "unauthorized refused: the provider does not accept the caller (status 401)"),
+    (200, Sign::Garbage, &[("sign", "")], "{#400}", "wrong (status 200)"),
     // Two signatures are none that can be checked.
     (200, Good, &[("sign", "other")], r#"{#0,"body":{"accessToken":"a"}}"#, "wrong (status 200)"),
 ];

@@ -73,7 +73,7 @@ pub(crate) enum Sign {
 }
 
 impl Sign {
-    pub(crate) const WRONG: [Self; 4] = [Self::Stale, Self::Foreign, Self::Garbage, Self::Blank];
+    pub(crate) const WRONG: [Self; 3] = [Self::Stale, Self::Foreign, Self::Garbage];
 
     pub(crate) fn over(self, body: &[u8]) -> Option<String> {
         let signed = |key: &AwsLcSigningKey, message: &[u8]| {
