@@ -13,7 +13,7 @@ use crate::wire;
 const ACTION: &str = "refresh the Onboard tokens";
 
 /// "Expired or soon-to-expire" access tokens can be refreshed (docs.onboard.xyz, "Refresh token", read 2026-11), and 401
-/// is about the refresh token. Rotation and reuse are not published, so nothing is taken for granted.
+/// in the documented form is about the refresh token. Rotation and reuse are not published, so nothing is taken for granted.
 const POLICY: RefreshPolicy = RefreshPolicy::new(Presents::RefreshToken).with_named_dead_tokens();
 
 /// Refreshes the tokens of Onboard users. Cheap to clone.
@@ -53,7 +53,7 @@ impl Client {
     /// # Errors
     ///
     /// [`LoginNeeded`](rampauth_core::ErrorKind::LoginNeeded) without a request once the refresh token's expiry has
-    /// passed, and when Onboard answers with 401; otherwise as the answer says, see
+    /// passed, and when Onboard answers with 401 in the form that it documents; otherwise as the answer says, see
     /// [`ErrorKind`](rampauth_core::ErrorKind).
     pub async fn refresh(&self, credential: &OnboardCredential) -> Result<OnboardTokens, Error> {
         credential.check_alive(self.clock.now(), ACTION)?;

@@ -109,7 +109,7 @@ fn the_status_alone() {
             assert_eq!(error["status"], status);
         }
     }
-    for profile in ["card", "ramp", "user", "payby"] {
+    for profile in ["card", "ramp", "user", "payby", "onboard"] {
         assert_ends(profile, answer(401, ""), ("unauthorized", "refused", 3));
     }
 }
@@ -128,7 +128,7 @@ fn too_many_calls() {
 #[test]
 fn dead_tokens() {
     let dead = ("login_needed", "refused", 4);
-    assert_ends("onboard", answer(401, ""), dead);
+    assert_ends("onboard", answer(401, r#"{"code":"UNAUTHORIZED","message":"x"}"#), dead);
     let body = r#"{"error":{"statusCode":400,"message":"x","errorCode":1002}}"#;
     for status in [400, 401] {
         assert_eq!(assert_ends("user", answer(status, body), dead)["code"], "1002");

@@ -222,7 +222,8 @@ fn a_doubt_that_the_provider_refuses_needs_a_login() {
 
 #[test]
 fn a_token_that_is_known_to_be_dead_has_no_doubt_to_settle() {
-    let server = ScriptedServer::start(Script::Raw(response(401, &[], b"{}")));
+    let dead = br#"{"code":"RE_AUTHENTICATE","message":"x"}"#;
+    let server = ScriptedServer::start(Script::Raw(response(401, &[], dead)));
     let home = Home::stored_at(&server.url());
     home.run(&["import", "onboard"]).stdin(TOKENS).done().output();
     assert_eq!(home.run(&["refresh", "onboard"]).done().code, 4);
