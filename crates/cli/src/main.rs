@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod config;
+mod core_dump;
 mod env;
 mod failure;
 mod http_client;
@@ -27,6 +28,7 @@ use rampauth_core::{Error, ErrorKind, Outcome};
 use args::{Args, Command};
 
 fn main() -> ExitCode {
+    core_dump::forbid();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let json = args::asks_for_json(&arguments);
     match args::parse(&arguments, json).and_then(|args| args.map_or(Ok(()), start)) {

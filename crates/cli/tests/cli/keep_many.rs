@@ -1,4 +1,5 @@
-//! `keep` with some hundred profiles, which share keys and HTTP clients.
+//! `keep` with some hundred profiles, which share keys and HTTP clients. `RAMPAUTH_PROFILES` sets another number, to see how long
+//! it takes to start with (BENCHMARKS.md).
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -11,7 +12,6 @@ use rampauth_store_sqlite::SqliteStore;
 use crate::keep::Keeping;
 use crate::support::{Home, SEALED, SEALING_KEY};
 
-const PROFILES: usize = 300;
 const ADDRESS: &str = "127.0.0.1:9";
 
 /// Never asked to refresh.
@@ -29,13 +29,13 @@ impl Refresh for Nobody {
 }
 
 /// As many logins of `alix-card`, in a store that is written without the command line, which would take as many processes.
-async fn import(home: &Home) {
+async fn import(home: &Home, profiles: usize) {
     let store = SqliteStore::open(home.path().join("rampauth.db")).expect("a store");
     let keys = SealingKeys::new(SealingKey::parse(SEALING_KEY.trim()).expect("a key"));
     let keeper = Keeper::builder(store).sealing(keys).on_demand().spawn().expect("a keeper");
     let nobody = Arc::new(Nobody(RefreshPolicy::new(Presents::RefreshToken)));
     let expiry = Expiry::At(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(4_900_000_000));
-    for number in 0..PROFILES {
+    for number in 0..profiles {
         let key = SessionKey::parse(format!("alix-card/{ADDRESS}/p{number}")).expect("a key");
         let session = keeper.session(key, Arc::clone(&nobody)).await.expect("a session");
         let token = format!("t{number}");
@@ -47,10 +47,21 @@ async fn import(home: &Home) {
     keeper.shutdown().await;
 }
 
+#[expect(clippy::disallowed_methods, reason = "who measures says in the environment with how many")]
+fn number_of_profiles() -> usize {
+    std::env::var("RAMPAUTH_PROFILES").ok().and_then(|number| number.parse().ok()).unwrap_or(300)
+}
+
+#[expect(clippy::disallowed_methods, reason = "time that is printed, and that nothing depends on")]
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
 #[test]
 fn some_hundred_profiles_are_kept_and_read_again() {
+    let profiles = number_of_profiles();
     let mut config = SEALED.to_owned();
-    for number in 0..PROFILES {
+    for number in 0..profiles {
         write!(
             config,
             "[profile.p{number}]\nprovider = \"alix-card\"\nbase_url = \"http://{ADDRESS}\"\npartner_code = \"c\"\n\
@@ -60,12 +71,17 @@ fn some_hundred_profiles_are_kept_and_read_again() {
     }
     let home = Home::new(&config);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-    runtime.block_on(import(&home));
+    runtime.block_on(import(&home, profiles));
+    let start = now();
     let mut keeping = Keeping::start(&home, &[], "");
-    keeping.until("started profiles=300 sessions=300");
+    keeping.until(&format!("started profiles={profiles} sessions={profiles}"));
+    let started = start.elapsed();
+    let start = now();
     keeping.signal("-HUP");
-    keeping.until("the configuration was read again profiles=300 added=0 removed=0");
+    keeping.until(&format!("the configuration was read again profiles={profiles} added=0 removed=0"));
+    println!("{profiles} profiles: started after {started:?}, read again after {:?}", start.elapsed());
     let (code, log) = keeping.stop("-TERM");
-    assert_eq!((code, log.matches("keeping the session").count()), (Some(0), PROFILES), "{log}");
-    assert_eq!(home.run(&["token", "p299"]).done().output(), "t299\n");
+    assert_eq!((code, log.matches("keeping the session").count()), (Some(0), profiles), "{log}");
+    let last = profiles - 1;
+    assert_eq!(home.run(&["token", &format!("p{last}")]).done().output(), format!("t{last}\n"));
 }

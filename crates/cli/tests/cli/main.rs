@@ -4,6 +4,8 @@ mod broken_config;
 mod broken_store;
 mod broken_tokens;
 mod closed_output;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod core_dump;
 mod decode;
 mod demo;
 mod exit_codes;

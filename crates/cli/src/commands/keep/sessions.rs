@@ -83,7 +83,7 @@ impl Sessions {
     /// Asks the store what others have changed.
     pub(super) async fn scan(&mut self) {
         self.looks = self.looks.wrapping_add(1);
-        let since = self.version.filter(|_| self.looks % THOROUGH != 0);
+        let since = self.version.filter(|_| !self.looks.is_multiple_of(THOROUGH));
         match self.store.changes(since).await {
             Ok(changes) => {
                 if !std::mem::replace(&mut self.readable, true) {
@@ -159,11 +159,11 @@ impl Sessions {
         self.starting = false;
         let sessions = self.kept.values().filter(|kept| kept.session().is_some()).count();
         let unreadable: Vec<&Error> = self.kept.values().filter_map(Kept::unreadable).collect();
-        if let (0, Some(first)) = (sessions, unreadable.first()) {
-            if unreadable.iter().all(|error| error.kind() == ErrorKind::Config) {
-                let reason = format!("no session can be read, of {}: {}", unreadable.len(), message(first));
-                return Err(Error::config("keep the sessions", reason).with_help(first.help().to_owned()));
-            }
+        if let (0, Some(first)) = (sessions, unreadable.first())
+            && unreadable.iter().all(|error| error.kind() == ErrorKind::Config)
+        {
+            let reason = format!("no session can be read, of {}: {}", unreadable.len(), message(first));
+            return Err(Error::config("keep the sessions", reason).with_help(first.help().to_owned()));
         }
         tracing::info!(profiles = self.kept.len(), sessions, "started");
         Ok(())
