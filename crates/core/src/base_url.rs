@@ -47,8 +47,13 @@ impl BaseUrl {
             return refuse("it has a query (`?…`); leave that out");
         }
         let host = authority.host();
-        let port = &authority.as_str()[host.len()..];
-        if host.is_empty() || !(port.is_empty() || authority.port_u16().is_some_and(|port| port > 0)) {
+        // What stands between host and port is let through by the parser: `[::1]evil.example:80`.
+        let rest = &authority.as_str()[host.len()..];
+        let port = rest.strip_prefix(':').filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+        let is_port = port.and_then(|port| port.parse::<u16>().ok()).is_some_and(|port| port > 0);
+        // So is anything between brackets.
+        let is_host = !host.is_empty() && (!host.contains(['[', ']']) || in_brackets(host).is_some());
+        if !(is_host && (rest.is_empty() || is_port)) {
             return refuse("its host or port is not valid");
         }
         if *scheme == Scheme::HTTP && !is_loopback(host) {
@@ -95,10 +100,14 @@ impl fmt::Debug for BaseUrl {
 
 /// Whether a host, as it stands in a URL, names this machine whatever a resolver says.
 pub(crate) fn is_loopback(host: &str) -> bool {
-    let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
-        || v6.is_some_and(|host| host.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback()))
+        || in_brackets(host).is_some_and(|address| address.is_loopback())
+}
+
+/// The IPv6 address that the host is. One with a zone is none here: zones are of no use on the way to a provider.
+fn in_brackets(host: &str) -> Option<Ipv6Addr> {
+    host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
 
 #[cfg(test)]
@@ -115,12 +124,21 @@ mod tests {
             ("http://127.9.8.7", "http://127.9.8.7"),
             ("http://[::1]:80", "http://[::1]:80"),
             ("http://LocalHost:1/x", "http://LocalHost:1/x"),
+            ("http://127.0.0.0", "http://127.0.0.0"),
+            ("http://127.255.255.255:65535", "http://127.255.255.255:65535"),
+            ("http://[0:0:0:0:0:0:0:1]:1", "http://[0:0:0:0:0:0:0:1]:1"),
+            ("https://[2001:db8::1]:443/x", "https://[2001:db8::1]:443/x"),
         ] {
             let base = BaseUrl::parse(url).expect(url);
             assert_eq!(base.as_str(), kept);
             assert_eq!(base.join("/a/b").expect("a URL").to_string(), format!("{kept}/a/b"));
         }
     }
+
+    const NO_URL: &str = "it is not a URL such as https://api.example.com";
+    const NO_HOST: &str = "its host or port is not valid";
+    const PLAIN: &str = "plain http is only for this machine (127.0.0.0/8, [::1], localhost); use https";
+    const USER: &str = "it holds a user name or password; leave that out";
 
     #[test]
     fn everything_else_is_refused_by_name() {
@@ -142,6 +160,44 @@ mod tests {
             ("https://example.com/#x", "it has a fragment (`#…`); leave that out"),
             ("https://example.com:99999", "its host or port is not valid"),
             ("https://example.com:0", "its host or port is not valid"),
+            ("https://example.com:", NO_HOST),
+            ("https://", NO_URL),
+            // What begins like this machine and is none.
+            ("http://[::1]evil.example", NO_HOST),
+            ("http://[::1]:80evil", NO_HOST),
+            ("http://[::1].evil.example", NO_HOST),
+            ("http://[::1]evil.example:80", NO_HOST),
+            ("https://[::1]evil.example", NO_HOST),
+            ("http://evil.example[::1]", NO_HOST),
+            ("http://[::1%25eth0]", NO_HOST),
+            ("http://[::1%eth0]", NO_HOST),
+            ("http://[::1", NO_URL),
+            ("http://[]", NO_HOST),
+            ("http://[localhost]", NO_HOST),
+            ("http://[127.0.0.1]", NO_HOST),
+            ("http://[::ffff:127.0.0.1]", PLAIN),
+            ("http://[::]", PLAIN),
+            ("http://127.0.0.1.evil.example", PLAIN),
+            ("http://127.0.0.1evil.example", PLAIN),
+            ("http://127.0.0.1.", PLAIN),
+            ("http://127.1", PLAIN),
+            ("http://0x7f.0.0.1", PLAIN),
+            ("http://0177.0.0.1", PLAIN),
+            ("http://2130706433", PLAIN),
+            ("http://126.255.255.255", PLAIN),
+            ("http://128.0.0.1", PLAIN),
+            ("http://localhost.evil", PLAIN),
+            ("http://localhost.", PLAIN),
+            ("http://evil-localhost", PLAIN),
+            ("http://127.0.0.1:80@evil.example", USER),
+            ("http://[::1]@evil.example", USER),
+            ("http://localhost:1@evil.example:80", USER),
+            ("http://@localhost", USER),
+            ("http://localhost\\@evil.example", NO_URL),
+            ("http://localhost%00.evil", NO_URL),
+            ("http://localhost:80:80", NO_URL),
+            ("http://localhost:+80", NO_HOST),
+            ("http://localhost:65536", NO_HOST),
         ] {
             let error = BaseUrl::parse(url).expect_err(url);
             assert_eq!(error.to_string(), format!("failed to read the base URL: {reason}"), "{url}");

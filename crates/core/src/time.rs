@@ -8,29 +8,40 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 
-/// Reads an RFC 3339 date-time: `Z` or an offset, any case, fractions of a second to the nanosecond, a leap second as the
-/// second before it.
+/// Reads an RFC 3339 date-time: `Z` or an offset up to 23:59, any case, fractions of a second of any length (what is finer
+/// than a nanosecond is cut), a leap second as the second before it.
 ///
 /// A date-time without an offset is not a point in time, and gives `None`.
 pub fn parse_rfc3339(text: &str) -> Option<SystemTime> {
     // The parser takes more of ISO 8601 than RFC 3339 allows: a time without separators, minutes or seconds, years of more
-    // digits, a decimal comma, a time zone in brackets. Whoever writes those may mean something else by them.
-    let shape = |range: std::ops::Range<usize>, pattern: &[u8]| {
-        text.as_bytes().get(range).is_some_and(|part| {
-            part.iter().zip(pattern).all(|(byte, wanted)| match wanted {
-                b'0' => byte.is_ascii_digit(),
-                b'T' => matches!(byte, b'T' | b't' | b' '),
-                wanted => byte == wanted,
-            })
-        })
-    };
-    let end = text.len().saturating_sub(6);
-    let zoned = text.ends_with(['Z', 'z']) || shape(end..text.len(), b"+00:00") || shape(end..text.len(), b"-00:00");
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || b"-:.+TtZz ".contains(&byte));
-    if !(shape(0..19, b"0000-00-00T00:00:00") && zoned && plain) {
+    // digits, a decimal comma, offsets of days, a time zone in brackets. Whoever writes those may mean something else by
+    // them. And it takes no more than nine digits of a fraction.
+    let (date_time, rest) = text.split_at_checked(19)?;
+    let digits = rest.strip_prefix('.').map_or("", |rest| &rest[..rest.bytes().take_while(u8::is_ascii_digit).count()]);
+    let offset = if digits.is_empty() { rest } else { &rest[1 + digits.len()..] };
+    if !(has_shape(date_time, b"0000-00-00T00:00:00") && is_offset(offset)) {
         return None;
     }
-    from_timestamp(text.parse::<Timestamp>().ok()?)
+    let fraction = &digits[..digits.len().min(9)];
+    let point = if fraction.is_empty() { "" } else { "." };
+    from_timestamp([date_time, point, fraction, offset].concat().parse::<Timestamp>().ok()?)
+}
+
+fn is_offset(text: &str) -> bool {
+    let number = |range| text.get(range).and_then(|digits: &str| digits.parse::<u8>().ok());
+    let has_sign = has_shape(text, b"+00:00") || has_shape(text, b"-00:00");
+    matches!(text, "Z" | "z")
+        || has_sign && number(1..3).is_some_and(|hours| hours < 24) && number(4..6).is_some_and(|minutes| minutes < 60)
+}
+
+/// Whether the text is the pattern, in which `0` stands for any digit and `T` for what may stand between date and time.
+fn has_shape(text: &str, pattern: &[u8]) -> bool {
+    text.len() == pattern.len()
+        && text.bytes().zip(pattern).all(|(byte, wanted)| match wanted {
+            b'0' => byte.is_ascii_digit(),
+            b'T' => matches!(byte, b'T' | b't' | b' '),
+            wanted => byte == *wanted,
+        })
 }
 
 /// Reads an HTTP date such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
@@ -85,6 +96,49 @@ mod tests {
             ("+002026-11-20T09:30:00Z", None),
             ("1969-12-31T23:59:59Z", None),
             ("", None),
+            // A fraction of any length, but not of none.
+            ("2026-11-20T09:30:00.5Z", at(1_795_167_000, 500)),
+            ("2026-11-20T09:30:00.250000000Z", at(1_795_167_000, 250)),
+            ("2026-11-20T09:30:00.2500000009Z", at(1_795_167_000, 250)),
+            ("2026-11-20T10:30:00.250000000000000000000000000000+01:00", at(1_795_167_000, 250)),
+            ("2026-11-20T09:30:00.Z", None),
+            ("2026-11-20T09:30:00.+01:00", None),
+            ("2026-11-20T09:30:00.25", None),
+            ("2026-11-20T09:30:00.2500000009", None),
+            ("2026-11-20T09:30:00.25.5Z", None),
+            // Offsets: hours to 23, minutes to 59.
+            ("2026-11-21T09:29:00+23:59", at(1_795_167_000, 0)),
+            ("2026-11-19T09:31:00-23:59", at(1_795_167_000, 0)),
+            ("2026-11-20T09:30:00-00:00", at(1_795_167_000, 0)),
+            ("2026-11-21T09:30:00+24:00", None),
+            ("2026-11-19T09:30:00-24:00", None),
+            ("2026-11-20T09:30:00+00:60", None),
+            ("2026-11-20T09:30:00+25:59", None),
+            ("2026-11-20T09:30:00+99:99", None),
+            ("2026-11-20T09:30:00+1:00", None),
+            ("2026-11-20T09:30:00+01:00:00", None),
+            ("2026-11-20T09:30:00+0100", None),
+            ("2026-11-20T09:30:00 Z", None),
+            ("2026-11-20T09:30:00ZZ", None),
+            ("2026-11-20T09:30:00\u{661}", None),
+            // Each field at its end.
+            ("2026-12-31T23:59:59Z", at(1_798_761_599, 0)),
+            ("2024-02-29T00:00:00Z", at(1_709_164_800, 0)),
+            ("2026-02-29T00:00:00Z", None),
+            ("2026-00-20T09:30:00Z", None),
+            ("2026-13-20T09:30:00Z", None),
+            ("2026-11-00T09:30:00Z", None),
+            ("2026-11-31T09:30:00Z", None),
+            ("2026-11-20T24:00:00Z", None),
+            ("2026-11-20T09:60:00Z", None),
+            ("2026-11-20T09:30:61Z", None),
+            ("1970-01-01T00:00:00Z", at(0, 0)),
+            ("1969-12-31T23:59:59.999999999Z", None),
+            (
+                "9999-12-30T22:00:00.999999999Z",
+                from_unix_seconds(253_402_207_200).and_then(|time| time.checked_add(Duration::from_nanos(999_999_999))),
+            ),
+            ("9999-12-30T22:00:01Z", None),
         ] {
             assert_eq!(parse_rfc3339(text), expected, "{text}");
         }
