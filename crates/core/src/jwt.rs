@@ -157,6 +157,14 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_token_is_read_and_one_byte_more_is_not() {
+        let short = jwt(r#"{"exp":1700000000}"#);
+        let longest = format!("{short}{}", "x".repeat(MAX_TOKEN_LENGTH - short.len()));
+        assert_eq!(Expiry::of_jwt(&longest).time(), at(1_700_000_000));
+        assert_eq!(Expiry::of_jwt(&format!("{longest}x")), Expiry::Unknown);
+    }
+
+    #[test]
     fn what_is_not_a_jwt_is_none() {
         let two_exps = jwt(r#"{"exp":1,"exp":2}"#);
         let long = format!("{}.e30.", "A".repeat(MAX_TOKEN_LENGTH));

@@ -62,6 +62,22 @@ fn only_a_plain_word_is_a_code() {
 }
 
 #[test]
+fn a_code_is_one_up_to_each_of_its_bounds() {
+    let is_kept = |text: &str| Error::input("x", "y").with_provider_code(text).provider_code() == Some(text);
+    let (word, digits, mixture) = ("W".repeat(24), "1".repeat(12), "a2345678".to_owned());
+    for (longest, more) in [
+        (word.clone(), format!("{word}W")),
+        (digits.clone(), format!("{digits}1")),
+        (mixture.clone(), format!("{mixture}9")),
+        (format!("{word}_{digits}-xy"), format!("{word}_{digits}-xyz")),
+        (format!("{mixture}.{mixture}"), format!("{mixture}.{mixture}9")),
+    ] {
+        assert!(is_kept(&longest) && !is_kept(&more), "{longest}");
+    }
+    assert_eq!(format!("{word}_{digits}-xy").len(), 40, "in all");
+}
+
+#[test]
 fn the_providers_message_is_bounded_and_never_shown() {
     let error = Error::input("x", "y").with_provider_message(&format!("needle\u{1b}[2J{}", "é".repeat(500)));
     assert_eq!(error.provider_message().map(|text| text.chars().count()), Some(200));
