@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::{Error, ErrorKind, Outcome, Presents, Refresh as _, TokenSet};
-use tokio::task::yield_now;
-use tokio::time::timeout;
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::{Instant, timeout};
 
 use crate::decision;
 use crate::event::EventKind;
@@ -26,8 +26,10 @@ use crate::waiting::Wait;
 pub(crate) const ACTION: &str = "refresh the tokens";
 /// What to do about an answer that was not as it should be, once what it brought is saved.
 const STORED: &str = "nothing is in doubt: the tokens that came are stored, and the next refresh presents them";
-/// How long a call that was stopped may take to end: as long as reading an answer takes.
+/// How long a call may take to end whose time is up, or that was stopped: as long as reading an answer takes.
 const STOPPING: Duration = Duration::from_millis(250);
+/// How often a call whose time is up is looked at, where the process stands still each time.
+const LAST_LOOKS: u32 = 5;
 /// How often a record that moves under one's feet is looked at anew before the caller is told.
 const LOOKS: u32 = 200;
 
@@ -245,10 +247,14 @@ impl Inner {
         let ended = match timeout(self.keeper.options.request, &mut call).await {
             Ok(ended) => Some(ended),
             Err(_) => {
-                // What has arrived with the deadline is still read, and a call that is at it ends before it is stopped.
-                yield_now().await;
+                // What has arrived by the deadline is still read.
+                let late = last_look(&mut call).await;
                 call.abort();
-                timeout(STOPPING, call).await.ok()
+                match late {
+                    Some(ended) => Some(ended),
+                    // A call that is at it ends before it is stopped.
+                    None => timeout(STOPPING, call).await.ok(),
+                }
             }
         };
         let (kind, reason) = match ended {
@@ -317,6 +323,21 @@ impl Inner {
         }
         Ok(())
     }
+}
+
+/// Waits a moment longer for a call that had its time, and anew where the process stood still meanwhile: the answer of one
+/// that was stopped lies in its socket when it goes on.
+async fn last_look<T>(call: &mut JoinHandle<T>) -> Option<Result<T, JoinError>> {
+    for _ in 0..LAST_LOOKS {
+        let started = Instant::now();
+        if let Ok(ended) = timeout(STOPPING, &mut *call).await {
+            return Some(ended);
+        }
+        if started.elapsed() < 2 * STOPPING {
+            break;
+        }
+    }
+    None
 }
 
 fn login_needed(record: &Record, now: SystemTime) -> Error {

@@ -48,6 +48,23 @@ async fn an_answer_that_comes_with_the_deadline_is_taken() {
     assert_eq!((world.token().await.as_str(), world.happened()), ("access-1", vec!["refreshed"]));
 }
 
+/// As it is with a process that was stopped for a minute: its timers are up, and the answer takes a moment to be read.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_came_while_the_process_stood_still_is_taken() {
+    for stopped_at in [seconds(5), seconds(35) + Duration::from_millis(100)] {
+        let world = World::new().await;
+        world.provider.next([Move::GrantAfter(stopped_at + seconds(60) + Duration::from_millis(100))]);
+        let refresh = tokio::spawn({
+            let session = world.session.clone();
+            async move { session.refresh().await }
+        });
+        pass(stopped_at).await;
+        tokio::time::advance(seconds(60)).await;
+        refresh.await.expect("no panic").expect("refreshed");
+        assert_eq!(world.token().await, "access-1");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_grant_after_a_logout_may_have_happened_whatever_the_store_says_then() {
     let world = World::new().await;
