@@ -65,8 +65,36 @@ pub enum Script {
     },
     /// Answers with these bytes as they are, then closes. See [`response`].
     Raw(Vec<u8>),
+    /// Answers with these bytes as they are, a part of an answer, and then goes on as told.
+    Partial {
+        /// What is sent.
+        answer: Vec<u8>,
+        /// What comes after it.
+        ending: Ending,
+    },
+    /// Reads the request and answers with these bytes as they are once [`ScriptedServer::release`] is called, then closes.
+    Held(Vec<u8>),
+    /// Answers with these bytes again and again, until the client or the server ends.
+    Repeated {
+        /// What is sent each time.
+        bytes: Vec<u8>,
+        /// The pause after each time; none for as fast as it goes.
+        every: Duration,
+    },
     /// The nth connection gets the nth script, further ones the last. No `Refused` and no `Then` inside.
     Then(Vec<Script>),
+}
+
+/// How a connection ends after a part of an answer.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Ending {
+    /// In order (FIN).
+    Closed,
+    /// With a reset (RST).
+    Reset,
+    /// Not at all: the connection stays open until the client or the server ends.
+    Stalled,
 }
 
 /// A running server; stops when dropped.
@@ -116,6 +144,11 @@ impl ScriptedServer {
     /// The address listened on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Lets every [`Script::Held`] go on, those of later connections included.
+    pub fn release(&self) {
+        self.shared.update(|state| state.released = true);
     }
 
     /// How many connections were accepted. With [`Script::Refused`] that is none.
@@ -207,6 +240,7 @@ struct State {
     /// The open connections. Weak, because a connection closes only when its last handle goes.
     open: Vec<Weak<TcpStream>>,
     stopped: bool,
+    released: bool,
 }
 
 impl Shared {
@@ -286,10 +320,29 @@ impl Shared {
                 stream.write_all(&head(*status, *promised))?;
                 stream.write_all(&vec![b'x'; *sent])
             }
-            Script::Stalled => {
-                while stream.read(&mut [0; 4096])? > 0 {}
-                Ok(())
+            Script::Stalled => stall(stream),
+            Script::Partial { answer, ending } => {
+                stream.write_all(answer)?;
+                match ending {
+                    Ending::Closed => Ok(()),
+                    Ending::Reset => SockRef::from(stream).set_linger(Some(Duration::ZERO)),
+                    Ending::Stalled => stall(stream),
+                }
             }
+            Script::Held(answer) => {
+                let mut state = self.lock();
+                while !(state.released || state.stopped) {
+                    state = self.changed.wait(state).expect("no panic while the state was held");
+                }
+                drop(state);
+                stream.write_all(answer)
+            }
+            Script::Repeated { bytes, every } => loop {
+                stream.write_all(bytes)?;
+                if !every.is_zero() && self.wait(*every, |state| state.stopped).stopped {
+                    return Ok(());
+                }
+            },
             Script::SlowBody { status, every, length } => {
                 stream.write_all(&head(*status, *length))?;
                 for _ in 0..*length {
@@ -306,6 +359,11 @@ impl Shared {
             }
         }
     }
+}
+
+fn stall(mut stream: &TcpStream) -> io::Result<()> {
+    while stream.read(&mut [0; 4096])? > 0 {}
+    Ok(())
 }
 
 fn head(status: u16, length: usize) -> Vec<u8> {

@@ -208,3 +208,52 @@ fn a_listening_port_cannot_refuse() {
 fn a_sequence_has_a_first_script() {
     ScriptedServer::start(Script::Then(Vec::new()));
 }
+
+#[test]
+fn a_part_of_an_answer_and_each_ending() {
+    let partial = |ending| Script::Partial { answer: b"HTTP/1.1 200 \r\n\r\n{".to_vec(), ending };
+    assert_answer(partial(Ending::Closed), b"HTTP/1.1 200 \r\n\r\n{");
+
+    let server = ScriptedServer::start(partial(Ending::Reset));
+    let (answer, error) = exchange(&server);
+    assert_eq!((&answer[..], error), (&b"HTTP/1.1 200 \r\n\r\n{"[..], Some(io::ErrorKind::ConnectionReset)));
+
+    let server = ScriptedServer::start(partial(Ending::Stalled));
+    let mut stream = connect(&server);
+    stream.write_all(REQUEST.as_bytes()).expect("a request sent");
+    stream.read_exact(&mut [0; 18]).expect("the part");
+    stream.set_read_timeout(Some(GRACE)).expect("a timeout set");
+    let error = stream.read(&mut [0; 1]).expect_err("open, and nothing comes").kind();
+    assert!([io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut].contains(&error), "{error:?}");
+}
+
+#[test]
+fn held_until_released() {
+    let server = ScriptedServer::start(Script::Held(b"answer".to_vec()));
+    let mut stream = connect(&server);
+    stream.write_all(REQUEST.as_bytes()).expect("a request sent");
+    stream.set_read_timeout(Some(GRACE)).expect("a timeout set");
+    stream.read(&mut [0; 1]).expect_err("nothing comes yet");
+    server.release();
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout set");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an answer");
+    assert_eq!(answer, b"answer");
+    assert_eq!(exchange(&server).0, b"answer", "later connections too");
+    // One that nobody releases ends with its server.
+    let held = ScriptedServer::start(Script::Held(Vec::new()));
+    connect(&held).write_all(REQUEST.as_bytes()).expect("a request sent");
+    held.wait_for_requests(1);
+}
+
+#[test]
+fn repeated_until_the_client_goes() {
+    for every in [Duration::ZERO, Duration::from_millis(1)] {
+        let server = ScriptedServer::start(Script::Repeated { bytes: b"again ".to_vec(), every });
+        let mut stream = connect(&server);
+        stream.write_all(REQUEST.as_bytes()).expect("a request sent");
+        let mut answer = [0; 18];
+        stream.read_exact(&mut answer).expect("three of them");
+        assert_eq!(&answer, b"again again again ");
+    }
+}
