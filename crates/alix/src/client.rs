@@ -78,8 +78,8 @@ impl CardClient {
         let string_to_sign = || card_string_to_sign(partner_code, secret_key);
         let frame = sign_once(&self.config, &self.frame, string_to_sign, CARD).await?;
         let request = wire::card_request(&self.config, frame, credential.token(), self.user_email.as_ref())?;
-        let answer = Answer::receive(&*self.http, &*self.clock, request, CARD).await?;
-        wire::read_tokens(&answer, credential, None)
+        let read = |answer: &Answer| wire::read_tokens(answer, credential, None);
+        Answer::receive_tokens(&*self.http, &*self.clock, request, CARD, read).await
     }
 }
 
@@ -169,9 +169,11 @@ impl OnOffRampSession {
         let string_to_sign = || on_off_ramp_string_to_sign(&config.partner_code, &self.email, &config.secret_key);
         let frame = sign_once(config, &self.frame, string_to_sign, ON_OFF_RAMP).await?;
         let request = wire::on_off_ramp_request(config, frame, credential.token(), *lang)?;
-        let answer = Answer::receive(&**http, &**clock, request, ON_OFF_RAMP).await?;
         let signed_by_alix = |signature: &str| self.client.verify_response(signature) == Some(true);
-        wire::read_tokens(&answer, credential, provider_key.as_ref().map(|_| &signed_by_alix as _))
+        let read = |answer: &Answer| {
+            wire::read_tokens(answer, credential, provider_key.as_ref().map(|_| &signed_by_alix as _))
+        };
+        Answer::receive_tokens(&**http, &**clock, request, ON_OFF_RAMP, read).await
     }
 }
 

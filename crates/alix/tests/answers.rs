@@ -161,6 +161,10 @@ async fn check(
 async fn every_broken_connection_has_its_meaning() {
     let (ample, short) = (http(AMPLE), http(SHORT));
     let ok = response(200, &[], br#"{"accessToken":"a"}"#);
+    // Whole JSON, and yet not the whole answer.
+    let cut = |body: &str| response(200, &[("content-length", "99")], body);
+    let whole_json = cut(r#"{"accessToken":"a","refreshToken":"r"}"#);
+    let refusing = cut(r#"{"success":false,"errorCode":32}"#);
     let duplicate_length = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 19\r\n\r\n{}".to_vec();
     for (script, requests, expected) in [
         (Script::Refused, 0, "unreachable not_sent: no connection could be made, nothing was sent"),
@@ -171,12 +175,22 @@ async fn every_broken_connection_has_its_meaning() {
         (
             Script::TruncatedBody { status: 200, promised: 99, sent: 40 },
             1,
-            "interrupted unknown: the connection broke before the whole answer was there",
+            "interrupted unknown: the connection broke before the whole answer was there (status 200)",
         ),
         (
             Script::TruncatedBody { status: 401, promised: 99, sent: 1 },
             1,
-            "interrupted unknown: the connection broke before the whole answer was there",
+            "unauthorized refused: the provider does not accept the caller (status 401)",
+        ),
+        (
+            Script::Raw(whole_json),
+            1,
+            "interrupted unknown salvage a r: the connection broke before the whole answer was there (status 200)",
+        ),
+        (
+            Script::Raw(refusing),
+            1,
+            "interrupted unknown: the connection broke before the whole answer was there (status 200, code 32)",
         ),
         (
             Script::Raw(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec()),
@@ -192,7 +206,7 @@ async fn every_broken_connection_has_its_meaning() {
         (
             Script::SlowBody { status: 200, every: Duration::from_millis(100), length: 60 },
             1,
-            "timeout unknown: no whole answer came in time",
+            "timeout unknown: no whole answer came in time (status 200)",
         ),
         (Script::Raw(ok), 1, "granted a the-refresh-token unknown expiry"),
     ] {

@@ -1,5 +1,6 @@
 //! What all providers' answers share: the meaning of an HTTP status, `retry-after`, and a bounded JSON body.
 
+mod receive;
 mod recovery;
 
 use std::borrow::Cow;
@@ -7,14 +8,15 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 
+use crate::content_coding::{Decoded, decode};
 use crate::json::Json;
 use crate::time::parse_http_date;
 use crate::transport::MAX_BODY_LENGTH;
 use crate::{
-    AccessToken, Clock, ClockDifference, Error, ErrorKind, Expiry, Granted, HttpClient, Outcome, RefreshCredential,
-    RefreshToken, SecretBytes, SessionKind,
+    AccessToken, ClockDifference, Error, ErrorKind, Expiry, Granted, Outcome, RefreshCredential, RefreshToken,
+    SecretBytes, SessionKind,
 };
 
 /// The largest difference between a `date` header and this machine's clock at which the header is taken for the provider's
@@ -22,7 +24,8 @@ use crate::{
 const FARTHEST_DATE: Duration = Duration::from_secs(86_400);
 
 /// A provider's answer, read once and asked by the provider's own rules. `content-type` is not consulted: an error page
-/// is told by not being the JSON that is documented, and a right answer is not lost for a wrong label.
+/// is told by not being the JSON that is documented, and a right answer is not lost for a wrong label. Nor is it for a
+/// `content-encoding` that was not asked for: gzip and deflate are decoded, within [`MAX_BODY_LENGTH`].
 ///
 /// `Debug` shows the status alone: headers and body can hold tokens.
 pub struct Answer {
@@ -30,29 +33,28 @@ pub struct Answer {
     sent_at: SystemTime,
     received_at: SystemTime,
     action: &'static str,
+    /// Why the end of the body is missing, where it is.
+    cut: Option<Error>,
+    /// Whether the body is said to be compressed, and could not be decoded.
+    unreadable: bool,
 }
 
 impl Answer {
-    /// Sends the request of the call that `action` names (`refresh the … tokens`) and receives the answer.
-    ///
-    /// # Errors
-    ///
-    /// No answer came; see [`TransportError::into_error`](crate::TransportError::into_error).
-    pub async fn receive(
-        http: &dyn HttpClient,
-        clock: &dyn Clock,
-        request: Request<Bytes>,
-        action: &'static str,
-    ) -> Result<Self, Error> {
-        let sent_at = clock.now();
-        let response = http.send(request).await.map_err(|error| error.into_error(action))?;
-        Ok(Self::new(response, clock.now(), action).with_sent_at(sent_at))
-    }
-
     /// Takes a response that arrived at `received_at` to the call that `action` names (`refresh the … tokens`). It counts as
     /// sent at the same time; see [`with_sent_at`](Self::with_sent_at).
-    pub fn new(response: Response<Bytes>, received_at: SystemTime, action: &'static str) -> Self {
-        Self { response, sent_at: received_at, received_at, action }
+    pub fn new(mut response: Response<Bytes>, received_at: SystemTime, action: &'static str) -> Self {
+        let (mut cut, mut unreadable) = (None, false);
+        match decode(response.headers(), response.body()) {
+            Decoded::Plain => {}
+            Decoded::Unreadable => unreadable = true,
+            Decoded::Whole(body) => *response.body_mut() = body,
+            Decoded::Cut(body) => {
+                *response.body_mut() = body;
+                let reason = "the answer is compressed, and its end is missing or damaged";
+                cut = Some(Error::new(ErrorKind::Interrupted, Outcome::Unknown, action, reason));
+            }
+        }
+        Self { response, sent_at: received_at, received_at, action, cut, unreadable }
     }
 
     /// Sets when the request was sent, by this machine's clock.
@@ -60,6 +62,11 @@ impl Answer {
     pub fn with_sent_at(mut self, sent_at: SystemTime) -> Self {
         self.sent_at = sent_at;
         self
+    }
+
+    /// Whether the body is there to its end.
+    pub fn is_whole(&self) -> bool {
+        self.cut.is_none()
     }
 
     /// The HTTP status.
@@ -81,7 +88,7 @@ impl Answer {
         }
     }
 
-    /// The body as it came; a body over [`MAX_BODY_LENGTH`] is cut somewhere after that.
+    /// The body, decoded if it was compressed; a body over [`MAX_BODY_LENGTH`] is cut somewhere after that.
     pub fn body(&self) -> &Bytes {
         self.response.body()
     }
@@ -223,8 +230,12 @@ impl Answer {
         if self.body().len() > MAX_BODY_LENGTH {
             return Err("the answer is longer than 64 KiB".into());
         }
-        Json::parse(self.body())
-            .map_err(|(line, column)| format!("the answer is not JSON (line {line}, column {column})").into())
+        Json::parse(self.body()).map_err(|(line, column)| {
+            if self.unreadable {
+                return "the answer is compressed in a way that was not asked for and cannot be read".into();
+            }
+            format!("the answer is not JSON (line {line}, column {column})").into()
+        })
     }
 }
 
@@ -288,7 +299,12 @@ mod tests {
         let dated = [("retry-after", "Thu, 01 Jan 1970 00:17:00 GMT"), ("date", "Thu, 01 Jan 1970 00:16:00 GMT")];
         assert_eq!(wait(&dated), Some(Duration::from_secs(60)));
         assert_eq!(wait(&[("retry-after", "Thu, 01 Jan 1970 00:00:00 GMT")]), Some(Duration::ZERO));
-        for odd in ["", "soon", "-1", "99999999999999999999999"] {
+        assert_eq!(wait(&[("retry-after", " 0 ")]), Some(Duration::ZERO));
+        assert_eq!(wait(&[("retry-after", "18446744073709551615")]), Some(Duration::from_secs(u64::MAX)));
+        // The moment of the answer is no time to wait, and a second after it is one.
+        assert_eq!(wait(&[("retry-after", "Thu, 01 Jan 1970 00:16:40 GMT")]), Some(Duration::ZERO));
+        assert_eq!(wait(&[("retry-after", "Thu, 01 Jan 1970 00:16:41 GMT")]), Some(Duration::from_secs(1)));
+        for odd in ["", "soon", "-1", "1.5", "18446744073709551616", "99999999999999999999999"] {
             assert_eq!(wait(&[("retry-after", odd)]), None, "{odd}");
         }
         assert_eq!(wait(&[("retry-after", "1"), ("retry-after", "2")]), None);

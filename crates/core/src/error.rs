@@ -1,11 +1,14 @@
 //! One error type that says what went wrong, whether the call may have happened, and what to do.
 
+mod code;
+
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use self::code::is_code;
 use crate::{ClockDifference, SecretBytes, TokenSet};
 
 /// What went wrong. Each kind ends with what to do.
@@ -263,6 +266,15 @@ impl Error {
         self.edit(|inner| inner.source = Some(Arc::new(source)))
     }
 
+    /// The same failure with another reason for it: what is known of the answer stays.
+    pub(crate) fn because_of(self, cause: &Self) -> Self {
+        self.edit(|inner| {
+            let Inner { kind, outcome, action, reason, help, source, .. } = (*cause.0).clone();
+            (inner.kind, inner.outcome, inner.action) = (kind, outcome, action);
+            (inner.reason, inner.help, inner.source) = (reason, help, source);
+        })
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -343,21 +355,6 @@ impl Error {
             _ => help,
         }
     }
-}
-
-fn is_code(text: &str) -> bool {
-    // Between separators: a word, a number, or a short mixture. A longer mixture is what tokens look like.
-    let is_part = |part: &str| {
-        let (letters, digits) =
-            (part.bytes().any(|b| b.is_ascii_alphabetic()), part.bytes().any(|b| b.is_ascii_digit()));
-        let most = match (letters, digits) {
-            (true, true) => 8,
-            (false, true) => 12,
-            _ => 24,
-        };
-        part.len() <= most && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    };
-    (1..=40).contains(&text.len()) && text.split(['_', '-', '.']).all(is_part)
 }
 
 impl fmt::Display for Error {

@@ -13,6 +13,7 @@ mod aws_lc_key;
 mod base_url;
 mod clock;
 mod clock_difference;
+mod content_coding;
 mod error;
 mod grant;
 #[cfg(feature = "hmac")]

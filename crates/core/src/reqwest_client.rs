@@ -1,32 +1,54 @@
 //! The ready-made [`HttpClient`], on reqwest, set up so that one call is one request.
 
+mod bounded;
+mod connector;
+mod deadline;
+mod exchange;
+
 use std::error::Error as StdError;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::{fmt, io};
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Request, Response, Uri, header};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, Uri, header};
+use http_body_util::Full;
 use reqwest::{Certificate, NoProxy, Proxy, Url, redirect, retry};
+use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use crate::Error;
 use crate::base_url::is_loopback;
-use crate::transport::{HttpClient, MAX_BODY_LENGTH, TransportError, TransportFailure};
+use crate::transport::{HttpClient, TransportError, TransportFailure};
+use connector::HandOver;
+use deadline::in_time;
+use exchange::{Arrived, exchange};
 
 const ACTION: &str = "build the HTTP client";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Ten years: reqwest adds it to the time of day.
+const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
 
 /// An [`HttpClient`] over reqwest.
 ///
-/// No redirects, no retries, no decompression, HTTP/1.1, https only (plain http for this machine), 30 s for a whole call,
-/// bodies read up to 64 KiB, idle connections kept for 5 s, no proxy unless one is asked for. Cheap to clone; clones
-/// share their connections.
+/// No redirects, no retries, no decompression (that is [`Answer`](crate::Answer)'s), HTTP/1.1, https only (plain http for
+/// this machine), 30 s for a whole call, bodies read up to 64 KiB, no proxy unless one is asked for. Each call has a
+/// connection of its own: one kept from an earlier call may have gone stale, which shows only once a token was sent on it.
+/// TLS sessions are resumed. Cheap to clone.
+///
+/// An answer that has arrived when the time is up is read: the client looks for it for a moment (100 ms) after the timeout,
+/// and once more if the process stood still meanwhile. Of an answer that ends badly, what arrived is handed over
+/// ([`TransportError::partial_response`]).
+///
+/// A server that sends without end holds nobody: reading a body ends at the limit, and 256 KiB of interim answers (1xx) end
+/// the call.
 ///
 /// Sending needs a tokio runtime with I/O and time enabled: where none runs it fails with a clear error, in one that has
-/// them disabled tokio itself panics.
+/// them disabled tokio itself panics. Nothing runs in the background: a call that is dropped closes its connection.
 #[derive(Clone)]
 pub struct ReqwestClient {
     client: reqwest::Client,
@@ -65,9 +87,9 @@ impl ReqwestClient {
         Self::from_builder(reqwest::Client::builder())
     }
 
-    /// Starts from a reqwest builder, for what this one does not offer (name resolution, a client certificate). The
-    /// rules of this type are laid over it: redirects, retries, decompression, proxies, HTTP version, idle time and
-    /// timeouts are set here whatever it says.
+    /// Starts from a reqwest builder, for what this one does not offer (name resolution, a client certificate). What it
+    /// says of connections counts, proxies and timeouts apart, which are set here; what it says of requests and answers
+    /// (headers, redirects, retries, decompression) does not.
     pub fn from_builder(base: reqwest::ClientBuilder) -> ReqwestClientBuilder {
         ReqwestClientBuilder {
             base,
@@ -82,7 +104,8 @@ impl ReqwestClient {
 }
 
 impl ReqwestClientBuilder {
-    /// How long a whole call may take, from connecting to the last byte of the answer. Default 30 s.
+    /// How long a whole call may take, from connecting to the last byte of the answer. Default 30 s. What has arrived by
+    /// then is still read, so a call that fails takes up to 100 ms more.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -153,9 +176,12 @@ impl ReqwestClientBuilder {
             .no_zstd()
             .http1_only()
             .no_proxy()
-            .pool_idle_timeout(Duration::from_secs(5))
+            .pool_max_idle_per_host(0)
+            .connector_layer(HandOver)
             .connect_timeout(connect_timeout)
-            .timeout(self.timeout);
+            // Its own timeouts would throw away what has arrived, and cannot be taken out of a builder.
+            .timeout(NEVER)
+            .read_timeout(NEVER);
         if let Some(url) = &self.proxy {
             // The URL may hold a password, so reqwest's error, which quotes it, is left out.
             let proxy =
@@ -171,7 +197,10 @@ impl ReqwestClientBuilder {
             builder = builder.tls_certs_merge(certificates);
         }
         match builder.build() {
-            Ok(client) => Ok(ReqwestClient { client, timeout: self.timeout, user_agent, last_url: Arc::default() }),
+            Ok(client) => {
+                let (timeout, last_url) = (self.timeout, Arc::default());
+                Ok(ReqwestClient { client, timeout, user_agent, last_url })
+            }
             Err(error) => Err(Error::config(ACTION, "TLS could not be set up")
                 .with_help("install the system's CA certificates (`ca-certificates`), or give a root certificate")
                 .with_source(error.without_url())),
@@ -192,6 +221,10 @@ impl ReqwestClient {
             return Err(unusable("plain http is only for this machine"));
         }
         let url = Url::parse(&uri.to_string()).map_err(|_| unusable("the URL has no valid form"))?;
+        // The two parsers may see another host in it.
+        if url.scheme() == "http" && !url.host_str().is_some_and(is_loopback) {
+            return Err(unusable("plain http is only for this machine"));
+        }
         *last = Some((uri.clone(), url.clone()));
         Ok(url)
     }
@@ -200,59 +233,89 @@ impl ReqwestClient {
 #[async_trait]
 impl HttpClient for ReqwestClient {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        if tokio::runtime::Handle::try_current().is_err() {
+        if Handle::try_current().is_err() {
             return Err(unusable("it needs a tokio runtime with I/O and time enabled, and none is running"));
         }
-        let (head, body) = request.into_parts();
-        let mut request = reqwest::Request::new(head.method, self.url(&head.uri)?);
-        *request.headers_mut() = head.headers;
-        *request.body_mut() = Some(body.into());
-        if let Some(user_agent) = &self.user_agent {
-            request.headers_mut().insert(header::USER_AGENT, user_agent.clone());
-        }
-        let mut response = self.client.execute(request).await.map_err(failure)?;
-        let body = read_body(&mut response).await.map_err(failure)?;
-        let mut answer = Response::new(body);
-        *answer.status_mut() = response.status();
-        *answer.headers_mut() = std::mem::take(response.headers_mut());
-        Ok(answer)
+        let url = self.url(request.uri())?;
+        let (mut sent, mut arrived) = (false, Arrived::default());
+        let call = self.call(url, request, &mut sent, &mut arrived);
+        let ended = in_time(self.timeout, pin!(call)).await;
+        let response = arrived.into_response();
+        let error = match ended {
+            Some(Ok(())) => {
+                return Ok(response.expect("an exchange that ends well begins with a head"));
+            }
+            Some(Err(error)) => error,
+            None if sent => TransportError::new(TransportFailure::Timeout),
+            None => too_late(),
+        };
+        Err(match response {
+            Some(response) => error.with_partial_response(response),
+            None => error,
+        })
     }
 }
 
-/// Stops past the longest body that is read. One that comes in a single piece, as nearly all do, is not copied.
-async fn read_body(response: &mut reqwest::Response) -> reqwest::Result<Bytes> {
-    let (mut earlier, mut last) = (BytesMut::new(), Bytes::new());
-    while let Some(chunk) = response.chunk().await? {
-        earlier.extend_from_slice(&last);
-        last = chunk;
-        last.truncate(MAX_BODY_LENGTH + 1 - earlier.len());
-        if earlier.len() + last.len() > MAX_BODY_LENGTH {
-            break;
+impl ReqwestClient {
+    /// Connects, and says in `sent` that what follows may have happened: the request is sent and its answer read.
+    async fn call(
+        &self,
+        url: Url,
+        request: Request<Bytes>,
+        sent: &mut bool,
+        arrived: &mut Arrived,
+    ) -> Result<(), TransportError> {
+        let started = Instant::now();
+        let request = self.as_it_travels(&url, request)?;
+        // Never sent itself: it makes the connection.
+        let connecting = self.client.execute(reqwest::Request::new(Method::GET, url)).await;
+        let stream = match connecting {
+            Err(error) => connector::connection(&error).ok_or_else(|| failure(error))?,
+            Ok(_) => return Err(unusable("reqwest did not hand over its connection")),
+        };
+        // A process that stood still while it connected would give an answer no time.
+        if started.elapsed() >= self.timeout {
+            return Err(too_late());
         }
+        *sent = true;
+        let exchanged = exchange(stream, request, arrived).await;
+        exchanged.map_err(|error| TransportError::new(TransportFailure::Interrupted).with_source(error))
     }
-    if earlier.is_empty() {
-        return Ok(last);
+
+    /// The request in the form that HTTP/1.1 gives it on a connection to its server.
+    fn as_it_travels(&self, url: &Url, request: Request<Bytes>) -> Result<Request<Full<Bytes>>, TransportError> {
+        let no_form = |_| unusable("the request has no valid form");
+        let mut request = request.map(Full::new);
+        let path = [url.path(), url.query().map_or("", |_| "?"), url.query().unwrap_or_default()].concat();
+        let host =
+            [url.host_str().unwrap_or_default(), &url.port().map_or_else(String::new, |port| format!(":{port}"))];
+        let host = HeaderValue::try_from(host.concat()).map_err(|_| unusable("the request has no valid form"))?;
+        *request.uri_mut() = path.parse().map_err(no_form)?;
+        let headers = request.headers_mut();
+        if let Some(user_agent) = &self.user_agent {
+            headers.insert(header::USER_AGENT, user_agent.clone());
+        }
+        headers.entry(header::HOST).or_insert(host);
+        Ok(request)
     }
-    earlier.extend_from_slice(&last);
-    Ok(earlier.freeze())
+}
+
+fn too_late() -> TransportError {
+    TransportError::new(TransportFailure::Unreachable).with_source("connecting took too long")
 }
 
 fn unusable(why: &'static str) -> TransportError {
     TransportError::new(TransportFailure::Unusable).with_source(why)
 }
 
+/// Why no connection was made, so that nothing was sent.
 fn failure(error: reqwest::Error) -> TransportError {
-    // A connect that timed out is both; nothing was sent then.
-    let failure = if error.is_connect() && is_about_a_certificate(&error) {
-        TransportFailure::Certificate
-    } else if error.is_connect() {
-        TransportFailure::Unreachable
-    } else if error.is_timeout() {
-        TransportFailure::Timeout
-    } else if error.is_builder() {
+    let failure = if error.is_builder() {
         TransportFailure::Unusable
+    } else if is_about_a_certificate(&error) {
+        TransportFailure::Certificate
     } else {
-        TransportFailure::Interrupted
+        TransportFailure::Unreachable
     };
     TransportError::new(failure).with_source(error.without_url())
 }

@@ -7,16 +7,20 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, Uri, header};
 
-use crate::{Error, ErrorKind, Outcome};
+use crate::{Error, ErrorKind, Outcome, SecretBytes};
 
 /// The longest response body that is read as an answer: 64 KiB.
 pub const MAX_BODY_LENGTH: usize = 64 * 1024;
 
 /// Sends one HTTP request. [`ReqwestClient`](crate::ReqwestClient) is the ready-made one.
 ///
-/// An implementation must not follow redirects, retry, or decompress: a refresh that is sent twice can spend a token
-/// twice, and a signature over a body is one over the bytes as they travel. It stops reading a body after
-/// [`MAX_BODY_LENGTH`] bytes plus one and returns what it has: the status of an overlong answer still counts.
+/// An implementation must not follow redirects or retry: a refresh that is sent twice can spend a token twice. It stops
+/// reading a body after [`MAX_BODY_LENGTH`] bytes plus one and returns what it has: the status of an overlong answer still
+/// counts. It hands over whatever arrived of an answer that ends badly, with
+/// [`TransportError::with_partial_response`]: the only copy of new tokens may be in it.
+///
+/// It need not decompress. Requests ask for no compression; a body that is compressed all the same is decoded by
+/// [`Answer`](crate::Answer), as its `content-encoding` says. An implementation that decodes a body itself removes that header.
 #[async_trait]
 pub trait HttpClient: Send + Sync {
     /// Sends the request and reads the whole response.
@@ -34,8 +38,8 @@ impl<T: HttpClient + ?Sized> HttpClient for std::sync::Arc<T> {
     }
 }
 
-/// Starts a request the way every call of ours starts: `accept: application/json` and the provider crate's
-/// `user-agent`.
+/// Starts a request the way every call of ours starts: `accept: application/json`, `accept-encoding: identity` and the
+/// provider crate's `user-agent`.
 ///
 /// # Panics
 ///
@@ -46,6 +50,7 @@ pub fn request(method: Method, uri: Uri, user_agent: &'static str, body: Bytes) 
     *request.uri_mut() = uri;
     let headers = request.headers_mut();
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(user_agent));
     request
 }
@@ -69,17 +74,17 @@ pub enum TransportFailure {
 const CERTIFICATE: &str = "check that the base URL names the host that the certificate is for, this machine's clock and its CA \
     certificates; where a proxy of your own network answers, trust its CA; nothing was sent";
 
-/// Why no answer came.
-#[derive(Debug)]
+/// Why no whole answer came. `Debug` shows nothing of a partial response but that there is one.
 pub struct TransportError {
     failure: TransportFailure,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    partial: Option<Box<Response<Bytes>>>,
 }
 
 impl TransportError {
     /// A failure without a cause to show.
     pub fn new(failure: TransportFailure) -> Self {
-        Self { failure, source: None }
+        Self { failure, source: None, partial: None }
     }
 
     /// Keeps the cause. It must hold no URL, header or body.
@@ -89,20 +94,44 @@ impl TransportError {
         self
     }
 
+    /// Keeps what arrived before the failure: the head of the answer, and as much of its body as came, even if that is
+    /// nothing.
+    #[must_use]
+    pub fn with_partial_response(mut self, response: Response<Bytes>) -> Self {
+        self.partial = Some(Box::new(response));
+        self
+    }
+
     /// How far the request got.
     pub fn failure(&self) -> TransportFailure {
         self.failure
     }
 
-    /// The same failure as an [`Error`] of the call that `action` names.
-    pub fn into_error(self, action: &'static str) -> Error {
+    /// What arrived before the failure, from the head of the answer on. It can hold tokens, as any response can.
+    pub fn partial_response(&self) -> Option<&Response<Bytes>> {
+        self.partial.as_deref()
+    }
+
+    pub(crate) fn take_partial_response(&mut self) -> Option<Response<Bytes>> {
+        self.partial.take().map(|response| *response)
+    }
+
+    /// The same failure as an [`Error`] of the call that `action` names. It has the status and the body of a partial
+    /// response.
+    pub fn into_error(mut self, action: &'static str) -> Error {
         let (kind, outcome) = match self.failure {
             TransportFailure::Unreachable | TransportFailure::Certificate => (ErrorKind::Unreachable, Outcome::NotSent),
             TransportFailure::Timeout => (ErrorKind::Timeout, Outcome::Unknown),
             TransportFailure::Interrupted => (ErrorKind::Interrupted, Outcome::Unknown),
             TransportFailure::Unusable => (ErrorKind::Internal, Outcome::NotSent),
         };
-        let error = Error::new(kind, outcome, action, self.failure.as_reason());
+        let mut error = Error::new(kind, outcome, action, self.failure.as_reason());
+        if let Some(partial) = self.take_partial_response() {
+            error = error.with_status(partial.status());
+            if !partial.body().is_empty() {
+                error = error.with_body(SecretBytes::from(&partial.body()[..]));
+            }
+        }
         match self.failure {
             TransportFailure::Certificate => error.with_help(CERTIFICATE).with_source(self),
             _ => error.with_source(self),
@@ -125,6 +154,16 @@ impl TransportFailure {
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.failure.as_reason())
+    }
+}
+
+impl fmt::Debug for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransportError")
+            .field("failure", &self.failure)
+            .field("source", &self.source)
+            .field("partial_response", &self.partial.is_some())
+            .finish()
     }
 }
 

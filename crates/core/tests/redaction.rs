@@ -181,6 +181,23 @@ fn an_answer_shows_neither_headers_nor_body() {
 }
 
 #[test]
+fn a_partial_answer_shows_neither_headers_nor_body() {
+    let needle = Needle::new("partial");
+    let response = Response::builder().header("x-token", needle.as_str());
+    let response = response.body(Bytes::copy_from_slice(needle.as_str().as_bytes())).expect("a response");
+    let error = TransportError::new(TransportFailure::Interrupted).with_partial_response(response);
+    let partial = error.partial_response().expect("a response");
+    needle.assert_held_in("the body", std::str::from_utf8(partial.body()).expect("text"));
+    needle.assert_held_in("a header", partial.headers()["x-token"].to_str().expect("text"));
+    assert_hidden(&needle, needle.as_str(), &error);
+    needle.assert_absent_from_nonempty("what it says", &render_error(&error));
+    let error = error.into_error("refresh the tokens");
+    needle
+        .assert_held_in("the body", std::str::from_utf8(error.body().expect("a body").expose_secret()).expect("text"));
+    assert_said_without(&needle, &error);
+}
+
+#[test]
 fn a_dead_token_is_not_shown_for_being_dead() {
     let needle = Needle::new("dead");
     let credential = RefreshCredential::<Card>::from(refresh(&needle)).with_expiry(Expiry::At(UNIX_EPOCH));

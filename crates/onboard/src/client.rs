@@ -58,8 +58,8 @@ impl Client {
     pub async fn refresh(&self, credential: &OnboardCredential) -> Result<OnboardTokens, Error> {
         credential.check_alive(self.clock.now(), ACTION)?;
         let request = wire::refresh_request(&self.config, credential.token())?;
-        let answer = Answer::receive(&*self.http, &*self.clock, request, ACTION).await?;
-        wire::read_tokens(&answer, credential, self.config.user_id.as_ref())
+        let read = |answer: &Answer| wire::read_tokens(answer, credential, self.config.user_id.as_ref());
+        Answer::receive_tokens(&*self.http, &*self.clock, request, ACTION, read).await
     }
 }
 

@@ -8,7 +8,7 @@ use common::{Canned, NOW, at, client, credential, describe, granted, now};
 use httpmock::{Method::POST, MockServer};
 use rampauth_core::ReqwestClient;
 use rampauth_onboard::{Error, Expiry, HttpClient, OnboardTokens};
-use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
+use rampauth_test_kit::scripted::{Ending, Script, ScriptedServer, response};
 
 const BASE: &str = "https://external.dev.onboardpay.co";
 const PATH: &str = "/auth/oauth/refresh-token";
@@ -299,20 +299,31 @@ async fn every_broken_connection_has_its_meaning() {
     let short = [b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n", GRANTED.as_bytes()].concat();
     let broken = "interrupted unknown: the connection broke before the whole answer was there";
     let late = "timeout unknown: no whole answer came in time";
+    let cut = "interrupted unknown: the connection broke before the whole answer was there (status 200)";
+    let recovered =
+        "interrupted unknown salvage a r: the connection broke before the whole answer was there (status 200)";
+    let late_recovered = "timeout unknown salvage a r: no whole answer came in time (status 200)";
+    let refused = b"HTTP/1.1 400 \r\ncontent-length: 9\r\n\r\n{".to_vec();
+    let stalled = Script::Partial { answer: short.clone(), ending: Ending::Stalled };
     for (script, requests, expected) in [
         (Script::Refused, 0, "unreachable not_sent: no connection could be made, nothing was sent"),
         (Script::CloseOnAccept, 0, broken),
         (Script::ResetAfterRequest, 1, broken),
         (Script::CloseAfterRequest, 1, broken),
         (Script::TruncatedHead, 1, broken),
-        (Script::TruncatedBody { status: 200, promised: 99, sent: 40 }, 1, broken),
-        (Script::TruncatedBody { status: 401, promised: 99, sent: 1 }, 1, broken),
+        (Script::TruncatedBody { status: 200, promised: 99, sent: 40 }, 1, cut),
+        (Script::Raw(refused), 1, "refused refused: the provider refused (status 400)"),
         (Script::Raw(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec()), 1, broken),
         (Script::Raw(two_lengths), 1, broken),
         // Whole JSON, and yet not the whole answer.
-        (Script::Raw(short), 1, broken),
+        (Script::Raw(short), 1, recovered),
+        (stalled, 1, late_recovered),
         (Script::Stalled, 1, late),
-        (Script::SlowBody { status: 200, every: Duration::from_millis(100), length: 60 }, 1, late),
+        (
+            Script::SlowBody { status: 200, every: Duration::from_millis(100), length: 60 },
+            1,
+            &format!("{late} (status 200)"),
+        ),
         (Script::Raw(ok), 1, "granted u a r"),
     ] {
         let row = format!("{script:?}");

@@ -148,6 +148,8 @@ fn untrusted(answer: &Answer, reason: &'static str) -> Error {
 /// What an answer says whose `head` cannot be read, for the reason given.
 fn without_head(answer: &Answer, proof: Proof, reason: &str) -> Error {
     match (answer.status_error(), answer.json()) {
+        // The end that is missing could have said that it was granted after all.
+        (Some(_), _) if !answer.is_whole() => untrusted(answer, UNSIGNED),
         // A proxy's page, for instance: the status is all there is.
         (Some(error), _) => advise(error),
         (None, Err(error)) => error,

@@ -79,8 +79,8 @@ impl UserClient {
     async fn send(&self, token: &UserToken, user_ip: Option<IpAddr>) -> Result<UserToken, Error> {
         token.check_alive(self.clock.now(), ACTION)?;
         let request = wire::refresh_request(&self.config, token, user_ip)?;
-        let answer = Answer::receive(&*self.http, &*self.clock, request, ACTION).await?;
-        wire::read_token(&answer, token)
+        let read = |answer: &Answer| wire::read_token(answer, token);
+        Answer::receive_tokens(&*self.http, &*self.clock, request, ACTION, read).await
     }
 }
 
