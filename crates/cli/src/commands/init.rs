@@ -7,7 +7,7 @@ use std::path::Path;
 use rampauth_core::{Error, Outcome};
 use serde::Serialize;
 
-use crate::output;
+use crate::{output, signals};
 
 const TEMPLATE: &str = include_str!("init/rampauth.toml");
 const ACTION: &str = "write the configuration";
@@ -19,6 +19,8 @@ struct Written<'a> {
 
 pub(crate) fn run(path: &Path, json: bool) -> Result<(), Error> {
     let name = path.display().to_string();
+    // Half a file would be in the way of the next try.
+    signals::hold();
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Error::input(ACTION, format!("{name} exists, and is left as it is"))
             .with_help("give another file with --config"),
