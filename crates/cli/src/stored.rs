@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rampauth_core::{Error, ErrorKind, Outcome, TokenSet};
+use rampauth_core::{ClockDifference, Error, ErrorKind, Outcome, TokenSet};
 use rampauth_keeper::{
     EventKind, Events, Keeper, KeeperBuilder, OwnerId, Record, Session, State, Store, StoreError, StoreErrorKind,
 };
@@ -81,6 +81,13 @@ pub(crate) fn warn_unsealed(config: &Config) -> Result<(), Error> {
         );
     }
     Ok(())
+}
+
+/// Says that this machine's clock is more than a minute off the provider's, if it is.
+pub(crate) fn warn_of_clock(difference: Option<ClockDifference>) {
+    if let Some(difference) = difference.filter(|difference| difference.is_notable()) {
+        tracing::warn!("{difference}: set the clock; lives are counted by the provider's meanwhile");
+    }
 }
 
 /// What the store holds of this profile, a removed session included.
@@ -160,7 +167,7 @@ impl Stored {
         let keeper = keeper_on(config, Held(store.clone()), profile.timeout)?.on_demand().spawn()?;
         tracing::debug!(owner = owner(keeper.owner()), pid = std::process::id(), "opened the store");
         let events = keeper.events();
-        let session = keeper.session(profile.key.clone(), Arc::clone(&client)).await;
+        let session = keeper.session_with(profile.key.clone(), Arc::clone(&client), profile.options).await;
         let session = session.map_err(said_by_the_store)?;
         Ok(Self { session, store, client, keeper, events, prints: None })
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rampauth_core::{Expiry, SecretString};
+use rampauth_core::{ClockDifference, Expiry, SecretString};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -107,6 +107,12 @@ struct TokensText {
     presented_expiry: ExpiryText,
     granted_at: Timestamp,
     next_due: Option<Timestamp>,
+    // Members that came later: absent from what earlier versions wrote, and passed over by them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    presented_since: Option<Timestamp>,
+    /// In milliseconds; above zero, the process's clock was ahead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clock_ahead: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -148,6 +154,9 @@ struct ErrorText {
     status: Option<u16>,
     code: Option<String>,
     at: Timestamp,
+    /// As in the tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clock_ahead: Option<i64>,
 }
 
 impl From<&Record> for RecordText {
@@ -211,6 +220,8 @@ impl From<&StoredTokens> for TokensText {
             presented_expiry: ExpiryText::from(tokens.presented_expiry),
             granted_at: to_text(tokens.granted_at),
             next_due: tokens.next_due.map(to_text),
+            presented_since: tokens.presented_since.map(to_text),
+            clock_ahead: tokens.clock_difference.map(ClockDifference::milliseconds),
         }
     }
 }
@@ -226,6 +237,8 @@ impl TokensText {
             presented_expiry: self.presented_expiry.read(),
             granted_at: from_text(self.granted_at),
             next_due: self.next_due.map(from_text),
+            presented_since: self.presented_since.map(from_text),
+            clock_difference: self.clock_ahead.map(ClockDifference::from_milliseconds),
         })
     }
 }
@@ -307,15 +320,17 @@ impl OrphanText {
 
 impl From<&LastError> for ErrorText {
     fn from(error: &LastError) -> Self {
-        let LastError { kind, outcome, status, code, at } = error.clone();
-        Self { kind, outcome, status, code, at: to_text(at) }
+        let LastError { kind, outcome, status, code, at, clock_difference } = error.clone();
+        let clock_ahead = clock_difference.map(ClockDifference::milliseconds);
+        Self { kind, outcome, status, code, at: to_text(at), clock_ahead }
     }
 }
 
 impl ErrorText {
     fn read(self) -> LastError {
-        let Self { kind, outcome, status, code, at } = self;
-        LastError { kind, outcome, status, code, at: from_text(at) }
+        let Self { kind, outcome, status, code, at, clock_ahead } = self;
+        let clock_difference = clock_ahead.map(ClockDifference::from_milliseconds);
+        LastError { kind, outcome, status, code, at: from_text(at), clock_difference }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use rampauth_core::{Error, ErrorKind, Expiry, Outcome, RefreshPolicy, RefreshTime, WhenUnknown};
+use rampauth_core::{Error, ErrorKind, Expiry, Outcome, RefreshPolicy, RefreshTime, TokenSet, WhenUnknown};
 
 use crate::key::SessionKey;
 use crate::protocol::Conclusion;
@@ -11,6 +11,9 @@ use crate::record::{Record, State, StoredTokens, TokenDigest};
 
 /// The most that a caller waits before an access token's expiry rather than being handed it.
 const MANDATORY_MOST: Duration = Duration::from_secs(60);
+
+/// A `date` header counts whole seconds, and an answer travels.
+const DATE_STEPS: Duration = Duration::from_secs(2);
 
 /// What a doubt allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +30,8 @@ pub enum Settle {
 
 /// Whether the presentation that `record` is in doubt about may be repeated.
 ///
-/// `lease` is the length of a claim: a token that may be presented only before its expiry is settled at least two of them
-/// before.
+/// `lease` is the length of a claim: a token that may be presented only before its expiry is settled two of them before, and
+/// one that lives less than six of them in the last third of its life.
 pub fn settle(record: &Record, policy: &RefreshPolicy, lease: Duration, now: SystemTime) -> Settle {
     let (Some(tokens), Some(attempt)) = (&record.tokens, &record.attempt) else { return Settle::GiveUp };
     if tokens.presented_expiry.is_known_past(now) {
@@ -55,16 +58,16 @@ fn last_moment(
     if tokens.access.is_none() || record.rejected.is_some_and(|rejected| Some(rejected) == tokens.access) {
         return Settle::Now;
     }
-    let two_leases = lease.saturating_mul(2);
-    let margin = match policy.time {
-        RefreshTime::BeforeExpiry => two_leases.max(mandatory(tokens)),
+    let two_leases = |expiry| margin(lease.saturating_mul(2), expiry, tokens.granted_at);
+    let before = |expiry: SystemTime, margin| expiry.checked_sub(margin).unwrap_or(SystemTime::UNIX_EPOCH);
+    let margin = match (policy.time, tokens.access_expiry.time()) {
+        (RefreshTime::BeforeExpiry, Some(expiry)) => two_leases(expiry).max(mandatory(tokens)),
         _ => mandatory(tokens),
     };
-    let before = |expiry: SystemTime, margin| expiry.checked_sub(margin).unwrap_or(SystemTime::UNIX_EPOCH);
     let of_access = tokens.access_expiry.time().map(|expiry| before(expiry, margin));
     // What is presented may die first.
     let of_presented = match tokens.presented_expiry {
-        Expiry::At(expiry) => Some(before(expiry, two_leases)),
+        Expiry::At(expiry) => Some(before(expiry, two_leases(expiry))),
         _ => None,
     };
     match of_access.into_iter().chain(of_presented).min() {
@@ -72,6 +75,31 @@ fn last_moment(
         Some(_) => Settle::Now,
         None => Settle::OnRejection,
     }
+}
+
+/// How long before its expiry something is done about a token: this long, and a third of its life at most, so that one that lives
+/// less than a claim is not given up before its time.
+fn margin(wanted: Duration, expiry: SystemTime, granted_at: SystemTime) -> Duration {
+    wanted.min(expiry.duration_since(granted_at).unwrap_or_default() / 3)
+}
+
+/// When a session is looked at again after an attempt that left it due: once whoever claims it must have come to an end, or while
+/// its tokens can still be refreshed, whichever is sooner; and never sooner than the shortest pause, `least`.
+///
+/// `expiries` are those of the access token and of what is presented, where they are known.
+pub fn next_look(
+    granted_at: SystemTime,
+    expiries: impl IntoIterator<Item = SystemTime>,
+    lease: Duration,
+    least: Duration,
+    now: SystemTime,
+) -> SystemTime {
+    let two_leases = lease.saturating_mul(2);
+    let in_time = |expiry: SystemTime| expiry.checked_sub(margin(two_leases, expiry, granted_at)).unwrap_or(now);
+    // What has died already is in no hurry.
+    let alive = expiries.into_iter().filter(|expiry| now < *expiry).map(in_time);
+    let after = |wait| now.checked_add(wait).unwrap_or(now);
+    alive.fold(after(lease), SystemTime::min).max(after(least))
 }
 
 /// How long before the access token's expiry callers wait for a refresh: a tenth of its lifetime, a minute at most.
@@ -87,7 +115,8 @@ fn lifetime(tokens: &StoredTokens) -> Option<Duration> {
 ///
 /// The policy's part of the lifetime ahead of its end, and up to a quarter of that part earlier: by how much follows from key
 /// and generation, so that sessions which began together do not refresh together, and all processes agree about each. Where
-/// the token may be presented only before its expiry, at least three leases before it.
+/// the token may be presented only before its expiry, three leases before it; one that lives less than nine of them, when two
+/// thirds of its life are over.
 pub fn due(
     key: &SessionKey,
     generation: u64,
@@ -102,10 +131,21 @@ pub fn due(
     let mut ahead = lifetime.mul_f64(part);
     ahead += ahead.mul_f64(0.25 * spread(key, generation));
     if policy.time == RefreshTime::BeforeExpiry {
-        ahead = ahead.max(lease.saturating_mul(3));
+        ahead = ahead.max(margin(lease.saturating_mul(3), expiry, granted_at));
     }
     // Never before they were granted, however short they live.
     Some(expiry.checked_sub(ahead.min(lifetime)).unwrap_or(granted_at).max(granted_at))
+}
+
+/// The same for an access token of which nobody knows when it expires, where it is to be refreshed at least so often. Up to a
+/// tenth of that time sooner, so that sessions which began together do not refresh together.
+pub fn due_at_least_every(
+    key: &SessionKey,
+    generation: u64,
+    granted_at: SystemTime,
+    every: Duration,
+) -> Option<SystemTime> {
+    granted_at.checked_add(every - every.mul_f64(0.1 * spread(key, generation)))
 }
 
 /// The same for tokens without an access token, with which nothing can be called: at once, unless the refresh token has died or
@@ -127,10 +167,17 @@ fn spread(key: &SessionKey, generation: u64) -> f64 {
 
 /// Whether an access token with this expiry is no better than the record's own, which may be handed out at `now`: it dies with it
 /// or before. Where an expiry is unknown nobody can say so.
-pub(crate) fn lives_no_longer(granted: Expiry, record: &Record, now: SystemTime) -> bool {
+///
+/// Where the clocks differ, one and the same instant of the provider's may be read up to [`DATE_STEPS`] apart from two answers.
+pub(crate) fn lives_no_longer(granted: &TokenSet, record: &Record, now: SystemTime) -> bool {
     let held = record.tokens.as_ref().and_then(|tokens| tokens.access_expiry.time());
-    let no_longer = granted.time().zip(held).is_some_and(|(granted, held)| granted <= held);
-    no_longer && is_usable(record, now)
+    let differ = granted.clock_difference.is_some_and(|difference| difference.by() >= DATE_STEPS / 2);
+    let no_longer = |(granted, held): (SystemTime, SystemTime)| {
+        let steps = DATE_STEPS.min(granted.duration_since(now).unwrap_or_default() / 10);
+        let held = if differ { held.checked_add(steps) } else { Some(held) };
+        held.is_none_or(|held| granted <= held)
+    };
+    granted.access_expiry.time().zip(held).is_some_and(no_longer) && is_usable(record, now)
 }
 
 /// What an error of a refresh means for the record.

@@ -2,22 +2,42 @@
 
 use std::time::SystemTime;
 
-use rampauth_core::{Error, TokenSet};
+use rampauth_core::{ClockDifference, Error, TokenSet};
 use tokio::sync::broadcast;
 
 use crate::key::SessionKey;
+use crate::metrics;
 
 /// The events of a keeper, from the moment it was asked for on.
 #[derive(Debug)]
-pub struct Events(pub(crate) broadcast::Receiver<Event>);
+pub struct Events {
+    receiver: broadcast::Receiver<Event>,
+    missed: u64,
+}
 
 impl Events {
-    /// The next event; `None` once the keeper is gone. A reader that falls behind by more than 1,024 events loses the oldest.
+    pub(crate) fn new(receiver: broadcast::Receiver<Event>) -> Self {
+        Self { receiver, missed: 0 }
+    }
+
+    /// How many events this reader has lost so far, because it fell behind. Look at it after each event: what was lost came before
+    /// that one.
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+
+    fn miss(&mut self, number: u64) {
+        self.missed = self.missed.saturating_add(number);
+        metrics::events_missed(number);
+    }
+
+    /// The next event; `None` once the keeper is gone. A reader that falls behind by more than 1,024 events loses the oldest, and
+    /// [`missed`](Self::missed) counts them.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
-            match self.0.recv().await {
+            match self.receiver.recv().await {
                 Ok(event) => return Some(event),
-                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Lagged(number)) => self.miss(number),
                 Err(broadcast::error::RecvError::Closed) => return None,
             }
         }
@@ -26,9 +46,9 @@ impl Events {
     /// The next event, if it is there already.
     pub fn try_next(&mut self) -> Option<Event> {
         loop {
-            match self.0.try_recv() {
+            match self.receiver.try_recv() {
                 Ok(event) => return Some(event),
-                Err(broadcast::error::TryRecvError::Lagged(_)) => {}
+                Err(broadcast::error::TryRecvError::Lagged(number)) => self.miss(number),
                 Err(_) => return None,
             }
         }
@@ -88,6 +108,15 @@ pub enum EventKind {
     Unclaimed(UnclaimedTokens),
     /// The session was removed.
     Removed,
+    /// What a refresh presents dies soon: the refresh token, or the access token where that renews itself. Unless a refresh brings
+    /// one that lives longer, a login is needed then. Told once for each such end.
+    CredentialExpiresSoon {
+        /// When it dies, as far as is known.
+        expiry: SystemTime,
+    },
+    /// This machine's clock is more than a minute off the provider's. Lives are counted by the provider's, so nothing is lost by
+    /// it; set the clock all the same. Told when it shows, and again when the difference has changed by more than a minute.
+    ClocksDiffer(ClockDifference),
 }
 
 impl EventKind {
@@ -106,6 +135,8 @@ impl EventKind {
             Self::Orphaned => "orphaned",
             Self::Unclaimed(_) => "unclaimed",
             Self::Removed => "removed",
+            Self::CredentialExpiresSoon { .. } => "credential_expires_soon",
+            Self::ClocksDiffer(_) => "clocks_differ",
         }
     }
 }

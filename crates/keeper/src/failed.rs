@@ -39,6 +39,7 @@ impl Inner {
             status: error.status(),
             code: error.provider_code().map(str::to_owned),
             at: now,
+            clock_difference: error.clock_difference().filter(|_| error.outcome() != Outcome::NotSent),
         };
         let refusals = record.refusals.saturating_add(u32::from(noted.is_refusal()));
         let is_failing = noted.is_refusal()

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
+use crate::decision;
 use crate::event::EventKind;
 use crate::keeper::random;
 use crate::metrics;
@@ -88,6 +89,9 @@ impl Inner {
 
     /// Refreshes if it is due and nobody is at it; otherwise it is woken again when it is.
     pub(crate) fn look(self: &Arc<Self>, now: SystemTime) {
+        if let Some(at) = self.warn_of_expiry(now) {
+            self.keeper.schedule.wake_at(at, now, self);
+        }
         let due = self.slot.peek().as_ref().and_then(|snapshot| snapshot.due());
         let (unsaved, floor) = match &*self.flight().0 {
             Some(flight) => (flight.unsaved.is_some(), flight.floor.as_ref().map(|floor| floor.until)),
@@ -232,6 +236,7 @@ impl Inner {
         let death = shown.as_ref().zip(presents.ok()).and_then(|(it, presents)| it.presented_expiry(presents));
         let left = death.map(|time| time.duration_since(now).unwrap_or_default());
         metrics::landed(&self.key, flight.callers, left);
+        let dies_in = left.filter(|left| !left.is_zero());
         match landed {
             Ok(()) => {
                 (flight.failures, flight.floor, flight.failing) = (0, None, false);
@@ -240,7 +245,7 @@ impl Inner {
             // The claim was somebody else's all the while: nothing was tried.
             Err(_) if look_again.is_some() => self.plan(look_again),
             Err(error) => {
-                let longest = self.keeper.options.floor.1;
+                let (first, longest) = self.keeper.options.floor;
                 let of_the_store = is_of_the_store(error) || flight.unsaved.is_some();
                 let most = if of_the_store { longest.min(STORE_PAUSE) } else { longest };
                 let ceiling = self.ceiling(flight.failures).min(most);
@@ -250,6 +255,8 @@ impl Inner {
                 let wait = self.pause(ceiling).max(error.retry_after().unwrap_or_default()).min(longest);
                 let left = pause_ends.map(|end| end.duration_since(now).unwrap_or_default());
                 let wait = left.map_or(wait, |left| wait.min(left));
+                let may_wait = error.retry_after().is_some();
+                let wait = if may_wait { wait } else { spared(wait, dies_in, first) };
                 let wait = if pause_is_longest { longest } else { wait };
                 // Another process may log in at any time, and looking costs nothing but a look. What a person tries in *login
                 // needed* is never repeated by itself.
@@ -276,17 +283,32 @@ impl Inner {
     /// A pause with full jitter, and never shorter than a quarter of the first one.
     fn pause(&self, ceiling: Duration) -> Duration {
         let part = random().map_or(1.0, |bits| (bits >> 96) as f64 / f64::from(u32::MAX));
-        ceiling.mul_f64(part).max(self.keeper.options.floor.0 / 4)
+        ceiling.mul_f64(part).max(self.shortest_pause())
     }
 
-    /// Wakes this session when its refresh is due. What is due already was looked at just now: then when that look said, or
-    /// after a claim's length, when whoever holds it must have come to an end.
+    /// Wakes this session when its refresh is due, or when a warning is. If the refresh is due already, an attempt has just run: use
+    /// the time it asked for, or else that of [`next_look`](Self::next_look).
     pub(crate) fn plan(self: &Arc<Self>, look_again: Option<SystemTime>) {
         let now = self.keeper.clock.now();
+        if let Some(at) = self.warn_of_expiry(now) {
+            self.keeper.schedule.wake_at(at, now, self);
+        }
         let Some(due) = self.slot.load().and_then(|snapshot| snapshot.due()) else { return };
-        let soon = || now.checked_add(self.keeper.options.lease).unwrap_or(now);
+        let soon = || self.next_look(now).unwrap_or(now);
         let at = if due > now { due } else { look_again.unwrap_or_else(soon) };
         self.keeper.schedule.wake_at(at, now, self);
+    }
+
+    /// When this session is looked at again that is due all the while.
+    pub(crate) fn next_look(&self, now: SystemTime) -> Option<SystemTime> {
+        let shown = self.slot.load()?;
+        let granted_at = shown.asked_for().unwrap_or(now);
+        let lease = self.keeper.options.lease;
+        Some(decision::next_look(granted_at, shown.expiries(), lease, self.shortest_pause(), now))
+    }
+
+    fn shortest_pause(&self) -> Duration {
+        self.keeper.options.floor.0 / 4
     }
 
     /// Another login begins anew.
@@ -369,6 +391,11 @@ impl FlightGuard<'_> {
 
 fn is_not_sent(landed: &Landing) -> bool {
     landed.as_ref().is_err_and(|error| error.outcome() == Outcome::NotSent)
+}
+
+/// A pause that leaves a credential which dies soon half of its time, for one more try at least.
+fn spared(wait: Duration, dies_in: Option<Duration>, first: Duration) -> Duration {
+    dies_in.map_or(wait, |left| wait.min(first.max(left / 2)))
 }
 
 /// Whether it was the store that failed.

@@ -22,6 +22,7 @@ use crate::registry::Registry;
 use crate::schedule::Schedule;
 use crate::sealing::SealingKeys;
 use crate::session::{Inner, Session};
+use crate::session_options::SessionOptions;
 use crate::steady::Steady;
 use crate::store::{Store, StoreError, StoreErrorKind};
 use crate::sweep::sweep;
@@ -117,7 +118,22 @@ impl Keeper {
     /// [`ErrorKind::Internal`] when the store cannot be read, or holds something damaged under this key; [`ErrorKind::Config`] when
     /// its tokens are sealed with a key that was not given. Where that key is lost, [`remove`](Self::remove) makes room for a login.
     pub async fn session(&self, key: SessionKey, provider: impl Refresh + 'static) -> Result<Session, Error> {
-        Session::open(Arc::clone(&self.shared), key, shared(provider)).await
+        self.session_with(key, provider, SessionOptions::new()).await
+    }
+
+    /// The same with options of its own, which hold for as long as a handle on the session is alive: as with `provider`, the first
+    /// ones stay.
+    ///
+    /// # Errors
+    ///
+    /// As [`session`](Self::session).
+    pub async fn session_with(
+        &self,
+        key: SessionKey,
+        provider: impl Refresh + 'static,
+        options: SessionOptions,
+    ) -> Result<Session, Error> {
+        Session::open(Arc::clone(&self.shared), key, shared(provider), options).await
     }
 
     /// Ends the session of this key, whichever login is stored: as [`Session::remove`], and without a look at the tokens. So it
@@ -162,7 +178,7 @@ impl Keeper {
     /// falls behind by more than 1,024 loses the oldest, and with an [`EventKind::Unclaimed`] the tokens in it. They end with the
     /// keeper.
     pub fn events(&self) -> Events {
-        Events(self.shared.events.subscribe())
+        Events::new(self.shared.events.subscribe())
     }
 
     /// Starts no refresh any more and waits for those in flight, until their answers are saved or their doubt is journalled.

@@ -29,6 +29,7 @@ mod saving;
 mod schedule;
 mod sealing;
 mod session;
+mod session_options;
 mod single_flight;
 mod snapshot;
 mod steady;
@@ -37,6 +38,7 @@ mod sweep;
 mod timestamp;
 mod waiting;
 mod wall;
+mod warning;
 
 pub use codec::RecordDamage;
 pub use event::{Event, EventKind, Events, UnclaimedTokens};
@@ -51,5 +53,6 @@ pub use record::{
 pub use reseal::{ResealReport, reseal};
 pub use sealing::{SealingKey, SealingKeys};
 pub use session::Session;
+pub use session_options::SessionOptions;
 pub use snapshot::TokenRef;
 pub use store::{Store, StoreError, StoreErrorKind};

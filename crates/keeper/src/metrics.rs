@@ -2,7 +2,7 @@
 //! recorder the program installs. Without the feature nothing is recorded.
 //!
 //! Every metric has the labels [`PROVIDER`] and [`ENVIRONMENT`], the first two parts of the session's key, and no other
-//! ([`REFRESHES`] has [`OUTCOME`] too): a million sessions make as many series as there are providers. What is known of each
+//! ([`REFRESHES`] has [`OUTCOME`] too, [`EVENTS_MISSED`] has none): a million sessions make as many series as there are providers. What is known of each
 //! session is told by events and by its record.
 //!
 //! [`metrics`]: https://docs.rs/metrics
@@ -32,6 +32,12 @@ pub const SAVE_FAILURES: &str = "rampauth_keeper_save_failures_total";
 pub const CLAIM_WAITS: &str = "rampauth_keeper_claim_waits_total";
 /// Counter: claims that were taken over, or too old to send under, when the request should have left.
 pub const CLAIMS_LOST: &str = "rampauth_keeper_claims_lost_total";
+/// Counter: credentials of which it was told that they die soon.
+pub const EXPIRES_SOON: &str = "rampauth_keeper_credentials_expire_soon_total";
+/// Counter: differences of more than a minute between this machine's clock and a provider's that were told.
+pub const CLOCKS_DIFFER: &str = "rampauth_keeper_clocks_differ_total";
+/// Counter, without labels: events that readers lost because they fell behind.
+pub const EVENTS_MISSED: &str = "rampauth_keeper_events_missed_total";
 /// Histogram, callers: how many shared one refresh; 0 for one that was made ahead of need and that nobody waited for.
 pub const CALLERS: &str = "rampauth_keeper_refresh_callers";
 /// Histogram, seconds: how long what the next refresh presents still lives at the end of each refresh, one that failed
@@ -58,6 +64,8 @@ pub(crate) fn happened(key: &SessionKey, kind: &EventKind) {
         EventKind::Failing { .. } => FAILING,
         EventKind::Recovered => RECOVERED,
         EventKind::SaveFailed(_) => SAVE_FAILURES,
+        EventKind::CredentialExpiresSoon { .. } => EXPIRES_SOON,
+        EventKind::ClocksDiffer(_) => CLOCKS_DIFFER,
         EventKind::Refreshed
         | EventKind::RefreshFailed(_)
         | EventKind::Doubtful { .. }
@@ -70,6 +78,11 @@ pub(crate) fn happened(key: &SessionKey, kind: &EventKind) {
 /// A presentation came to an end.
 pub(crate) fn refreshed(key: &SessionKey, outcome: &'static str) {
     recorder::count(REFRESHES, key, Some(outcome));
+}
+
+/// A reader fell behind.
+pub(crate) fn events_missed(number: u64) {
+    recorder::add(EVENTS_MISSED, number);
 }
 
 /// The claim is in another process's hands.
@@ -103,6 +116,10 @@ mod recorder {
         metrics::counter!(name, labels).increment(1);
     }
 
+    pub(super) fn add(name: &'static str, number: u64) {
+        metrics::counter!(name).increment(number);
+    }
+
     pub(super) fn measure(name: &'static str, key: &SessionKey, value: f64) {
         metrics::histogram!(name, labels(key)).record(value);
     }
@@ -118,6 +135,8 @@ mod recorder {
     use crate::key::SessionKey;
 
     pub(super) fn count(_: &'static str, _: &SessionKey, _: Option<&'static str>) {}
+
+    pub(super) fn add(_: &'static str, _: u64) {}
 
     pub(super) fn measure(_: &'static str, _: &SessionKey, _: f64) {}
 }

@@ -60,6 +60,8 @@ pub(crate) fn stored(
         presented_expiry,
         granted_at,
         next_due,
+        presented_since: None,
+        clock_difference: tokens.clock_difference,
     };
     seal.put(text.written(), &mut stored);
     Some(stored)
@@ -67,7 +69,8 @@ pub(crate) fn stored(
 
 /// Reads what [`stored`] wrote.
 pub(crate) fn open(stored: &StoredTokens, seal: Seal<'_>) -> Result<TokenSet, Unreadable> {
-    read(&seal.text(stored)?).ok_or(Unreadable::Damaged)
+    let tokens = read(&seal.text(stored)?).ok_or(Unreadable::Damaged)?;
+    Ok(tokens.with_clock_difference(stored.clock_difference))
 }
 
 /// Seals the tokens anew; `None` when they are sealed with the present key already.

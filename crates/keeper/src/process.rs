@@ -101,10 +101,14 @@ pub fn has_expired(record: &Record, now: SystemTime) -> bool {
     record.tokens.as_ref().is_none_or(|tokens| tokens.presented_expiry.is_known_past(now))
 }
 
-/// Whether there is an access token of which nobody knows when it expires, and which was not rejected.
+/// Whether there is an access token of which nobody knows when it expires, which was not rejected, and for which nobody said how
+/// often it is to be refreshed at least.
 fn in_use_for_good(record: &Record) -> bool {
     record.tokens.as_ref().is_some_and(|tokens| {
-        tokens.access.is_some() && tokens.access_expiry.time().is_none() && record.rejected != tokens.access
+        tokens.access.is_some()
+            && tokens.access_expiry.time().is_none()
+            && tokens.next_due.is_none()
+            && record.rejected != tokens.access
     })
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use rampauth_core::{ErrorKind, Expiry, Outcome, SecretString};
+use rampauth_core::{ClockDifference, ErrorKind, Expiry, Outcome, SecretString};
 use sha2::{Digest as _, Sha256};
 
 macro_rules! drawn_id {
@@ -96,6 +96,11 @@ pub struct StoredTokens {
     pub granted_at: SystemTime,
     /// When a refresh should start; `None` when nothing but a rejection causes one.
     pub next_due: Option<SystemTime>,
+    /// Since when what is presented is known to expire then, if that was before they were asked for: a provider may give
+    /// new refresh tokens and keep the end of the first.
+    pub presented_since: Option<SystemTime>,
+    /// How far the clock of the process that asked for them was from the provider's; `None` where the answer did not tell.
+    pub clock_difference: Option<ClockDifference>,
 }
 
 impl StoredTokens {
@@ -111,6 +116,8 @@ impl StoredTokens {
             presented_expiry: Expiry::Unknown,
             granted_at,
             next_due: None,
+            presented_since: None,
+            clock_difference: None,
         }
     }
 }
@@ -227,6 +234,8 @@ pub struct LastError {
     pub code: Option<String>,
     /// When.
     pub at: SystemTime,
+    /// How far the clock of the process that asked was from the provider's; `None` where no answer told.
+    pub clock_difference: Option<ClockDifference>,
 }
 
 impl LastError {
@@ -281,6 +290,13 @@ impl Record {
         let lapses = self.attempt.as_ref().and_then(|attempt| attempt.lease).map(|lease| lease.until);
         let open = matches!(self.state, State::Ready | State::Doubtful);
         self.next_due.into_iter().chain(lapses).min().filter(|_| open)
+    }
+
+    /// How far a process's clock was from the provider's at the last answer that told, and when that was.
+    pub fn clock_difference(&self) -> Option<(ClockDifference, SystemTime)> {
+        let failed = self.last_error.as_ref().and_then(|error| Some((error.clock_difference?, error.at)));
+        let granted = || self.tokens.as_ref().and_then(|tokens| Some((tokens.clock_difference?, tokens.granted_at)));
+        failed.or_else(granted)
     }
 
     /// What is left of a session that was ended at this generation, by [`Operation::Remove`](crate::Operation::Remove) or

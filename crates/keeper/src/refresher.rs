@@ -71,7 +71,7 @@ impl Inner {
                 }
                 return Err(error);
             }
-            let record = self.with_rejection(record).await?;
+            let record = self.by_options(self.with_rejection(record).await?);
             if let Some(error) = self.held_back(&record, need) {
                 return Err(error);
             }
@@ -222,6 +222,8 @@ impl Inner {
         let sent_at = self.keeper.clock.wall();
         let presented = Presented { record, tokens: &tokens, sent_at };
         let answer = self.call(tokens.clone()).await;
+        let seen = answer.as_ref().map_or_else(Error::clock_difference, |tokens| tokens.clock_difference);
+        self.note_clocks(record, seen);
         metrics::refreshed(&self.key, answer.as_ref().map_or_else(|it| it.outcome().as_str(), |_| metrics::GRANTED));
         match answer {
             Ok(granted) => self.grant(&claim, &granted, &presented, need).await,
@@ -294,7 +296,7 @@ impl Inner {
             Some(access) if self.shows_rejected(TokenDigest::of(access.expose_secret())) => {
                 "the provider granted the very access token that it had rejected"
             }
-            Some(_) if due && decision::lives_no_longer(granted.access_expiry, presented.record, now) => {
+            Some(_) if due && decision::lives_no_longer(granted, presented.record, now) => {
                 // Some providers grant another one only when it has died.
                 self.flight().pause_until_at_most(granted.access_expiry.time());
                 "the provider granted no access token that lives longer than the one in use"
@@ -346,5 +348,6 @@ fn login_needed(record: &Record, now: SystemTime) -> Error {
         _ if process::has_expired(record, now) => "the session's token has expired",
         _ => "the session's token is dead",
     };
-    Error::new(ErrorKind::LoginNeeded, Outcome::NotSent, ACTION, reason)
+    let difference = record.clock_difference().map(|(difference, _)| difference);
+    Error::new(ErrorKind::LoginNeeded, Outcome::NotSent, ACTION, reason).with_clock_difference(difference)
 }

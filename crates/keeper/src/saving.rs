@@ -1,7 +1,7 @@
 //! Granted tokens on their way into the store: held until they are there, and given back to a store that forgot them.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rampauth_core::{Error, ErrorKind, Outcome, Presents, TokenSet};
 use tokio::time::{Instant, sleep};
@@ -11,7 +11,7 @@ use crate::flight::Unsaved;
 use crate::keeper::random;
 use crate::process::Shown;
 use crate::protocol::{Answer, AttemptRef, Operation};
-use crate::record::{AttemptId, Record};
+use crate::record::{AttemptId, Record, StoredTokens};
 use crate::session::{Inner, out_of_protocol};
 use crate::snapshot::Snapshot;
 use crate::{decision, payload};
@@ -26,6 +26,17 @@ pub(crate) struct Presented<'a> {
 }
 
 impl Presented<'_> {
+    /// Since when the end of what was granted is known, where these tokens do not push it out: a provider may give new refresh tokens
+    /// and keep the end of the first. Where the clocks differ, the same end may be read a little later.
+    fn known_since(&self, granted: &StoredTokens) -> Option<SystemTime> {
+        const LITTLE: Duration = Duration::from_secs(60);
+        let before = self.record.tokens.as_ref()?;
+        let (end, known) = (granted.presented_expiry.time()?, before.presented_expiry.time()?);
+        let little = LITTLE.min(end.duration_since(granted.granted_at).unwrap_or_default() / 10);
+        let pushed_out = end > known.checked_add(little)?;
+        (!pushed_out).then(|| before.presented_since.unwrap_or(before.granted_at))
+    }
+
     /// What was granted, and when its access token was asked for. Where an answer brings one token of two, the other stays what
     /// it was: the refresh token as it was presented, the access token while it can be used.
     fn completed(&self, granted: &TokenSet, presents: Presents) -> (TokenSet, SystemTime) {
@@ -54,7 +65,8 @@ impl Inner {
     /// Granted tokens, held until the store has them; `None` when nothing came that the next refresh can present.
     pub(crate) fn held(&self, attempt: AttemptRef, granted: &TokenSet, presented: &Presented<'_>) -> Option<Unsaved> {
         let (granted, granted_at) = presented.completed(granted, self.provider.policy().presents);
-        let tokens = self.stored(&granted, attempt.generation + 1, granted_at)?;
+        let mut tokens = self.stored(&granted, attempt.generation + 1, granted_at)?;
+        tokens.presented_since = presented.known_since(&tokens);
         let recovers = presented.record.last_error.is_some();
         let unsaved = Unsaved { attempt, tokens, recovers };
         *self.flight().unsaved() = Some(unsaved.clone());

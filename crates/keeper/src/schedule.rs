@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 const HEARTBEAT: Duration = Duration::from_secs(30);
 /// Deadlines are met never early and less than this late.
-const TICK: Duration = Duration::from_millis(64);
+const TICK: Duration = Duration::from_millis(16);
 /// How many sessions are looked at before others have their turn.
 const BATCH: usize = 256;
 

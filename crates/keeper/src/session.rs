@@ -1,6 +1,7 @@
 //! One session: what callers read of it, and the one refresh at a time that they share.
 
 use std::fmt;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +16,7 @@ use crate::protocol::{Answer, Operation};
 use crate::record::{Record, SessionId, State, StoredTokens, TokenDigest};
 use crate::schedule::{Timed, Timer};
 use crate::sealing::{Seal, SealingKeys};
+use crate::session_options::SessionOptions;
 use crate::snapshot::{Slot, Snapshot, TokenRef};
 use crate::{decision, login, payload};
 
@@ -30,6 +32,9 @@ pub(crate) struct Inner {
     pub(crate) keeper: Arc<Shared>,
     pub(crate) key: SessionKey,
     pub(crate) provider: Arc<dyn Refresh>,
+    pub(crate) options: SessionOptions,
+    /// The end of the credential that was warned of, in minutes since 1970.
+    pub(crate) warned: AtomicU32,
     pub(crate) slot: Slot,
     /// `None` while there is nothing to remember, as it is almost always.
     pub(crate) flight: Mutex<Option<Box<Flight>>>,
@@ -37,11 +42,16 @@ pub(crate) struct Inner {
 }
 
 impl Session {
-    pub(crate) async fn open(keeper: Arc<Shared>, key: SessionKey, provider: Arc<dyn Refresh>) -> Result<Self, Error> {
+    pub(crate) async fn open(
+        keeper: Arc<Shared>,
+        key: SessionKey,
+        provider: Arc<dyn Refresh>,
+        options: SessionOptions,
+    ) -> Result<Self, Error> {
         let inner = keeper.sessions.open(key, |key| {
             let keeper = Arc::clone(&keeper);
             let (slot, flight, timer) = (Slot::default(), Mutex::default(), Timer::new());
-            Arc::new(Inner { keeper, key, provider, slot, flight, timer })
+            Arc::new(Inner { keeper, key, provider, options, warned: AtomicU32::new(0), slot, flight, timer })
         });
         let before = inner.slot.load();
         if let Some(record) = inner.load().await? {
@@ -233,12 +243,34 @@ impl Inner {
         let policy = self.provider.policy();
         let lease = self.keeper.options.lease;
         let due = match tokens.access_token {
+            Some(_) if tokens.access_expiry.time().is_none() => {
+                let every = self.options.refresh_interval();
+                every.and_then(|every| decision::due_at_least_every(&self.key, generation, granted_at, every))
+            }
             Some(_) => decision::due(&self.key, generation, tokens.access_expiry, granted_at, policy, lease),
             None => decision::due_without_access_token(tokens.refresh_expiry, granted_at, policy),
         };
         self.keeper.warn_of_unsealed_tokens();
         let keys = self.keeper.sealing_keys();
         payload::stored(tokens, policy, granted_at, due, self.seal(keys.as_deref()))
+    }
+
+    /// The record as this session's options read it: tokens of which nobody knows when they expire are due at least so often, also
+    /// where they were stored by a process that was not told so.
+    pub(crate) fn by_options(&self, mut record: Record) -> Record {
+        if let Some(due) = self.due_by_options(&record) {
+            record.next_due = Some(due);
+            record.tokens.iter_mut().for_each(|tokens| tokens.next_due = Some(due));
+        }
+        record
+    }
+
+    fn due_by_options(&self, record: &Record) -> Option<SystemTime> {
+        let every = self.options.refresh_interval()?;
+        let at_rest = record.state == State::Ready && record.attempt.is_none() && record.next_due.is_none();
+        let unknown = |it: &&StoredTokens| it.access.is_some() && it.access_expiry.time().is_none();
+        let tokens = record.tokens.as_ref().filter(unknown).filter(|_| at_rest)?;
+        decision::due_at_least_every(&self.key, record.generation, tokens.granted_at, every)
     }
 
     /// How this session's tokens are sealed and opened with these keys.
@@ -250,7 +282,11 @@ impl Inner {
     pub(crate) fn adopt(&self, record: &Record) -> Result<(), Error> {
         let keys = self.keeper.sealing_keys();
         let snapshot = Snapshot::of(record, self.seal(keys.as_deref()));
-        self.show(snapshot.map_err(|unreadable| unreadable.into_error("read the session", &self.key))?);
+        let snapshot = snapshot.map_err(|unreadable| unreadable.into_error("read the session", &self.key))?;
+        self.show(match self.due_by_options(record) {
+            Some(due) => snapshot.due_at(due),
+            None => snapshot,
+        });
         Ok(())
     }
 

@@ -31,6 +31,8 @@ pub(crate) struct Snapshot {
     ahead: u32,
     /// When they were asked for.
     pub(crate) granted_at: Second,
+    /// Since when what is presented is known to expire when it does.
+    presented_since: Second,
     pub(crate) state: State,
     stage: Stage,
     access_known: Known,
@@ -97,6 +99,9 @@ impl Snapshot {
             text: Zeroizing::new(text.into_boxed_str()),
             ahead: 0,
             granted_at: Second::not_after(stored.map(|stored| stored.granted_at)),
+            presented_since: Second::not_after(
+                stored.map(|stored| stored.presented_since.unwrap_or(stored.granted_at)),
+            ),
             state: about.state,
             stage: about.shown.stage,
             access_known,
@@ -108,6 +113,12 @@ impl Snapshot {
             refresh_expiry,
             due: Moment::not_before(about.due),
         }
+    }
+
+    /// The same, due at this time.
+    pub(crate) fn due_at(mut self, due: SystemTime) -> Self {
+        self.due = Moment::not_before(Some(due));
+        self
     }
 
     /// The same by the keeper's clock, as the tokens' times are read from now on: what was shown before under this name goes on
@@ -190,6 +201,25 @@ impl Snapshot {
     /// When to look after it without anybody waiting.
     pub(crate) fn due(&self) -> Option<SystemTime> {
         self.due.time()
+    }
+
+    /// When this session's tokens die, as far as is known: the access token and what a refresh presents, by the keeper's clock.
+    pub(crate) fn expiries(&self) -> impl Iterator<Item = SystemTime> {
+        let refresh = Some(self.refresh_expiry).filter(|_| self.refresh_known == Known::At);
+        [Some(self.access_expiry), refresh].into_iter().flatten().filter_map(|it| it.later(self.ahead).time())
+    }
+
+    /// When its tokens were asked for, by the keeper's clock.
+    pub(crate) fn asked_for(&self) -> Option<SystemTime> {
+        self.granted_at.time()?.checked_add(self.ahead())
+    }
+
+    /// When what a refresh presents dies, by the keeper's clock, and how long it lives in all, while it may still be presented.
+    pub(crate) fn credential_life(&self, presents: Presents) -> Option<(SystemTime, Duration)> {
+        let alive = matches!(self.state, State::Ready | State::Doubtful);
+        let expiry = self.presented_expiry(presents).filter(|_| alive)?;
+        let since = self.presented_since.time()?.checked_add(self.ahead())?;
+        Some((expiry, expiry.duration_since(since).unwrap_or_default()))
     }
 
     /// When what a refresh presents dies, by the keeper's clock.

@@ -42,7 +42,10 @@ impl Inner {
         // What comes of it is seen at the next look.
         let left = process::leave_alone(until, options.lease, self.keeper.clock.wall());
         let now = self.keeper.clock.now();
-        self.flight().look_again_at(now.checked_add(left).unwrap_or(now));
+        let over = now.checked_add(left).unwrap_or(now);
+        // Tokens that do not live that long are looked at again while they do.
+        let next = self.next_look(now).map_or(over, |next| next.min(over));
+        self.flight().look_again_at(next);
         Some(if ahead { Ok(()) } else { Err(claimed(until, left)) })
     }
 }

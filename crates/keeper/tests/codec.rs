@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proptest::prelude::*;
-use rampauth_core::{Expiry, SecretString};
+use rampauth_core::{ClockDifference, Expiry, SecretString};
 use rampauth_keeper::{
     AttemptId, BootTime, Lease, OwnerId, Record, RecordDamage, SessionId, State, StoredTokens, TokenDigest,
 };
@@ -87,6 +87,36 @@ fn refusals_are_written_once_there_are_any_and_a_record_without_them_has_none() 
     assert_eq!(record.to_json().expose_secret(), FULL);
     let damaged = FULL.replace(r#""updated_at""#, r#""refusals":-1,"updated_at""#);
     assert_eq!(Record::from_json(&damaged).err(), Some(RecordDamage::Unreadable));
+}
+
+#[test]
+fn what_later_versions_added_comes_back_and_is_passed_over_by_earlier_ones() {
+    let mut record = full();
+    assert_eq!(record.clock_difference(), None);
+    let tokens = record.tokens.as_mut().expect("tokens");
+    tokens.presented_since = Some(at(1_700_000_000, 5));
+    tokens.clock_difference = Some(ClockDifference::from_milliseconds(-61_000));
+    let granted_at = tokens.granted_at;
+    assert_eq!(record.clock_difference(), Some((ClockDifference::from_milliseconds(-61_000), granted_at)));
+    // What failed later knows better.
+    let error = record.last_error.as_mut().expect("an error");
+    error.clock_difference = Some(ClockDifference::from_milliseconds(1_200_000));
+    let failed_at = error.at;
+    let text = record.to_json();
+    for member in [
+        r#""presented_since":"2023-11-14T22:13:20.000000005Z","clock_ahead":-61000}"#,
+        r#""at":"2026-11-20T11:48:02Z","clock_ahead":1200000}"#,
+    ] {
+        assert!(text.expose_secret().contains(member), "{}", text.expose_secret());
+    }
+    let read = Record::from_json(text.expose_secret()).expect("a record");
+    let tokens = read.tokens.as_ref().expect("tokens");
+    assert_eq!(tokens.presented_since, Some(at(1_700_000_000, 5)));
+    assert_eq!(tokens.clock_difference, Some(ClockDifference::from_milliseconds(-61_000)));
+    assert_eq!(read.clock_difference(), Some((ClockDifference::from_milliseconds(1_200_000), failed_at)));
+    // A version that does not know a member passes over it.
+    let newer = FULL.replace("\"sealed_with\":\"key-2\"", "\"sealed_with\":\"key-2\",\"unheard_of\":[1]");
+    assert_eq!(Record::from_json(&newer).expect("a record").to_json().expose_secret(), FULL);
 }
 
 #[test]

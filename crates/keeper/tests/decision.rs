@@ -4,7 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proptest::prelude::*;
 use rampauth_core::{Expiry, Presents, RefreshPolicy, RefreshTime, WhenUnknown};
-use rampauth_keeper::decision::{FAILING_AFTER, Settle, due, is_failing, is_usable, mandatory, settle};
+use rampauth_keeper::decision::{
+    FAILING_AFTER, Settle, due, due_at_least_every, is_failing, is_usable, mandatory, next_look, settle,
+};
 use rampauth_keeper::protocol::apply;
 use rampauth_keeper::{
     AttemptId, AttemptRef, Conclusion, Operation, OwnerId, Record, SessionId, SessionKey, State, StoreTime,
@@ -233,8 +235,11 @@ fn what_may_be_presented_only_before_its_expiry_is_due_three_leases_before() {
     let policy = RefreshPolicy::new(Presents::AccessToken).with_time(RefreshTime::BeforeExpiry);
     let ask = |lease| due(&key(1), 1, Expiry::At(at(1000)), at(0), &policy, Duration::from_secs(lease));
     assert_eq!(ask(100), Some(at(700)));
-    // Never before they were granted.
-    assert_eq!(ask(400), Some(at(0)));
+    // A third of the life at most, however long a lease is.
+    let third = Duration::from_secs(1_000) / 3;
+    for lease in [112, 400, 1_000, 100_000] {
+        assert_eq!(ask(lease), Some(at(1_000) - third), "{lease}");
+    }
     let short = ask(10).expect("a time");
     assert!((at(750)..=at(800)).contains(&short));
 }
@@ -258,9 +263,90 @@ fn the_ends_of_what_a_policy_may_say_of_due() {
 #[test]
 fn the_longest_lease_is_a_lease() {
     let policy = policy(WhenUnknown::AtLastMoment).with_time(RefreshTime::BeforeExpiry);
-    assert_eq!(due(&key(1), 1, Expiry::At(at(1000)), at(0), &policy, Duration::MAX), Some(at(0)));
+    let third = Duration::from_secs(1_000) / 3;
+    assert_eq!(due(&key(1), 1, Expiry::At(at(1000)), at(0), &policy, Duration::MAX), Some(at(1000) - third));
     let record = doubtful(tokens(Expiry::At(at(1000))));
-    assert_eq!(settle(&record, &policy, Duration::MAX, at(1)), Settle::Now);
+    assert_eq!(settle(&record, &policy, Duration::MAX, at(1)), Settle::NotBefore(at(1000) - third));
+    assert_eq!(settle(&record, &policy, Duration::MAX, at(667)), Settle::Now);
+    let next = next_look(at(0), [], Duration::MAX, Duration::from_secs(1), at(5));
+    assert_eq!(next, at(6), "a time that no clock can name is no time to wait for");
+}
+
+/// A life of exactly so many leases.
+#[test]
+fn every_margin_is_a_third_of_a_short_life_at_most() {
+    let before = policy(WhenUnknown::AtLastMoment).with_time(RefreshTime::BeforeExpiry);
+    for (leases, wanted_due, wanted_settle) in [
+        // Lives of less than nine leases are due in their last third, and of less than six settled in it.
+        (0.05, 1.0 / 3.0, 1.0 / 3.0),
+        (1.0, 1.0 / 3.0, 1.0 / 3.0),
+        (2.0, 1.0 / 3.0, 1.0 / 3.0),
+        (3.0, 1.0 / 3.0, 1.0 / 3.0),
+        (6.0, 1.0 / 3.0, 2.0 / 6.0),
+        (9.0, 3.0 / 9.0, 2.0 / 9.0),
+        (12.0, 3.0 / 12.0, 2.0 / 12.0),
+    ] {
+        let life = LEASE.mul_f64(leases);
+        let expiry = at(0) + life;
+        let close = |time: SystemTime, part: f64| {
+            let wanted = expiry - life.mul_f64(part);
+            let apart = time.duration_since(wanted).unwrap_or_else(|error| error.duration());
+            apart < Duration::from_micros(1)
+        };
+        // The policy's own part of the life, the jitter included, is less.
+        let due = due(&key(1), 1, Expiry::At(expiry), at(0), &before.with_ahead(0.2), LEASE).expect("a time");
+        assert!(close(due, wanted_due), "{leases}: {due:?}");
+        let Settle::NotBefore(time) = settle(&doubtful(tokens(Expiry::At(expiry))), &before, LEASE, at(0)) else {
+            panic!("nothing is settled at once: {leases}");
+        };
+        assert!(close(time, wanted_settle), "{leases}: {time:?}");
+        // What is presented may die first, and its margin is a third of its own life.
+        let mut short = tokens(Expiry::At(at(1_000_000)));
+        short.presented_expiry = Expiry::At(expiry);
+        let any_time = policy(WhenUnknown::AtLastMoment);
+        let Settle::NotBefore(time) = settle(&doubtful(short), &any_time, LEASE, at(0)) else {
+            panic!("nothing is settled at once: {leases}");
+        };
+        assert!(close(time, wanted_settle), "{leases}: {time:?}");
+    }
+}
+
+#[test]
+fn the_next_look_comes_with_the_end_of_a_claim_or_in_time_and_never_at_once() {
+    let least = Duration::from_secs(1);
+    let next = |expiries: &[u64], now| next_look(at(0), expiries.iter().map(|end| at(*end)), LEASE, least, at(now));
+    // A claim is 20 s, two of them 40 s.
+    for (expiries, now, expected) in [
+        (&[][..], 100, 120),
+        // Far ends hurry nobody.
+        (&[1_000, 5_000], 100, 120),
+        // Two claims before the end, or with the last third of a life, whichever is later.
+        (&[300], 245, 260),
+        (&[30], 15, 20),
+        (&[30, 24], 15, 16),
+        // Late already: soon, and never at once.
+        (&[300], 270, 271),
+        (&[30], 25, 26),
+        // What is dead is in no hurry.
+        (&[30], 30, 50),
+        (&[30, 5_000], 31, 51),
+    ] {
+        assert_eq!(next(expiries, now), at(expected), "{expiries:?} at {now}");
+    }
+}
+
+#[test]
+fn tokens_of_an_unknown_expiry_are_due_at_least_so_often() {
+    let hour = Duration::from_secs(3_600);
+    let times: Vec<_> = (0..200)
+        .map(|user| {
+            let due = due_at_least_every(&key(user), 1, at(0), hour).expect("a time");
+            due.duration_since(at(0)).expect("after the grant")
+        })
+        .collect();
+    let (first, last) = (times.iter().min().expect("some"), times.iter().max().expect("some"));
+    assert!(*first >= hour * 9 / 10 && *last <= hour && *last - *first > hour / 20, "{first:?} to {last:?}");
+    assert_eq!(due_at_least_every(&key(1), 1, at(0), Duration::MAX), None, "beyond the calendar there is no time");
 }
 
 proptest! {
@@ -279,7 +365,7 @@ proptest! {
         let due = due(&key(user), generation, Expiry::At(expiry), at(0), &policy, lease).expect("a time");
         prop_assert!((at(0)..=expiry).contains(&due));
         if before_expiry {
-            prop_assert!(due == at(0) || due + 3 * lease <= expiry);
+            prop_assert!(due + (3 * lease).min(Duration::from_secs(lifetime) / 3) <= expiry);
         }
     }
 

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::config::{Config, Profile};
 use crate::rescue::{self, Places};
-use crate::stored::{Stored, is_rotated};
+use crate::stored::{self, Stored, is_rotated};
 use crate::time::told;
 use crate::token_file::TokenFile;
 use crate::tokens::{self, Tokens};
@@ -121,6 +121,7 @@ async fn exchange(
         Some(set) => rescue::keep(error, &Places::of(config), &profile.name, &set),
         None => rescue::keep_answer(error, &Places::of(config), &profile.name),
     })?;
+    stored::warn_of_clock(after.clock_difference);
     let rotated = tokens::rotated(client.policy().presents, before, &after);
     tracing::debug!(profile = %profile.name, rotated, "refreshed");
     Ok((after, rotated))

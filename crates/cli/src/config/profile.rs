@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rampauth_alix::{Email, Lang, PartnerCode};
 use rampauth_core::{BaseUrl, Error};
-use rampauth_keeper::SessionKey;
+use rampauth_keeper::{SessionKey, SessionOptions};
 use rampauth_onboard::UserId;
 use rampauth_payby::{MerchantOrderNo, PartnerId, Subject};
 
@@ -16,6 +16,9 @@ use super::section::Section;
 /// How long a whole call may take unless the profile says otherwise, in seconds.
 const DEFAULT_TIMEOUT: u64 = 30;
 const MAX_TIMEOUT: u64 = 300;
+/// Seven days.
+const DEFAULT_EXPIRY_WARNING: u64 = 604_800;
+const YEAR: u64 = 31_536_000;
 
 /// One account at one provider.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub(crate) struct Profile {
     pub(crate) timeout: Duration,
     /// How its requests travel.
     pub(crate) network: Network,
+    /// What its session is told beyond the provider's rules.
+    pub(crate) options: SessionOptions,
     pub(crate) provider: Provider,
 }
 
@@ -82,15 +87,35 @@ impl Profile {
         let timeout = section.number("timeout_seconds", 1, MAX_TIMEOUT)?.unwrap_or(DEFAULT_TIMEOUT);
         let timeout = Duration::from_secs(timeout);
         let network = networks.of_profile(&mut section, timeout)?;
+        let options = session_options(&mut section)?;
         let read = read(&mut section)?;
         let key = session_key(&provider, &environment, name)?;
-        Ok(Self { name: name.to_owned(), key, timeout, network, provider: read })
+        Ok(Self { name: name.to_owned(), key, timeout, network, options, provider: read })
     }
+}
+
+fn session_options(section: &mut Section<'_>) -> Result<SessionOptions, Error> {
+    let warning = section.number("expiry_warning_seconds", 0, YEAR)?.unwrap_or(DEFAULT_EXPIRY_WARNING);
+    let options = SessionOptions::new().warn_before_expiry(Duration::from_secs(warning));
+    Ok(match section.number("refresh_at_least_every_seconds", 60, YEAR)? {
+        Some(every) => options.refresh_at_least_every(Duration::from_secs(every)),
+        None => options,
+    })
 }
 
 /// Refuses keys that this provider does not have, before missing ones are named: one is often a misspelling of the other.
 fn allow(section: &Section<'_>, own: &[&str]) -> Result<(), Error> {
-    section.allow(&[own, &["provider", "environment", "base_url", "timeout_seconds", "proxy", "ca_file"]].concat())
+    const COMMON: [&str; 8] = [
+        "provider",
+        "environment",
+        "base_url",
+        "timeout_seconds",
+        "proxy",
+        "ca_file",
+        "refresh_at_least_every_seconds",
+        "expiry_warning_seconds",
+    ];
+    section.allow(&[own, &COMMON].concat())
 }
 
 fn alix_card(section: &mut Section<'_>) -> Result<Provider, Error> {

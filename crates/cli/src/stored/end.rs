@@ -158,6 +158,7 @@ impl Told {
                     self.unclaimed = Some(tokens.tokens().clone());
                 }
                 EventKind::Doubtful { error, .. } => self.doubt = Some(error),
+                EventKind::ClocksDiffer(difference) => super::warn_of_clock(Some(difference)),
                 kind if is_saved(&kind) => {
                     self.saved_late |= self.unsaved.take().is_some();
                     self.generation = self.generation.max(event.generation);

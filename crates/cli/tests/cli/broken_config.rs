@@ -54,6 +54,8 @@ fn the_profile_is_valid_before_it_is_broken() {
 #[test]
 fn one_mistake_in_a_profile() {
     let public = "it is PEM of `PUBLIC KEY`, where a private key is needed (PRIVATE KEY or RSA PRIVATE KEY)";
+    let every = "key `refresh_at_least_every_seconds` (rampauth.toml:7): it is not a whole number from 60 to 31536000";
+    let warning = "key `expiry_warning_seconds` (rampauth.toml:7): it is not a whole number from 0 to 31536000";
     let timeout = "key `timeout_seconds` (rampauth.toml:7): it is not a whole number from 1 to 300";
     let loopback = "plain http is only for this machine (127.0.0.0/8, [::1], localhost); use https";
     let one_of = "it takes exactly one of `env` and `file`";
@@ -135,6 +137,12 @@ fn one_mistake_in_a_profile() {
         ("timeout_seconds = 1.5", timeout),
         ("timeout_seconds = \"30\"", timeout),
         ("timeout_seconds = 99999999999999999999", timeout),
+        ("refresh_at_least_every_seconds = 59", every),
+        ("refresh_at_least_every_seconds = 31536001", every),
+        ("refresh_at_least_every_seconds = \"3600\"", every),
+        ("expiry_warning_seconds = -1", warning),
+        ("expiry_warning_seconds = 31536001", warning),
+        ("expiry_warning_seconds = false", warning),
     ] {
         assert_refused(&card(change), "card", &format!("profile `card`, {message}"));
     }

@@ -64,6 +64,7 @@ fn every_session_is_a_row_with_all_members() {
             "nextRefreshAt": null,
             "lastError": null,
             "refusals": 0,
+            "clockDifference": null,
             "attempt": null,
             "claimedBy": null,
             "claimedUntil": null,
@@ -78,6 +79,34 @@ fn every_session_is_a_row_with_all_members() {
         assert!(table.contains(text), "{text}: {table}");
     }
     assert_eq!(sandbox.events().len(), 0);
+}
+
+#[test]
+fn a_clock_that_is_off_is_said_by_each_command_that_calls_and_by_status() {
+    let sandbox = sandbox();
+    sandbox.advance(Duration::from_secs(20 * 60));
+    let kit = Kit::of(&sandbox);
+    const OFF: &str = "this machine's clock is 20 min behind the provider's";
+    // Without a store.
+    let done = kit.home.run(&["refresh", "onboard"]).stdin(kit.tokens("onboard")).done();
+    assert!(done.code == 0 && done.stderr.contains(OFF), "{}", done.stderr);
+    // With one: said once, for it is known then.
+    kit.import("card").output();
+    for (time, said) in [("first", true), ("second", false)] {
+        let done = kit.home.run(&["refresh", "card", "--stored"]).done();
+        assert_eq!((done.code, done.stderr.contains(OFF)), (0, said), "{time}: {}", done.stderr);
+    }
+    let row = session(&kit.home);
+    let clock = &row["clockDifference"];
+    assert!((1_190..1_260).contains(&clock["seconds"].as_u64().expect("a number")), "{clock}");
+    assert_eq!((&clock["direction"], clock["seenAt"].is_string()), (&json!("behind"), true), "{clock}");
+    assert!(kit.home.run(&["status"]).done().output().contains("behind the provider's"));
+    // An error of which it may be the cause names it.
+    kit.import("payby").output();
+    let done = kit.home.run(&["refresh", "payby", "--stored", "--json"]).done();
+    let error = done.error();
+    assert_eq!((done.code, &error["kind"]), (3, &json!("refused")));
+    assert!(error["help"].as_str().is_some_and(|help| help.contains(OFF)), "{error}");
 }
 
 #[test]

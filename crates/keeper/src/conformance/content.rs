@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rampauth_core::Expiry;
+use rampauth_core::{ClockDifference, Expiry};
 
 use super::difference::{self, Times};
 use super::names::{
@@ -49,6 +49,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 .put(S2, Some(S1), 2, {
                     let mut tokens = tokens(2);
                     (tokens.access, tokens.next_due, tokens.granted_at) = (None, None, past(0));
+                    (tokens.presented_since, tokens.clock_difference) =
+                        (Some(past(5)), Some(ClockDifference::from_milliseconds(1_200_000)));
                     (tokens.access_expiry, tokens.presented_expiry) = (Expiry::Unknown, Expiry::Assumed(past(2)));
                     tokens
                 }),
@@ -62,7 +64,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 .step(commit(C, 1 << 40, 3), Kind::Superseded, |r| r.orphans.push(orphan(C, 1 << 40, 3))),
         ),
         steps("content: a failure without status and code comes back, and so does none", {
-            let bare = LastError { status: None, code: None, ..failure("timeout") };
+            let bare = LastError { status: None, code: None, clock_difference: None, ..failure("timeout") };
             let mut lost = unknown(A, 1);
             let mut quiet = unknown(B, 1);
             if let Operation::Conclude { error, .. } = &mut lost {

@@ -109,6 +109,8 @@ impl Found {
             presented_expiry,
             granted_at,
             next_due,
+            presented_since,
+            clock_difference,
         } = expected;
         let (payload, stored) = (payload.expose_secret(), actual.payload.expose_secret());
         if payload != stored {
@@ -122,6 +124,8 @@ impl Found {
         self.field("presented_expiry", presented_expiry, &actual.presented_expiry);
         self.field("granted_at", granted_at, &actual.granted_at);
         self.field("next_due", next_due, &actual.next_due);
+        self.field("presented_since", presented_since, &actual.presented_since);
+        self.field("clock_difference", clock_difference, &actual.clock_difference);
     }
 
     fn attempt(&mut self, expected: &Attempt, actual: &Attempt) {

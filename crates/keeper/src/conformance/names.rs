@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rampauth_core::Expiry;
+use rampauth_core::{ClockDifference, Expiry};
 
 use crate::protocol::{AttemptRef, Conclusion, Operation, Resealed};
 use crate::record::{
@@ -63,6 +63,8 @@ pub(super) fn tokens(n: u32) -> StoredTokens {
         presented_expiry: Expiry::Unknown,
         granted_at: past(n),
         next_due: Some(future(100 + n)),
+        presented_since: None,
+        clock_difference: None,
     }
 }
 
@@ -97,6 +99,7 @@ pub(super) fn failure(kind: &str) -> LastError {
         status: Some(429),
         code: Some("E-1.2_x".to_owned()),
         at: past(7),
+        clock_difference: Some(ClockDifference::from_milliseconds(-61_000)),
     }
 }
 

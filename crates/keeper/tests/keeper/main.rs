@@ -1,5 +1,6 @@
 //! The keeper on a memory store, tokio's paused time and a scripted provider: each rule has a test that is named after it.
 
+mod ahead_of_time;
 mod claims;
 mod clocks;
 mod doubt;
@@ -16,6 +17,7 @@ mod refreshing;
 mod rejected;
 mod sealing;
 mod sharing;
+mod short_lives;
 mod support;
 mod unhappy;
 mod unsaved;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use rampauth_core::{ErrorKind, Expiry, Outcome, WhenUnknown};
 use rampauth_keeper::metrics::{
-    ADOPTED, CALLERS, CLAIM_WAITS, CLAIMS_LOST, ENVIRONMENT, FAILING, LOGIN_NEEDED, ORPHANED, OUTCOME, PROVIDER,
-    RECOVERED, REFRESHES, SAVE_FAILURES, SECONDS_LEFT, UNCLAIMED,
+    ADOPTED, CALLERS, CLAIM_WAITS, CLAIMS_LOST, CLOCKS_DIFFER, ENVIRONMENT, EVENTS_MISSED, EXPIRES_SOON, FAILING,
+    LOGIN_NEEDED, ORPHANED, OUTCOME, PROVIDER, RECOVERED, REFRESHES, SAVE_FAILURES, SECONDS_LEFT, UNCLAIMED,
 };
 use rampauth_keeper::{Operation, SessionId};
 
@@ -33,6 +33,12 @@ impl Recording {
         for (key, _, _, value) in self.snapshotter.snapshot().into_vec() {
             let key = key.key();
             let labels: BTreeMap<_, _> = key.labels().map(|label| (label.key(), label.value())).collect();
+            if key.name() == EVENTS_MISSED {
+                assert!(labels.is_empty(), "it is no session's: {labels:?}");
+                let DebugValue::Counter(count) = value else { panic!("it is a counter") };
+                moved.insert(key.name().to_owned(), vec![count as f64]);
+                continue;
+            }
             assert_eq!((labels[PROVIDER], labels[ENVIRONMENT]), ("fake", "test"), "{labels:?}");
             assert_eq!(labels.len(), if key.name() == REFRESHES { 3 } else { 2 }, "{labels:?}");
             let name = labels.get(OUTCOME).map_or(key.name().to_owned(), |outcome| format!("{} {outcome}", key.name()));
@@ -196,8 +202,11 @@ async fn the_rest_of_a_refresh_tokens_life_is_measured_at_each_landing() {
     let fail = async |left: Duration| {
         world.provider.next([Move::Fail(error(ErrorKind::RateLimited, Outcome::Refused))]);
         world.session.refresh().await.expect_err("failed");
-        let left = left.as_secs_f64();
-        let moved = [(&*refreshes("refused"), &[1.0][..]), (CALLERS, &[1.0]), (SECONDS_LEFT, &[left])];
+        let (left, soon) = (left.as_secs_f64(), left.is_zero());
+        let (refused, left) = (refreshes("refused"), [left]);
+        let mut moved = vec![(&*refused, &[1.0][..]), (CALLERS, &[1.0]), (SECONDS_LEFT, &left)];
+        // Its last fifth has come and gone meanwhile.
+        moved.extend(soon.then_some((EXPIRES_SOON, &[1.0][..])));
         recording.assert_moved("failed", &moved);
     };
     login(3 * LIFETIME).await;
@@ -229,4 +238,22 @@ async fn a_session_that_fails_again_and_again_is_counted_once() {
         moved.extend((times == 10).then_some((FAILING, &[1.0][..])));
         recording.assert_moved("refused", &moved);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn clocks_that_differ_and_events_that_were_missed_are_counted() {
+    let recording = Recording::start();
+    let mut world = World::new().await;
+    let off = tokens(1, Expiry::At((world.clock)() + LIFETIME))
+        .with_clock_difference(Some(rampauth_core::ClockDifference::from_milliseconds(-61_000)));
+    world.provider.next([Move::Answer(off)]);
+    world.session.refresh().await.expect("refreshed");
+    recording.assert_moved("off", &[(&refreshes("granted"), &[1.0]), (CALLERS, &[1.0]), (CLOCKS_DIFFER, &[1.0])]);
+    for _ in 0..1_030 {
+        world.session.refresh().await.expect("refreshed");
+    }
+    recording.moved();
+    drop(world.happened());
+    // A refresh is one event, and the first came with another.
+    recording.assert_moved("missed", &[(EVENTS_MISSED, &[8.0])]);
 }

@@ -374,10 +374,15 @@ impl World {
 
     /// Another process on the same store.
     pub(crate) async fn another_process(&self) -> (Keeper, rampauth_keeper::Session) {
-        let clock = Arc::clone(&self.clock);
-        let keeper = builder(self.store.clone(), move || clock()).spawn().expect("a keeper");
+        let keeper = self.another_keeper();
         let session = keeper.session(key(), self.provider.clone()).await.expect("a session");
         (keeper, session)
+    }
+
+    /// Its keeper, with no session open yet.
+    pub(crate) fn another_keeper(&self) -> Keeper {
+        let clock = Arc::clone(&self.clock);
+        builder(self.store.clone(), move || clock()).spawn().expect("a keeper")
     }
 
     /// The token that a caller gets.

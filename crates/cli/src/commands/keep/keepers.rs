@@ -18,7 +18,11 @@ pub(super) struct Keepers(BTreeMap<Duration, Keeper>);
 
 /// What happens to the sessions of all of them.
 #[derive(Default)]
-pub(super) struct AllEvents(Vec<Events>);
+pub(super) struct AllEvents {
+    each: Vec<Events>,
+    /// How many were missed, as far as that was said.
+    missed: u64,
+}
 
 impl Keepers {
     /// Starts those that the profiles need and that are not there yet, and listens to them.
@@ -36,7 +40,7 @@ impl Keepers {
             tracing::info!(owner, pid, timeout_seconds, "keeping; `status` tells a claim by its owner");
         }
         self.0.extend(new);
-        Ok(AllEvents(events))
+        Ok(AllEvents { each: events, missed: 0 })
     }
 
     /// The keeper of the profiles with this limit.
@@ -73,21 +77,35 @@ impl Keepers {
 
 impl AllEvents {
     pub(super) fn extend(&mut self, others: Self) {
-        self.0.extend(others.0);
+        self.each.extend(others.each);
     }
 
     /// The next one; `None` when one of the keepers is gone.
     pub(super) async fn next(&mut self) -> Option<Event> {
-        let mut each: Vec<_> = self.0.iter_mut().map(|events| Box::pin(events.next())).collect();
-        poll_fn(|context| {
+        let mut each: Vec<_> = self.each.iter_mut().map(|events| Box::pin(events.next())).collect();
+        let next = poll_fn(|context| {
             let mut polled = each.iter_mut().map(|next| next.as_mut().poll(context));
             polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
-        })
-        .await
+        });
+        let next = next.await;
+        drop(each);
+        self.say_missed();
+        next
+    }
+
+    /// Says how many events were lost since it was said last, because they were not read in time.
+    fn say_missed(&mut self) {
+        let missed = self.each.iter().map(Events::missed).sum();
+        let number = missed - std::mem::replace(&mut self.missed, missed);
+        if number > 0 {
+            tracing::warn!(number, "this log fell behind, and as many events are not in it: see `rampauth status`");
+        }
     }
 
     /// One that has happened already.
     pub(super) fn try_next(&mut self) -> Option<Event> {
-        self.0.iter_mut().find_map(Events::try_next)
+        let next = self.each.iter_mut().find_map(Events::try_next);
+        self.say_missed();
+        next
     }
 }

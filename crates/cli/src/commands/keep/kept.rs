@@ -43,7 +43,8 @@ impl Kept {
     /// with the old ones is finished.
     pub(super) fn change(&mut self, profile: Arc<Profile>, client: Box<dyn Refresh>) {
         let client: Arc<dyn Refresh> = Arc::from(client);
-        let alike = self.profile.timeout == profile.timeout && self.client.replace(Arc::clone(&client));
+        let settings = |profile: &Profile| (profile.timeout, profile.options);
+        let alike = settings(&self.profile) == settings(&profile) && self.client.replace(Arc::clone(&client));
         self.profile = profile;
         if !alike {
             self.client = Arc::new(Client::new(client));
@@ -106,7 +107,8 @@ impl Kept {
             return true;
         }
         let another = before.is_none_or(|before| before.session != seen.session);
-        match keepers.with(self.profile.timeout).session(key.clone(), Arc::clone(&self.client)).await {
+        let (keeper, options) = (keepers.with(self.profile.timeout), self.profile.options);
+        match keeper.session_with(key.clone(), Arc::clone(&self.client), options).await {
             Ok(session) => {
                 (self.unreadable, self.known) = (None, true);
                 self.open = Some((session, seen));

@@ -75,6 +75,20 @@ pub(super) fn tell(event: Event, profile: &Profile, kept: Option<&Kept>, places:
             say!(warn, at, error = &error, "granted tokens came after a logout or another login");
         }
         EventKind::Removed => say!(info, at, "removed"),
+        EventKind::CredentialExpiresSoon { expiry } => {
+            let expires_at = rfc3339(*expiry);
+            let next = format!("unless a refresh brings one that lives longer, log in, then rampauth import {name}");
+            say!(warn, at, expires_at, "the credential expires soon: {next}");
+        }
+        EventKind::ClocksDiffer(difference) => {
+            let clock_ahead_seconds = difference.milliseconds() / 1_000;
+            say!(
+                warn,
+                at,
+                clock_ahead_seconds,
+                "{difference}: set the clock; lives are counted by the provider's meanwhile"
+            );
+        }
         other => say!(info, at, "{other:?}"),
     }
 }

@@ -98,7 +98,7 @@ fn ready(name: &str, profile: &Profile, record: &Record, tokens: &StoredTokens, 
             format!("its access token has expired: `rampauth keep` refreshes it, or the next `rampauth token {name}`")
         }
         _ if tokens.access.is_none() => format!("it has no access token yet: `rampauth token {name}` gets one"),
-        _ if tokens.access_expiry.time().is_none() => format!(
+        _ if tokens.access_expiry.time().is_none() && profile.options.refresh_interval().is_none() => format!(
             "nobody knows when its access token expires, so that nothing refreshes it ahead of time: `rampauth refresh {name}`"
         ),
         _ => "nothing".to_owned(),

@@ -82,6 +82,9 @@ fn events(row: &Row, now: SystemTime) -> String {
     if let (Some(times), "failing") = (row.refusals, row.state) {
         lines.push(format!("refused {times} times in a row"));
     }
+    if let Some(clock) = &row.clock_difference {
+        lines.push(format!("{}, seen {}", clock.difference, when(clock.time)));
+    }
     if let (Some(next), "ready" | "failing") = (row.times.next, row.state) {
         lines.push(format!("due for a refresh {}", when(next)));
     }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use rampauth_core::Expiry;
+use rampauth_core::{ClockDifference, Expiry};
 use rampauth_keeper::{Record, SessionKey, State, StoreError, StoreErrorKind, StoredTokens, decision};
 use serde::Serialize;
 
@@ -29,6 +29,8 @@ pub(crate) struct Row {
     pub(crate) last_error: Option<LastError>,
     /// How often in a row the provider has refused the stored token.
     pub(crate) refusals: Option<u32>,
+    /// How far this machine's clock was off the provider's; null where that was a minute or less, or no answer told.
+    pub(crate) clock_difference: Option<Clock>,
     /// The journal: a token that was presented, and has no answer.
     pub(crate) attempt: Option<Attempt>,
     /// Which process may refresh it alone, by the id that it drew when it started; null when the claim is free.
@@ -81,6 +83,28 @@ pub(crate) struct LastError {
     pub(crate) time: SystemTime,
 }
 
+/// How far this machine's clock was off the provider's.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Clock {
+    seconds: u64,
+    /// `ahead` or `behind`: this machine's clock.
+    direction: &'static str,
+    seen_at: Option<String>,
+    #[serde(skip)]
+    pub(crate) difference: ClockDifference,
+    #[serde(skip)]
+    pub(crate) time: SystemTime,
+}
+
+impl Clock {
+    fn of(record: &Record) -> Option<Self> {
+        let (difference, time) = record.clock_difference().filter(|(difference, _)| difference.is_notable())?;
+        let direction = if difference.is_ahead() { "ahead" } else { "behind" };
+        Some(Self { seconds: difference.by().as_secs(), direction, seen_at: rfc3339(time), difference, time })
+    }
+}
+
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Attempt {
     since: Option<String>,
@@ -124,6 +148,7 @@ impl Row {
                 time: error.at,
             }),
             refusals: Some(record.refusals),
+            clock_difference: Clock::of(record),
             // Where a login is needed, what is not listed alone stands for what the verdict was about.
             attempt: attempt.filter(|it| state != "login_needed" || !it.presented_by.is_empty()).map(|attempt| {
                 Attempt {
@@ -150,6 +175,7 @@ impl Row {
             next_refresh_at: None,
             last_error: None,
             refusals: None,
+            clock_difference: None,
             attempt: None,
             claimed_by: None,
             claimed_until: None,
