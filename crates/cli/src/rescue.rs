@@ -1,6 +1,7 @@
 //! Tokens that could not be handed over: kept in a file of their own, for the presented ones are probably spent.
 
 mod places;
+mod room;
 
 use std::io;
 use std::path::PathBuf;

@@ -154,6 +154,7 @@ pub(crate) struct Stored {
     pub(crate) session: Session,
     pub(crate) store: SqliteStore,
     client: Arc<Deferred>,
+    places: Places,
     keeper: Keeper,
     events: Events,
     /// What the session had before, where tokens that the store does not take are printed.
@@ -169,17 +170,18 @@ impl Stored {
         let events = keeper.events();
         let session = keeper.session_with(profile.key.clone(), Arc::clone(&client), profile.options).await;
         let session = session.map_err(said_by_the_store)?;
-        Ok(Self { session, store, client, keeper, events, prints: None })
+        Ok(Self { session, store, client, places: Places::of(config), keeper, events, prints: None })
     }
 
-    /// Loads what sending takes: secrets, keys, TLS. To be done before anything is asked for that may send, so that what is
-    /// missing is said before anything is written down.
+    /// Loads what sending takes: secrets, keys, TLS, and room for a rescue file. To be done before anything is asked for that may
+    /// send, so that what is missing is said before anything is written down.
     ///
     /// # Errors
     ///
-    /// As [`Profile::client`].
+    /// As [`Profile::client`] and [`Places::take_room`].
     pub(crate) fn prepare(&self, profile: &Profile) -> Result<(), Error> {
-        self.client.load(profile)
+        self.client.load(profile)?;
+        self.places.take_room()
     }
 
     /// Has tokens that the store does not take printed as well, as the command prints others: `before` is what it had.

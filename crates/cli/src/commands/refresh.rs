@@ -77,11 +77,13 @@ pub(crate) async fn run(path: &Path, profile: &str, source: Source, json: bool) 
     let Some(given) = source.given()? else { return stored(&config, profile).await };
     let client = profile.client()?;
     let before = tokens::read(&given, client.policy().presents)?;
+    let places = Places::of(&config);
+    places.take_room()?;
     signals::hold();
-    let (after, rotated) = exchange(&config, profile, &*client, &before).await?;
+    let (after, rotated) = exchange(&places, profile, &*client, &before).await?;
     // Standard output stays empty on failure, and no token may be lost for it.
     output::deliver_json(&Tokens::refreshed(&after, rotated), Outcome::Unknown)
-        .map_err(|error| rescue::keep(error, &Places::of(&config), &profile.name, &after))
+        .map_err(|error| rescue::keep(error, &places, &profile.name, &after))
 }
 
 /// The tokens of a file, which the new ones replace. They are not printed.
@@ -91,12 +93,14 @@ async fn in_file(config: &Config, profile: &Profile, path: &Path, json: bool) ->
     let before = tokens::read(&file.text, client.policy().presents).map_err(|error| {
         error.with_help(format!(r#"put {{"accessToken": "…", "refreshToken": "…"}} into {}"#, path.display()))
     })?;
+    let places = Places::of(config);
+    places.take_room()?;
     signals::hold();
     let file = file.prepare()?;
-    let (after, rotated) = exchange(config, profile, &*client, &before).await?;
+    let (after, rotated) = exchange(&places, profile, &*client, &before).await?;
     let text = output::json_text(&Tokens::refreshed(&after, rotated), Outcome::Unknown);
     text.and_then(|text| file.replace(&text))
-        .map_err(|error| rescue::keep(error, &Places::of(config), &profile.name, &after))?;
+        .map_err(|error| rescue::keep(error, &places, &profile.name, &after))?;
     if !json {
         return Ok(());
     }
@@ -112,14 +116,14 @@ async fn in_file(config: &Config, profile: &Profile, path: &Path, json: bool) ->
 /// One request; the new tokens, and whether the presented one was replaced. What a broken answer brings all the same goes into a
 /// file of its own.
 async fn exchange(
-    config: &Config,
+    places: &Places,
     profile: &Profile,
     client: &dyn Refresh,
     before: &TokenSet,
 ) -> Result<(TokenSet, bool), Error> {
     let after = client.refresh(before).await.map_err(|error| match error.salvage().cloned() {
-        Some(set) => rescue::keep(error, &Places::of(config), &profile.name, &set),
-        None => rescue::keep_answer(error, &Places::of(config), &profile.name),
+        Some(set) => rescue::keep(error, places, &profile.name, &set),
+        None => rescue::keep_answer(error, places, &profile.name),
     })?;
     stored::warn_of_clock(after.clock_difference);
     let rotated = tokens::rotated(client.policy().presents, before, &after);
@@ -134,7 +138,7 @@ async fn stored(config: &Config, profile: &Profile) -> Result<(), Error> {
     let before = stored.session.tokens().unwrap_or_default();
     let stored = stored.printing(before.clone());
     let refreshed = stored.session.refresh().await;
-    let end = stored.finish(refreshed, &record, config, profile).await?;
+    let end = stored.finish(refreshed, &record, profile).await?;
     let Some(after) = &end.newer else { return Err(end.nothing_newer("refresh the tokens", profile)) };
     let rotated = is_rotated(&before, after);
     tracing::debug!(profile = %profile.name, rotated, "refreshed");

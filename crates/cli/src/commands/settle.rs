@@ -39,7 +39,7 @@ pub(crate) async fn run(path: &Path, profile: &str, json: bool) -> Result<(), Er
             tracing::debug!(profile = %name, "in doubt");
             let stored = Stored::open(&config, store, profile).await?;
             stored.prepare(profile)?;
-            match settle(stored, &record, &config, profile).await? {
+            match settle(stored, &record, profile).await? {
                 Some(expiry) => {
                     let expires = in_words(expiry, SystemClock.now());
                     (true, format!("settled: `{name}` has new tokens; the access token's expiry: {expires}"))
@@ -59,9 +59,9 @@ pub(crate) async fn run(path: &Path, profile: &str, json: bool) -> Result<(), Er
 
 /// The expiry of the new access token; `None` where the doubt ended without one, because whoever claimed the token took its
 /// presentation back.
-async fn settle(stored: Stored, before: &Record, config: &Config, profile: &Profile) -> Result<Option<Expiry>, Error> {
+async fn settle(stored: Stored, before: &Record, profile: &Profile) -> Result<Option<Expiry>, Error> {
     let result = stored.session.settle().await;
-    let end = match stored.finish(result, before, config, profile).await {
+    let end = match stored.finish(result, before, profile).await {
         Ok(end) => end,
         // Where something was rescued, nothing is more urgent.
         Err(Failed { error, rescued: true, .. }) => return Err(error),

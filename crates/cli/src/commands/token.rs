@@ -32,7 +32,7 @@ pub(crate) async fn run(path: &Path, profile: &str, json: bool) -> Result<(), Er
         Err(error) => (None, Err(error)),
     };
     let expiry = stored.session.tokens().and_then(|tokens| told(tokens.access_expiry));
-    stored.finish(result, &before, &config, profile).await?;
+    stored.finish(result, &before, profile).await?;
     let token = given.ok_or_else(|| {
         // The refresh succeeded in the end, and yet the session has no token that could be handed out.
         let reason = "the provider granted none that can be used";

@@ -3,7 +3,11 @@
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use rampauth_core::Error;
+
+use super::room::{Room, is_full};
 use crate::config::Config;
 use crate::env;
 
@@ -13,6 +17,8 @@ pub(crate) struct Places {
     folders: Vec<PathBuf>,
     /// The last of them where the user has one: it is made when it is needed.
     own: Option<PathBuf>,
+    /// A file that has its room already. Clones share it.
+    room: Arc<Mutex<Option<Room>>>,
 }
 
 impl Places {
@@ -23,7 +29,7 @@ impl Places {
     }
 
     fn new(folders: impl IntoIterator<Item = PathBuf>, own: Option<PathBuf>) -> Self {
-        let mut places = Self { folders: Vec::new(), own };
+        let mut places = Self { folders: Vec::new(), own, room: Arc::default() };
         for folder in folders.into_iter().chain(places.own.clone()) {
             let Some(folder) = lasting(&folder) else { continue };
             if !places.folders.contains(&folder) {
@@ -40,12 +46,48 @@ impl Places {
         self.folders.iter().find(writable).map(PathBuf::as_path)
     }
 
+    /// Takes room for one rescue file, so that a disk which fills up from now on costs no tokens. Where no file can be made at all,
+    /// that is not for want of room, and nothing is taken.
+    ///
+    /// # Errors
+    ///
+    /// When the disks of these folders are full.
+    pub(crate) fn take_room(&self) -> Result<(), Error> {
+        let mut full = None;
+        for folder in &self.folders {
+            match self.prepare(folder).and_then(|()| Room::take(folder)) {
+                Ok(room) => {
+                    *self.room.lock().unwrap_or_else(PoisonError::into_inner) = Some(room);
+                    return Ok(());
+                }
+                Err(error) if is_full(&error) => full = full.or(Some(folder)),
+                Err(_) => {}
+            }
+        }
+        let Some(folder) = full else { return Ok(()) };
+        let reason = format!("the disk or the quota of {} is full, and nothing was sent", folder.display());
+        Err(Error::config("take room for the new tokens", reason).with_help("make 256 KiB of room there"))
+    }
+
+    /// Writes into the file that has its room, if there is one.
+    fn write_in_room(&self, profile: &str, what: &str, bytes: &[u8]) -> Option<PathBuf> {
+        let mut room = self.room.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        room.write(bytes).ok()?;
+        let folder = room.folder().to_owned();
+        let path = named(&folder, profile, what, |path| room.name(path)).ok()?.0;
+        sync_folder(&folder);
+        Some(path)
+    }
+
     /// Writes a new file, on the disk when this returns, into the first folder that takes it.
     ///
     /// # Errors
     ///
     /// The failure in the last folder, when none of them takes it.
     pub(super) fn write(&self, profile: &str, what: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+        if let Some(path) = self.write_in_room(profile, what, bytes) {
+            return Ok(path);
+        }
         let mut failure = io::Error::from(io::ErrorKind::NotFound);
         for folder in &self.folders {
             match self.prepare(folder).and_then(|()| write_new(folder, profile, what, bytes)) {
@@ -94,29 +136,38 @@ fn state_folder() -> Option<PathBuf> {
     folder.map(|folder| folder.join("rampauth"))
 }
 
-/// Under a name that nothing has yet, however many there are: an earlier rescue is worth as much.
 fn write_new(folder: &Path, profile: &str, what: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+    let (path, mut file) = named(folder, profile, what, create_private)?;
+    match file.write_all(bytes).and_then(|()| file.sync_all()) {
+        Ok(()) => {
+            sync_folder(folder);
+            Ok(path)
+        }
+        Err(error) => {
+            drop(fs::remove_file(&path));
+            Err(error)
+        }
+    }
+}
+
+/// Makes something under a name that nothing has yet, however many there are: an earlier rescue is worth as much.
+fn named<T>(
+    folder: &Path,
+    profile: &str,
+    what: &str,
+    make: impl Fn(&Path) -> io::Result<T>,
+) -> io::Result<(PathBuf, T)> {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
     let profile: String = profile.chars().take(MAX_NAME).map(plain).collect();
     let mut numbers = 1_u64..;
     loop {
         let number = numbers.next().ok_or(io::ErrorKind::AlreadyExists)?;
         let path = folder.join(format!("{profile}.{what}-{number}.json"));
-        let mut file = match create_private(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+        match make(&path) {
+            Ok(made) => return Ok((path, made)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
-        };
-        return match file.write_all(bytes).and_then(|()| file.sync_all()) {
-            Ok(()) => {
-                sync_folder(folder);
-                Ok(path)
-            }
-            Err(error) => {
-                drop(fs::remove_file(&path));
-                Err(error)
-            }
-        };
+        }
     }
 }
 
@@ -194,6 +245,30 @@ mod tests {
             let path = folder.path().join(format!("a____b_c.rescued-{number}.json"));
             assert_eq!(fs::read(path).expect("the file"), number.to_le_bytes());
         }
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn a_file_that_has_its_room_is_the_first_to_be_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let places = Places::only(folder.path());
+        fs::write(folder.path().join("p.rescued-1.json"), "an earlier one").expect("a file");
+        places.take_room().expect("room");
+        let names = || fs::read_dir(folder.path()).expect("the folder").count();
+        assert_eq!(names(), 1, "it has no name yet");
+        for number in 2..=3 {
+            let path = places.clone().write("p", "rescued", b"tokens").expect("a file");
+            assert_eq!(path, folder.path().join(format!("p.rescued-{number}.json")));
+            assert_eq!((fs::read(&path).expect("the file"), mode(&path)), (b"tokens".to_vec(), 0o600));
+        }
+        places.take_room().expect("room");
+        drop(places);
+        assert_eq!(names(), 3, "what is not needed leaves nothing behind");
+    }
+
+    #[test]
+    fn where_no_file_can_be_made_there_is_no_want_of_room() {
+        Places::only(Path::new("/nowhere/at/all")).take_room().expect("nothing was taken");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use rampauth_core::{Error, ErrorKind, Outcome, Presents, TokenSet};
 use rampauth_keeper::{EventKind, Events, Record, State, Store as _};
 
 use super::{Stored, dead, is_saved, removed, said_by_the_store};
-use crate::config::{Config, Profile, printable};
+use crate::config::{Profile, printable};
 use crate::output;
 use crate::rescue::{self, Places};
 use crate::tokens::{Tokens, rotated};
@@ -56,10 +56,9 @@ impl Stored {
         mut self,
         result: Result<(), Error>,
         before: &Record,
-        config: &Config,
         profile: &Profile,
     ) -> Result<End, Failed> {
-        let (generation, places) = (before.generation, Places::of(config));
+        let (generation, places) = (before.generation, self.places.clone());
         let mut told = Told { unsaved: None, saved_late: false, unclaimed: None, doubt: None, generation };
         // What came before the last tries to save, and what came of those.
         told.listen(&mut self.events);
@@ -102,6 +101,9 @@ impl Stored {
                     tracing::warn!(profile = %printable(&profile.name), %error, help = error.help(), "in doubt");
                 }
             }
+        }
+        if self.store.reopened() > 0 {
+            return Err(Failed { error: files_removed(), rescued: false, record });
         }
         let generation = record.as_ref().map_or(0, |record| record.generation).max(told.generation);
         let newer = tokens.filter(|_| !removed && generation > before.generation);
@@ -179,6 +181,13 @@ fn unclaimed(failure: Option<&Error>, removed: bool, dead: bool, profile: &Profi
     let name = printable(&profile.name);
     let reason = format!("the session of `{name}` {why} meanwhile, and the tokens that were granted are not stored");
     Some(Error::new(ErrorKind::LoginNeeded, Outcome::Unknown, "refresh the tokens", reason))
+}
+
+/// That somebody removes files that are in use, though this time all went well.
+fn files_removed() -> Error {
+    let reason = "its log (`-wal`) or its shared memory (`-shm`) was removed under this command";
+    Error::new(ErrorKind::Internal, Outcome::Unknown, "keep the store together", reason)
+        .with_help("what was granted is in the store, see `rampauth status`; find out who removes files there")
 }
 
 /// A failure that is about a session which is not there any more.

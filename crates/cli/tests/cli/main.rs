@@ -27,6 +27,8 @@ mod provider;
 mod races;
 mod redaction;
 mod refresh;
+#[cfg(unix)]
+mod removed_log;
 mod sandbox;
 mod sealed;
 mod sign;

@@ -45,6 +45,7 @@ pub(super) async fn start(path: &Path) -> Result<(Sessions, AllEvents), Error> {
     })?;
     stored::warn_unsealed(&config)?;
     let places = warn_of_places(path, &config);
+    places.take_room()?;
     let mut keepers = Keepers::default();
     let events = keepers.spawn_missing(&config, &store)?;
     let sessions = Sessions::new(path, config, store, keepers, places, clients).await?;
