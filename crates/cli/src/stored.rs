@@ -15,6 +15,7 @@ use rampauth_store_sqlite::SqliteStore;
 
 use crate::config::{Config, Profile, printable};
 use crate::provider::Deferred;
+use crate::rescue::Places;
 pub(crate) use end::{Failed, is_rotated};
 use held::Held;
 

@@ -99,8 +99,7 @@ async fn in_file(config: &Config, profile: &Profile, path: &Path, json: bool) ->
     let file = file.prepare()?;
     let (after, rotated) = exchange(&places, profile, &*client, &before).await?;
     let text = output::json_text(&Tokens::refreshed(&after, rotated), Outcome::Unknown);
-    text.and_then(|text| file.replace(&text))
-        .map_err(|error| rescue::keep(error, &places, &profile.name, &after))?;
+    text.and_then(|text| file.replace(&text)).map_err(|error| rescue::keep(error, &places, &profile.name, &after))?;
     if !json {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::keep::Keeping;
-use crate::provider::Provider;
+use crate::provider::{Provider, answer};
 use crate::support::{Home, SEALED, profiles};
 
 const DEAD: &str = r#"{"accessToken":"a","refreshToken":"r","accessTokenExpiresAt":"2020-01-01T00:00:00Z"}"#;
@@ -82,9 +82,9 @@ fn a_second_signal_loses_no_token_that_is_held_already() {
     }
     let mut keeping = Keeping::start(&home, &[], "");
     let other = home.database();
-    provider.answer_next(|| other.execute_batch("BEGIN IMMEDIATE").expect("a lock"));
-    // The other request is not answered, so that the end is waited for.
-    let request = provider.next();
+    // Both have their claims. The other request is not answered, so that the end is waited for.
+    let (answered, request) = (provider.next(), provider.next());
+    answer(answered, || other.execute_batch("BEGIN IMMEDIATE").expect("a lock"));
     keeping.until("new tokens could not be saved");
     keeping.signal("-TERM");
     keeping.until("stopping");

@@ -70,8 +70,8 @@ impl Provider {
     }
 }
 
-/// With the tokens `b` and `s`.
-fn answer(mut stream: TcpStream, meanwhile: impl FnOnce()) {
+/// Answers with the tokens `b` and `s`, once `meanwhile` is done.
+pub(crate) fn answer(mut stream: TcpStream, meanwhile: impl FnOnce()) {
     meanwhile();
     let body = r#"{"success":true,"data":{"accessToken":"b","refreshToken":"s"},"errorCode":0}"#;
     stream.write_all(&response(200, &[], body.as_bytes())).expect("an answer");

@@ -60,6 +60,9 @@ impl Sessions {
         }
         self.config = config;
         self.places = warn_of_places(&self.path, &self.config);
+        if let Err(error) = self.places.take_room() {
+            tracing::warn!(error = message(&error), help = error.help(), "there is no room for a rescue file");
+        }
         self.look_again();
         tracing::info!(profiles, added, removed = removed.len(), "the configuration was read again");
         Ok(events)
