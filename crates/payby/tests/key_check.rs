@@ -37,12 +37,14 @@ async fn each_answer_says_which_key_is_likely_wrong() {
         (200, Absent, error, format!("refused: {SIGNING_KEY} (status 200, code 400)")),
         (401, Absent, "", format!("unauthorized: {SIGNING_KEY} (status 401)")),
         (403, Absent, "<html>", format!("forbidden: {SIGNING_KEY} (status 403)")),
+        (403, Sign::Blank, "", format!("forbidden: {SIGNING_KEY} (status 403)")),
         // PayBy's key.
         (200, Sign::Foreign, "test echo", format!("{PROVIDER_KEY} (status 200)")),
         (200, Sign::Stale, "{#403}", format!("{PROVIDER_KEY} (status 200)")),
-        (403, Sign::Blank, "", format!("{PROVIDER_KEY} (status 403)")),
+        (403, Sign::Garbage, "", format!("{PROVIDER_KEY} (status 403)")),
         // Neither.
         (200, Absent, "test echo", format!("{NEITHER} (status 200)")),
+        (200, Sign::Blank, "test echo", format!("{NEITHER} (status 200)")),
         (200, Absent, "{#0}", format!("{NEITHER} (status 200, code 0)")),
         (200, Absent, "{#62001}", format!("{NEITHER} (status 200, code 62001)")),
         (200, Absent, "", format!("{NEITHER} (status 200)")),
