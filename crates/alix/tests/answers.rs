@@ -58,6 +58,10 @@ const ANSWERS: &[Row] = &[
     (201, &[], r#"{"accessToken":"a","refreshToken":"r","errorCode":"0"}"#, "granted a r unknown expiry"),
     (400, &[], r#"{"error":"Invalid request"}"#, "refused refused: the provider refused (status 400)"),
     (400, &[], r#"{"success":false,"message":"m","data":null,"errorCode":32}"#, "refused refused: the provider refused (status 400, code 32)"),
+    // A number of up to 12 digits is a code; a longer one could be something else.
+    (400, &[], r#"{"success":false,"errorCode":123456789012}"#, "refused refused: the provider refused (status 400, code 123456789012)"),
+    (400, &[], r#"{"success":false,"errorCode":"1234567890123"}"#, "refused refused: the provider refused (status 400)"),
+    (200, &[], r#"{"success":false,"errorCode":1234567890123}"#, "refused refused: the provider refused (status 200)"),
     // No refresh token in the answer: the one presented stays.
     (200, &[], r#"{"accessToken":"a"}"#, "granted a the-refresh-token unknown expiry"),
     (200, &[], r#"{"accessToken":"a","refreshToken":""}"#, "granted a the-refresh-token unknown expiry"),

@@ -168,6 +168,33 @@ async fn neither_an_odd_expiry_nor_an_unverified_one_kills_a_refresh_token() {
 }
 
 #[tokio::test]
+async fn a_number_counts_milliseconds_from_1e12_on() {
+    // Long before the boundary's own time as milliseconds, so that no time is past.
+    let early = || common::at(900_000_000);
+    for (number, expected) in [
+        // As seconds past every calendar.
+        ("999999999999", Expiry::Unknown),
+        ("1000000000000", Expiry::At(common::at(1_000_000_000))),
+        ("\"1000000000000\"", Expiry::At(common::at(1_000_000_000))),
+        ("1e12", Expiry::At(common::at(1_000_000_000))),
+        ("253402207200", Expiry::At(common::at(253_402_207_200))),
+    ] {
+        let http = Canned::new(200, format!(r#"{{"accessToken":"a","accessTokenExpiresAt":{number}}}"#));
+        let client = CardClient::with_http_client(config(BASE), http).with_clock(early);
+        let tokens = client.refresh(&credential()).await.expect("granted");
+        assert_eq!(tokens.access_expiry(), expected, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_presented_until_the_second_of_its_expiry() {
+    let next = Expiry::At(common::at(1_731_314_001));
+    let http = Canned::new(200, CARD_SAMPLE);
+    card(BASE, http.clone()).refresh(&credential().with_expiry(next)).await.expect("alive");
+    on_off_ramp(BASE, http).refresh(&ramp_credential().with_expiry(next)).await.expect("alive");
+}
+
+#[tokio::test]
 async fn what_a_kept_refresh_token_says_of_itself_does_not_replace_what_alix_said() {
     let said = Expiry::At(common::at(1_731_400_000));
     let credential = CardCredential::new(EXPIRED_JWT).expect("a token").with_expiry(said);

@@ -75,6 +75,8 @@ const SIGNED: &[Row] = &[
     (200, Good, &[], "{#504}", "server unknown verified: the provider failed (status 200, code 504)"),
     (200, Good, &[], "{#601}", "refused refused verified: the provider refused (status 200, code 601)"),
     (200, Good, &[], "{#62001}", "refused refused verified: the provider refused (status 200, code 62001)"),
+    (200, Good, &[], "{#123456789012}", "refused refused verified: the provider refused (status 200, code 123456789012)"),
+    (200, Good, &[], "{#1234567890123}", "refused refused verified: the provider refused (status 200)"),
     (200, Good, &[], r#"{"head":{"code":7}}"#, "refused refused verified: the provider refused (status 200, code 7)"),
     (400, Good, &[], "{#62001}", "refused refused verified: the provider refused (status 400, code 62001)"),
     (401, Good, &[], "{#403}", "refused refused verified: the provider refused (status 401, code 403)"),

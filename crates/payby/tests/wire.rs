@@ -146,6 +146,12 @@ async fn granted(members: &str) -> PayByTokens {
 }
 
 #[tokio::test]
+async fn a_refresh_token_is_presented_until_the_second_of_its_expiry() {
+    let alive = credential().with_expiry(Expiry::At(now() + Duration::from_secs(1)));
+    client(BASE, Canned::granting(GRANTED)).refresh(&alive).await.expect("granted");
+}
+
+#[tokio::test]
 async fn what_is_read_from_a_signed_answer() {
     let told = |seconds: u64| Expiry::At(at(1_581_493_898 + seconds));
     let camel = r#""accessToken":"a","refreshToken":"r""#;
@@ -168,6 +174,12 @@ async fn what_is_read_from_a_signed_answer() {
         (format!(r#"{camel},"expiresAt":1581497498"#), true, told(3600)),
         (format!(r#"{camel},"expires_at":"1581497498""#), true, told(3600)),
         (format!(r#"{camel},"expiresAt":1581497498000,"expires_at":"2020-02-12T08:51:38Z""#), true, told(3600)),
+        // Milliseconds from 1e12 on; as seconds the number below it is past every calendar.
+        (format!(r#"{camel},"expiresAt":1000000000000"#), true, Expiry::At(at(1_000_000_000))),
+        (format!(r#"{camel},"expires_at":"1000000000000""#), true, Expiry::At(at(1_000_000_000))),
+        (format!(r#"{camel},"expiresAt":999999999999"#), true, Expiry::Unknown),
+        (format!(r#"{camel},"expiresAt":1"#), true, Expiry::At(at(1))),
+        (format!(r#"{camel},"expiresIn":1"#), true, told(1)),
         // The earlier of two.
         (format!(r#"{camel},"expiresAt":1581497498,"expiresIn":60"#), true, told(60)),
         (format!(r#"{camel},"expiresAt":1581493899,"expiresIn":60"#), true, told(1)),

@@ -23,13 +23,15 @@ async fn refresh(base_url: &str) -> Result<UserToken, Error> {
 }
 
 /// The tokens that the tables below name: JWTs that expire when their names say.
-fn tokens() -> [(&'static str, String); 6] {
+fn tokens() -> [(&'static str, String); 8] {
     [
         ("$NEW", jwt("new", NOW + 30 * DAY)),
         ("$PRESENTED", presented()),
         ("$SAME_END", jwt("same-end", NOW + 5 * DAY)),
         ("$SOONER", jwt("sooner", NOW + DAY)),
         ("$NOW", jwt("now", NOW)),
+        ("$NEXT", jwt("next", NOW + 1)),
+        ("$LATER", jwt("later", NOW + 5 * DAY + 1)),
         ("$PAST", jwt("past", NOW - DAY)),
     ]
 }
@@ -87,6 +89,8 @@ const ANSWERS: &[Row] = &[
     (200, &[], r#"{"data":{"accessToken":"$PRESENTED"}}"#, "protocol unknown: the answer brings the token that was presented (status 200)"),
     (200, &[], r#"{"data":{"accessToken":"$PAST"}}"#, "protocol unknown: the new token has expired already (status 200)"),
     (200, &[], r#"{"data":{"accessToken":"$NOW"}}"#, "protocol unknown: the new token has expired already (status 200)"),
+    (200, &[], r#"{"data":{"accessToken":"$NEXT"}}"#, "protocol unknown salvage $NEXT for 0 days: the new token expires no later than the one presented (status 200)"),
+    (200, &[], r#"{"data":{"accessToken":"$LATER"}}"#, "granted $LATER for 5 days"),
     (200, &[], r#"{"data":{"accessToken":"$SOONER"}}"#, "protocol unknown salvage $SOONER for 1 days: the new token expires no later than the one presented (status 200)"),
     (200, &[], r#"{"data":{"accessToken":"$SAME_END"}}"#, "protocol unknown salvage $SAME_END for 5 days: the new token expires no later than the one presented (status 200)"),
     // Contradictions and broken contracts.
@@ -128,6 +132,8 @@ const ANSWERS: &[Row] = &[
     (401, &[], r#"{"error":"1002"}"#, "unauthorized refused: the provider does not accept the caller (status 401)"),
     (401, &[], r#"{"errorCode":1002}"#, "unauthorized refused: the provider does not accept the caller (status 401)"),
     (400, &[], r#"{"error":{"statusCode":400,"message":"m","errorCode":9001,"additionalMessage":{"x":1}}}"#, "refused refused told \"m\": the provider refused (status 400, code 9001)"),
+    (400, &[], r#"{"error":{"errorCode":123456789012}}"#, "refused refused: the provider refused (status 400, code 123456789012)"),
+    (400, &[], r#"{"error":{"errorCode":1234567890123}}"#, "refused refused: the provider refused (status 400)"),
     (400, &[], r#"{"error":{"statusCode":1002,"message":7}}"#, "refused refused: the provider refused (status 400)"),
     (403, &[], r#"{"error":{"errorCode":1002}}"#, "forbidden refused: the provider forbids the call (status 403, code 1002)"),
     (422, &[], r#"{"error":{"errorCode":1002}}"#, "refused refused: the provider refused (status 422, code 1002)"),

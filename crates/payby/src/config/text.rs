@@ -138,7 +138,10 @@ mod tests {
             assert_eq!(message(bad), format!("failed to read the partner id: {reason}"), "{bad:?}");
         }
         assert_eq!(PartnerId::new("200001200101").expect("a partner id").as_str(), "200001200101");
-        assert!(ContentLanguage::new("en").is_ok() && ContentLanguage::new("12345678901").is_err());
+        assert!(ContentLanguage::new("en").is_ok() && ContentLanguage::new("1234567890").is_ok());
+        let error = ContentLanguage::new("12345678901").expect_err("refused");
+        let reason = "it has 11 characters; at most 10 are allowed";
+        assert_eq!(error.to_string(), format!("failed to read the content language: {reason}"));
         assert!(ApiVersion::new("v1").is_ok() && ApiVersion::new("").is_err() && ApiVersion::new("v\r1").is_err());
     }
 
@@ -151,6 +154,7 @@ mod tests {
             Subject::new("thirteen chars").expect_err("refused").to_string(),
             "failed to read the subject: it has 14 characters; at most 12 are allowed"
         );
+        assert!(Subject::new("x".repeat(12)).is_ok() && Subject::new("x".repeat(13)).is_err());
         assert!(Subject::new("").is_err() && Subject::with_limit("", 64).is_err());
         assert!(Subject::with_limit("x".repeat(64), 64).is_ok() && Subject::with_limit("x".repeat(65), 64).is_err());
         assert_eq!(Subject::new(Subject::default().as_str()).expect("within the limit"), Subject::default());
