@@ -126,7 +126,7 @@ fn wait_for_log(resolved: &Path, at_most: Duration) -> Result<(), Trouble> {
 fn lock_folder(place: &Place) -> Option<fs::File> {
     use rustix::fs::{FlockOperation, flock};
 
-    let folder = fs::File::open(place.path.parent()?).ok()?;
+    let folder = fs::File::open(sharing::resolve(&place.path).parent()?).ok()?;
     for _ in 0..tries(place.busy_timeout) {
         match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
             Err(rustix::io::Errno::WOULDBLOCK) => thread::sleep(PAUSE),

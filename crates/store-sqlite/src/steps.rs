@@ -21,6 +21,8 @@ pub(crate) struct Steps<'c> {
     file: &'c StoreFile,
     room: Room,
     lost_a_file: bool,
+    /// How often the file was opened anew before.
+    opening: u64,
     clock: StoreClock,
     version: Statement<'c>,
     select: Statement<'c>,
@@ -35,13 +37,14 @@ pub(crate) struct Steps<'c> {
 }
 
 impl<'c> Steps<'c> {
-    pub(crate) fn prepare(file: &'c StoreFile, clock: StoreClock) -> Result<Self, Trouble> {
+    pub(crate) fn prepare(file: &'c StoreFile, opening: u64, clock: StoreClock) -> Result<Self, Trouble> {
         let connection = &file.connection;
         Ok(Self {
             connection,
             file,
             room: Room::default(),
             lost_a_file: false,
+            opening,
             clock,
             version: connection.prepare("PRAGMA user_version")?,
             select: connection.prepare("SELECT record, sum FROM session WHERE key = ?1")?,
@@ -198,22 +201,24 @@ impl<'c> Steps<'c> {
 
     /// A mark of every record, unless nobody but this connection has changed the file since this version.
     pub(crate) fn changes(&mut self, since: Option<u64>) -> Result<Option<Changes>, Trouble> {
-        self.check()?;
-        // Before the records are read: what changes in between is a change since then.
-        let version: i64 = self.data_version.query_row([], |row| row.get(0))?;
-        let version = u64::try_from(version).unwrap_or_default();
-        if since == Some(version) {
-            return Ok(None);
-        }
-        let mut marks = Vec::new();
-        let mut rows = self.marks.query([])?;
-        while let Some(row) = rows.next()? {
-            let sum = row.get_ref(1)?;
-            // A sum of another form is of a damaged record, and as good a mark.
-            let sum = sum.as_bytes().ok().and_then(|sum| sum.try_into().ok()).unwrap_or_default();
-            marks.extend(key(row)?.map(|key| (key, Mark(sum))));
-        }
-        Ok(Some(Changes { version, marks }))
+        self.look(|steps| {
+            // Before the records are read: what changes in between is a change since then.
+            let version: u32 = steps.data_version.query_row([], |row| row.get(0))?;
+            // Each connection counts from a number of its own.
+            let version = steps.opening << 32 | u64::from(version);
+            if since == Some(version) {
+                return Ok(None);
+            }
+            let mut marks = Vec::new();
+            let mut rows = steps.marks.query([])?;
+            while let Some(row) = rows.next()? {
+                let sum = row.get_ref(1)?;
+                // A sum of another form is of a damaged record, and as good a mark.
+                let sum = sum.as_bytes().ok().and_then(|sum| sum.try_into().ok()).unwrap_or_default();
+                marks.extend(key(row)?.map(|key| (key, Mark(sum))));
+            }
+            Ok(Some(Changes { version, marks }))
+        })
     }
 
     /// Moves the log into the file and cuts it to nothing; whether that could be done.

@@ -106,7 +106,7 @@ impl Served {
 
     /// Carries out steps: `true` when no more can come, `false` when the file has to be opened anew.
     fn serve(&self, file: &StoreFile, waiting: &mut Option<Job>) -> Result<bool, Trouble> {
-        let mut steps = Steps::prepare(file, Arc::clone(&self.clock))?;
+        let mut steps = Steps::prepare(file, self.reopened.load(Ordering::Relaxed), Arc::clone(&self.clock))?;
         while let Some(job) = waiting.take().or_else(|| self.queue.recv().ok()) {
             // A step that panics is rolled back and its caller told; the other sessions are served on.
             catch_unwind(AssertUnwindSafe(|| job(Ok(&mut steps)))).ok();

@@ -157,6 +157,7 @@ async fn a_newer_version_that_takes_the_file_over_ends_the_work_of_this_one() {
         ("list the sessions that are due", store.due(later, 10).await.map(drop)),
         ("list the sessions", store.keys().await.map(drop)),
         ("set aside onboard/staging/acme/a", store.set_aside(&a, session).await.map(drop)),
+        ("look for changes", store.changes(None).await.map(drop)),
         ("empty the log", store.empty_log().await.map(drop)),
     ];
     for (action, result) in errors {

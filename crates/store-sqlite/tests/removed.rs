@@ -20,7 +20,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     path.into()
 }
 
-const OPERATIONS: usize = 6;
+const OPERATIONS: usize = 7;
 
 /// Each thing that a store does, by number.
 async fn operate(store: &SqliteStore, number: usize) -> (&'static str, Result<(), StoreError>) {
@@ -30,6 +30,7 @@ async fn operate(store: &SqliteStore, number: usize) -> (&'static str, Result<()
         2 => ("due", store.due(time(1000), 10).await.map(drop)),
         3 => ("keys", store.keys().await.map(drop)),
         4 => ("set_aside", store.set_aside(&key("a"), SessionId::from_random(9)).await.map(drop)),
+        5 => ("changes", store.changes(None).await.map(drop)),
         _ => ("empty_log", store.empty_log().await.map(drop)),
     }
 }
@@ -115,6 +116,8 @@ async fn two_stores_that_lose_their_log_meet_on_the_new_one() {
     first.load(&key("a")).await.expect_err("the log is gone");
     let begun = first.apply(&key("a"), begin(&record, 1, LEASE, false)).await.expect("a claim");
     assert!(matches!(begun, Answer::Begun(_)), "{begun:?}");
+    let version = first.changes(None).await.expect("a store").expect("marks").version;
+    assert!(first.changes(Some(version)).await.expect("a store").is_none(), "nobody else has changed it");
     // The second one has the removed log, and must write nothing of it over the claim.
     second.load(&key("a")).await.expect_err("there is another log");
     let busy = second.apply(&key("a"), begin(&record, 2, LEASE, true)).await.expect("an answer");
@@ -126,6 +129,18 @@ async fn two_stores_that_lose_their_log_meet_on_the_new_one() {
     drop((first, second));
     wait_until_closed(&path);
     sound(&path);
+}
+
+#[tokio::test]
+async fn what_changed_while_a_store_was_opened_anew_is_a_change() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path).expect("a store");
+    login(&store, &key("a"), "first").await;
+    let version = store.changes(None).await.expect("a store").expect("marks").version;
+    fs::remove_file(beside(&path, "-wal")).expect("it is there");
+    store.load(&key("a")).await.expect_err("the log is gone");
+    let changes = store.changes(Some(version)).await.expect("a store").expect("another connection counts anew");
+    assert_eq!(changes.marks.len(), 1);
 }
 
 #[tokio::test]

@@ -134,6 +134,37 @@ pub(crate) fn with_fewer_rights<T: Send>(start: impl FnOnce() -> T + Send) -> T 
 
 #[cfg(unix)]
 #[test]
+fn a_store_that_cannot_be_shared_or_opened_is_named_as_what_it_is() {
+    let setting = Setting::new();
+    let before = setting.bytes();
+    let other = setting.home.path().join("other.db");
+    std::fs::hard_link(setting.file(), &other).expect("a second name");
+    for command in COMMANDS {
+        setting.refused(&setting.command(command).done(), 2, "has more than one name (hard links)", &before);
+    }
+    std::fs::remove_file(other).expect("one name");
+    for command in ["import", "token", "refresh", "settle", "forget", "status"] {
+        // The binary starts with these, and has none left for the store's log.
+        let run = setting.command(command).through_shell(r#"ulimit -n 10; exec "$@""#);
+        let error = run.done().error();
+        let message = error["message"].as_str().expect("a text");
+        assert!(message.contains("too many files are open") || message.contains("Too many open files"), "{error}");
+        assert_eq!(error["outcome"], "not_sent", "{error}");
+    }
+    setting.is_whole();
+    for file in ["rampauth.db", "rampauth.db-wal", "rampauth.db-shm"] {
+        drop(std::fs::remove_file(setting.home.path().join(file)));
+    }
+    std::fs::create_dir(setting.file()).expect("a folder");
+    for command in COMMANDS {
+        let refusal = setting.command(command).done().refusal();
+        assert!(refusal.contains("rampauth.db is a folder; name a file in it"), "{refusal}");
+    }
+    assert_eq!(setting.server.connections(), 0);
+}
+
+#[cfg(unix)]
+#[test]
 fn a_full_disk_takes_nothing_and_breaks_nothing() {
     let setting = Setting::new();
     let before = setting.bytes();

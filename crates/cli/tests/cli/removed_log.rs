@@ -39,6 +39,27 @@ fn a_command_whose_log_is_removed_says_so_and_its_tokens_are_in_the_store() {
 }
 
 #[test]
+fn tokens_whose_store_was_deleted_or_replaced_are_in_a_file() {
+    for replaced in [false, true] {
+        for command in ["refresh", "token", "settle"] {
+            let provider = Provider::start();
+            let home = Home::hastily_stored_at(&provider.url());
+            provider.log_in(&home, command);
+            let done = provider.answer(home.run(&[command, "card", "--json"]), || {
+                remove(home.path(), &["rampauth.db"]);
+                if replaced {
+                    home.write("rampauth.db", "");
+                }
+            });
+            assert_eq!(done.code, 1, "{command}: {done:?}");
+            assert!(done.stderr.contains("was moved, deleted or replaced"), "{command}: {done:?}");
+            let rescued = std::fs::read_to_string(home.path().join("card.rescued-1.json")).expect("the tokens");
+            assert!(rescued.contains(r#""accessToken":"b","refreshToken":"s""#), "{command}: {rescued}");
+        }
+    }
+}
+
+#[test]
 fn keep_goes_on_when_its_log_is_removed_and_loses_nothing() {
     for files in FILES {
         let provider = Provider::start();
