@@ -23,7 +23,7 @@ pub(crate) use exposed::others_may_write;
 pub(crate) use network::{CaFile, Network, Proxy};
 pub(crate) use place::printable;
 pub(crate) use profile::{AlixPartner, PayByMerchant, Profile, Provider};
-pub(crate) use secret::SecretRef;
+pub(crate) use secret::{SecretRef, Source as SecretSource};
 
 use crate::{env, input};
 use network::Networks;

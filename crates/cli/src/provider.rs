@@ -9,7 +9,7 @@ use rampauth_alix::{CardClient, OnOffRampClient};
 use rampauth_core::{BaseUrl, Error, Presents, Refresh, RefreshPolicy, RefreshTime, SecretString, Signer, WhenUnknown};
 use rampauth_transak::{ApiKey, UserClient};
 
-use crate::config::{Profile, Provider, SecretRef};
+use crate::config::{Profile, Provider};
 use crate::http_client::Advised;
 use crate::input;
 pub(crate) use deferred::Deferred;
@@ -107,7 +107,7 @@ impl Profile {
             Provider::TransakUser { base_url, api_key } => {
                 let mut config = rampauth_transak::Config::new(base_url.clone());
                 if let Some(key) = api_key {
-                    config = config.with_api_key(text(key, ApiKey::new)?);
+                    config = config.with_api_key(keys.text(key, ApiKey::new)?);
                 }
                 Box::new(UserClient::with_http_client(config, http()))
             }
@@ -159,12 +159,6 @@ impl Profile {
 async fn sign(key: &dyn Signer, string_to_sign: SecretString, shown: String) -> Result<Signed, Error> {
     let signature = key.sign(string_to_sign.expose_secret().as_bytes()).await?.to_base64();
     Ok(Signed { string_to_sign, shown, signature })
-}
-
-/// A secret text, checked by its own type.
-fn text<T>(secret: &SecretRef, check: impl FnOnce(String) -> Result<T, Error>) -> Result<T, Error> {
-    let text = secret.text()?;
-    check(text.expose_secret().to_owned()).map_err(|error| secret.place().refuse_with(&error))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(crate) struct SecretRef {
 
 /// Not shown in errors: somebody may have written the secret where its name belongs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Source {
+pub(crate) enum Source {
     Variable(String),
     File(PathBuf),
 }
@@ -54,7 +54,7 @@ impl SecretRef {
         Ok(Self { source, place })
     }
 
-    pub(super) fn source(&self) -> &Source {
+    pub(crate) fn source(&self) -> &Source {
         &self.source
     }
 

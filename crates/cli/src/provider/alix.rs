@@ -5,12 +5,12 @@ use rampauth_alix::{
 };
 use rampauth_core::{Error, Verifier as _};
 
-use super::{Keys, Signed, sign, text};
+use super::{Keys, Signed, sign};
 use crate::config::{AlixPartner, SecretRef};
 
 impl AlixPartner {
     pub(super) fn load(&self, keys: &Keys) -> Result<Config, Error> {
-        let secret_key = text(&self.secret_key, SecretKey::new)?;
+        let secret_key = keys.text(&self.secret_key, SecretKey::new)?;
         let signing_key = keys.signing(&self.signing_key)?;
         Ok(Config::new(self.base_url.clone(), self.partner_code.clone(), secret_key, signing_key))
     }
@@ -34,7 +34,7 @@ impl AlixPartner {
             let place = self.secret_key.place().missing_key("provider_public_key");
             return Err(place.refuse("it is missing, and needed to verify"));
         };
-        let secret_key = text(&self.secret_key, SecretKey::new)?;
+        let secret_key = Keys::default().text(&self.secret_key, SecretKey::new)?;
         let signed = response_string_to_sign(&secret_key);
         Ok(Keys::default().verifying(key)?.verify_base64(signed.expose_secret().as_bytes(), signature))
     }

@@ -1,18 +1,24 @@
-//! RSA keys that were read: however many profiles name the same one, it is parsed once.
+//! Secrets that were fetched: however many profiles name the same one, it is read once, and a key is parsed once.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use rampauth_core::{Error, RsaSigningKey, RsaVerifyingKey};
+use rampauth_core::{Error, RsaSigningKey, RsaVerifyingKey, SecretString};
 use sha2::{Digest as _, Sha256};
 
-use crate::config::SecretRef;
+use crate::config::{SecretRef, SecretSource};
 
-/// By the digest of what stands in the file or the variable. Parsing a key checks it, which takes a millisecond and more.
 #[derive(Default)]
 pub(crate) struct Keys {
-    signing: RefCell<HashMap<[u8; 32], RsaSigningKey>>,
-    verifying: RefCell<HashMap<[u8; 32], RsaVerifyingKey>>,
+    texts: RefCell<BTreeMap<SecretSource, SecretString>>,
+    signing: RefCell<Known<RsaSigningKey>>,
+    verifying: RefCell<Known<RsaVerifyingKey>>,
+}
+
+/// Keys by where they stand and by the digest of what stands there: parsing one checks it, which takes a millisecond and more.
+struct Known<K> {
+    by_source: BTreeMap<SecretSource, K>,
+    by_digest: HashMap<[u8; 32], K>,
 }
 
 impl Keys {
@@ -23,19 +29,48 @@ impl Keys {
     pub(super) fn verifying(&self, secret: &SecretRef) -> Result<RsaVerifyingKey, Error> {
         once(&self.verifying, secret, |bytes| RsaVerifyingKey::parse(bytes))
     }
+
+    /// A secret text, checked by its own type.
+    pub(super) fn text<T>(
+        &self,
+        secret: &SecretRef,
+        check: impl FnOnce(String) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let known = self.texts.borrow().get(secret.source()).cloned();
+        let text = match known {
+            Some(text) => text,
+            None => {
+                let text = secret.text()?;
+                self.texts.borrow_mut().insert(secret.source().clone(), text.clone());
+                text
+            }
+        };
+        check(text.expose_secret().to_owned()).map_err(|error| secret.place().refuse_with(&error))
+    }
 }
 
 fn once<K: Clone>(
-    known: &RefCell<HashMap<[u8; 32], K>>,
+    known: &RefCell<Known<K>>,
     secret: &SecretRef,
     parse: impl FnOnce(&[u8]) -> Result<K, Error>,
 ) -> Result<K, Error> {
-    let bytes = secret.bytes()?;
-    let digest = Sha256::digest(&*bytes).into();
-    if let Some(key) = known.borrow().get(&digest) {
+    let mut known = known.borrow_mut();
+    if let Some(key) = known.by_source.get(secret.source()) {
         return Ok(key.clone());
     }
-    let key = parse(&bytes).map_err(|error| secret.place().refuse_with(&error))?;
-    known.borrow_mut().insert(digest, key.clone());
+    let bytes = secret.bytes()?;
+    let digest = Sha256::digest(&*bytes).into();
+    let key = match known.by_digest.get(&digest) {
+        Some(key) => key.clone(),
+        None => parse(&bytes).map_err(|error| secret.place().refuse_with(&error))?,
+    };
+    known.by_source.insert(secret.source().clone(), key.clone());
+    known.by_digest.insert(digest, key.clone());
     Ok(key)
+}
+
+impl<K> Default for Known<K> {
+    fn default() -> Self {
+        Self { by_source: BTreeMap::new(), by_digest: HashMap::new() }
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use rampauth_core::{Error, ErrorKind, Refresh};
 use rampauth_keeper::{Event, SessionKey, State, Store as _};
 use rampauth_store_sqlite::{Changes, Mark, SqliteStore};
@@ -17,7 +18,7 @@ use crate::rescue::Places;
 use crate::stored;
 
 /// How many sessions are looked at before signals and events have their turn.
-const BATCH: usize = 64;
+const BATCH: usize = 256;
 /// Every so many looks for changes the whole store is looked at, whatever it says of changes.
 const THOROUGH: u32 = 15;
 
@@ -30,7 +31,7 @@ pub(super) struct Sessions {
     /// Where what is rescued is written.
     pub(super) places: Places,
     pub(super) kept: BTreeMap<SessionKey, Kept>,
-    /// Profiles that are kept no more, while something of their sessions is under way.
+    /// Profiles that are kept no more: what their sessions had under way is still told.
     pub(super) gone: BTreeMap<SessionKey, Arc<Profile>>,
     /// What each record was like when it was looked at last, and of which version of the store that is.
     marks: HashMap<SessionKey, Mark>,
@@ -104,7 +105,6 @@ impl Sessions {
             }
         }
         self.pending.append(&mut self.again);
-        self.gone.retain(|key, _| self.keepers.hold(key));
     }
 
     fn note(&mut self, changes: Option<Changes>) {
@@ -138,15 +138,17 @@ impl Sessions {
     /// Once all have been looked at for the first time: when sessions are stored, and none of them can be read for a reason that
     /// lasts.
     pub(super) async fn look_at_some(&mut self) -> Result<(), Error> {
-        for _ in 0..BATCH {
-            let Some(key) = self.pending.pop_first() else { break };
-            match self.kept.get_mut(&key) {
-                Some(kept) => {
-                    if kept.look(&self.keepers, &self.store).await {
-                        self.again.insert(key);
-                    }
-                }
-                None => self.name_unclaimed(key).await,
+        let batch: BTreeSet<SessionKey> = (0..BATCH).map_while(|_| self.pending.pop_first()).collect();
+        let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(()) };
+        let (keepers, store) = (&self.keepers, &self.store);
+        let kept = self.kept.range_mut(first..=last).filter(|(key, _)| batch.contains(*key));
+        // All at once: the store's thread has the next question when it has answered one.
+        let looks = kept.map(|(key, kept)| async move { kept.look(keepers, store).await.then(|| key.clone()) });
+        let again = join_all(looks).await;
+        self.again.extend(again.into_iter().flatten());
+        for key in batch {
+            if !self.kept.contains_key(&key) {
+                self.name_unclaimed(key).await;
             }
         }
         self.has_started()
