@@ -135,7 +135,7 @@ fn what_is_wrong_with_a_file_is_said_before_anything_is_sent() {
     let kit = Kit::of(&sandbox);
     kit.home.write("empty.json", "");
     kit.home.write("long.json", vec![b' '; 1024 * 1024 + 1]);
-    kit.home.write("text.json", "text");
+    kit.home.write("text.json", "secret");
     kit.home.write("less.json", "{}");
     fs::create_dir(kit.home.path().join("folder")).expect("a folder");
     for (file, reason) in [
@@ -143,7 +143,7 @@ fn what_is_wrong_with_a_file_is_said_before_anything_is_sent() {
         ("folder", "folder is a folder"),
         ("empty.json", "empty.json is empty"),
         ("long.json", "long.json is longer than 1 MiB"),
-        ("text.json", "they are not JSON (line 1, column 2)"),
+        ("text.json", "they are not JSON (line 1, column 1)"),
         ("less.json", "`refreshToken` is missing"),
         #[cfg(unix)]
         ("/dev/null", "/dev/null is not a regular file"),
