@@ -1,4 +1,4 @@
-//! The thirteen flaws of an earlier wording of the protocol, and three of a person's try in *login needed*, put in one at a time:
+//! The thirteen flaws of an earlier wording of the protocol, three of a person's try in *login needed*, and one of the count of refusals, put in one at a time:
 //! the checker has to find each.
 
 use rampauth_keeper::process::Plan;
@@ -40,10 +40,10 @@ pub enum Flaw {
     SentUnasked,
     /// 15: a refusal of a person's try changes the state.
     RefusalChangesState,
-    /// 17: refusals are counted on after a grant.
-    RefusalsKept,
     /// 16: nothing unlisted stands before a person's try, so that taking it back makes the session ready.
     TriedAsIfFirst,
+    /// 17: refusals are counted on after a grant.
+    RefusalsKept,
 }
 
 impl Flaw {

@@ -38,6 +38,21 @@ async fn the_very_token_that_was_rejected_is_a_failure_that_starts_the_floor() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_dies_at_the_very_same_time_lives_no_longer_and_one_that_dies_just_after_it_does() {
+    for (longer, told) in
+        [(Duration::ZERO, &["refreshed", "refresh_failed"][..]), (Duration::from_nanos(1), &["refreshed"])]
+    {
+        let mut world = World::new().await;
+        let expiry = world.wall.now() + LIFETIME + longer;
+        world.provider.next([Move::Answer(mixed(1, Expiry::At(expiry), 1))]);
+        // Until just after the refresh ahead of time, and before the next.
+        pass(LIFETIME * 81 / 100).await;
+        assert_eq!(world.provider.calls(), 1);
+        assert_eq!(world.happened(), told, "{longer:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_that_lives_no_longer_than_the_one_in_use_is_a_failure_that_callers_do_not_see() {
     let mut world = World::new().await;
     let expiry = world.wall.now() + LIFETIME;
