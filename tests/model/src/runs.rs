@@ -68,7 +68,9 @@ pub fn asked() -> Vec<Setup> {
 pub fn condemned() -> Vec<Setup> {
     let wrongly = |setup| Setup { condemned: true, faults: CONDEMNED, fault_budget: 2, ..setup };
     let unnamed = Setup { names_dead: false, ..Setup::new(Kind::Rotates) };
-    let given_up = Setup { when_unknown: WhenUnknown::Stop, faults: CONDEMNED, ..Setup::new(Kind::Rotates) };
+    // One fault for the doubt, one for the person, and one for what becomes of the try.
+    let given_up =
+        Setup { when_unknown: WhenUnknown::Stop, faults: ASKED, fault_budget: 3, ..Setup::new(Kind::Rotates) };
     KINDS.into_iter().map(fitting).chain([unnamed]).map(wrongly).chain([given_up]).collect()
 }
 
