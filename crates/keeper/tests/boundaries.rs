@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rampauth_core::{Expiry, Presents, RefreshPolicy, WhenUnknown};
-use rampauth_keeper::decision::{self, Settle, due, is_fresh, is_usable, settle};
+use rampauth_keeper::decision::{self, FAILING_AFTER, Settle, due, is_failing, is_fresh, is_usable, settle};
 use rampauth_keeper::process::{Need, Plan, plan};
 use rampauth_keeper::protocol::apply;
 use rampauth_keeper::{
@@ -192,4 +192,35 @@ fn by_how_much_sessions_differ_follows_from_key_and_generation_alone() {
         assert!((found - expected).abs() < 0.001, "{generation}: {found} and not {expected}");
     }
     assert_eq!(decision::mandatory(&tokens()), Duration::from_secs(60));
+}
+
+#[test]
+fn failing_is_refused_often_enough_and_without_a_token_that_can_be_used() {
+    let refused = |times, expiry| {
+        let mut tokens = tokens();
+        tokens.access_expiry = expiry;
+        let mut record = record(&[put(tokens)]);
+        record.refusals = times;
+        record
+    };
+    let (lives, expired) = (Expiry::At(at(11)), Expiry::At(at(10)));
+    for (times, expiry, failing) in
+        [(9, expired, false), (10, expired, true), (11, expired, true), (10, lives, false), (99, lives, false)]
+    {
+        assert_eq!(is_failing(&refused(times, expiry), FAILING_AFTER, at(10)), failing, "{times}, {expiry:?}");
+    }
+    // What was rejected counts as expired; the threshold is the caller's, and one refusal there is at least.
+    let mut rejected = refused(10, lives);
+    rejected.rejected = Some(TokenDigest::of("access"));
+    assert!(is_failing(&rejected, FAILING_AFTER, at(10)));
+    assert!(is_failing(&refused(1, expired), 1, at(10)) && is_failing(&refused(1, expired), 0, at(10)));
+    assert!(!is_failing(&refused(0, expired), 0, at(10)));
+    // What a verdict has ended is no view any more.
+    for (state, failing) in
+        [(State::Doubtful, true), (State::LoginNeeded, false), (State::Tombstone, false), (State::Ready, true)]
+    {
+        let mut record = refused(10, expired);
+        record.state = state;
+        assert_eq!(is_failing(&record, FAILING_AFTER, at(10)), failing, "{state:?}");
+    }
 }

@@ -4,9 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proptest::prelude::*;
 use rampauth_core::{Expiry, Presents, RefreshPolicy, RefreshTime, WhenUnknown};
-use rampauth_keeper::decision::{
-    FAILING_AFTER, Settle, due, due_at_least_every, is_failing, is_usable, mandatory, next_look, settle,
-};
+use rampauth_keeper::decision::{Settle, due, due_at_least_every, is_usable, mandatory, next_look, settle};
 use rampauth_keeper::protocol::apply;
 use rampauth_keeper::{
     AttemptId, AttemptRef, Conclusion, Operation, OwnerId, Record, SessionId, SessionKey, State, StoreTime,
@@ -386,33 +384,6 @@ proptest! {
             let expected = if when_unknown == WhenUnknown::Stop { Settle::GiveUp } else { Settle::Now };
             prop_assert_eq!(settle(&record, &policy, lease, then), expected);
         }
-    }
-}
-
-#[test]
-fn failing_is_refused_often_enough_and_without_a_token_that_can_be_used() {
-    let refused = |times, expiry| {
-        let mut record = stored(tokens(expiry), Vec::new());
-        record.refusals = times;
-        record
-    };
-    let (lives, expired) = (Expiry::At(at(11)), Expiry::At(at(10)));
-    for (times, expiry, failing) in
-        [(9, expired, false), (10, expired, true), (11, expired, true), (10, lives, false), (99, lives, false)]
-    {
-        assert_eq!(is_failing(&refused(times, expiry), FAILING_AFTER, at(10)), failing, "{times}, {expiry:?}");
-    }
-    // It counts what was rejected as expired, takes another threshold, and never fails without a refusal.
-    assert!(is_failing(&rejected(refused(10, lives)), FAILING_AFTER, at(10)));
-    assert!(is_failing(&refused(1, expired), 1, at(10)) && is_failing(&refused(1, expired), 0, at(10)));
-    assert!(!is_failing(&refused(0, expired), 0, at(10)));
-    // What a verdict has ended is no view any more.
-    for (state, failing) in
-        [(State::Doubtful, true), (State::LoginNeeded, false), (State::Tombstone, false), (State::Ready, true)]
-    {
-        let mut record = refused(10, expired);
-        record.state = state;
-        assert_eq!(is_failing(&record, FAILING_AFTER, at(10)), failing, "{state:?}");
     }
 }
 
