@@ -1,6 +1,5 @@
 //! The one refresh of a session that is under way, shared by all who wait for it, and the pause after one that failed.
 
-use std::error::Error as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -21,7 +20,7 @@ use crate::record::{SessionId, State, StoredTokens, TokenDigest};
 use crate::refresher::ACTION;
 use crate::session::Inner;
 use crate::single_flight::{Awaited, Host, UnderWay};
-use crate::store::StoreError;
+use crate::store::is_of_the_store;
 
 #[derive(Default)]
 pub(crate) struct Flight {
@@ -396,9 +395,4 @@ fn is_not_sent(landed: &Landing) -> bool {
 /// A pause that leaves a credential which dies soon half of its time, for one more try at least.
 fn spared(wait: Duration, dies_in: Option<Duration>, first: Duration) -> Duration {
     dies_in.map_or(wait, |left| wait.min(first.max(left / 2)))
-}
-
-/// Whether it was the store that failed.
-fn is_of_the_store(error: &Error) -> bool {
-    error.source().is_some_and(<dyn std::error::Error>::is::<StoreError>)
 }

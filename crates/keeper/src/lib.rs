@@ -2,6 +2,7 @@
 // docs.rs shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod builder;
 mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -40,9 +41,10 @@ mod waiting;
 mod wall;
 mod warning;
 
+pub use builder::KeeperBuilder;
 pub use codec::RecordDamage;
 pub use event::{Event, EventKind, Events, UnclaimedTokens};
-pub use keeper::{Keeper, KeeperBuilder};
+pub use keeper::Keeper;
 pub use key::SessionKey;
 pub use memory::MemoryStore;
 pub use protocol::{Answer, AttemptRef, Conclusion, Operation, Resealed};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
+use rampauth_core::Error;
 
 use crate::key::SessionKey;
 use crate::protocol::{Answer, Operation};
@@ -130,4 +131,9 @@ impl StdError for StoreError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as _)
     }
+}
+
+/// Whether it was the store that failed.
+pub(crate) fn is_of_the_store(error: &Error) -> bool {
+    error.source().is_some_and(<dyn StdError>::is::<StoreError>)
 }

@@ -1,0 +1,182 @@
+//! What a keeper is told when it is set up.
+
+use std::fmt;
+use std::sync::{Arc, Once, RwLock, Weak};
+use std::time::Duration;
+
+use rampauth_core::{Clock, Error};
+use tokio::runtime::Handle;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::decision::FAILING_AFTER;
+use crate::keeper::{Keeper, Options, Shared, random};
+use crate::record::OwnerId;
+use crate::registry::Registry;
+use crate::schedule::Schedule;
+use crate::sealing::SealingKeys;
+use crate::steady::Steady;
+use crate::store::Store;
+use crate::sweep::sweep;
+use crate::wall::WallClock;
+
+/// Sets up a [`Keeper`].
+#[must_use]
+pub struct KeeperBuilder {
+    store: Arc<dyn Store>,
+    sealing: Option<SealingKeys>,
+    accept_unsealed: bool,
+    clock: WallClock,
+    request: Duration,
+    save: Duration,
+    floor: (Duration, Duration),
+    failing_after: u32,
+    on_demand: bool,
+}
+
+impl KeeperBuilder {
+    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            sealing: None,
+            accept_unsealed: false,
+            clock: WallClock::Machine,
+            request: Duration::from_secs(35),
+            save: Duration::from_secs(5),
+            floor: (Duration::from_secs(1), Duration::from_secs(3_600)),
+            failing_after: FAILING_AFTER,
+            on_demand: false,
+        }
+    }
+
+    /// Seals the tokens in the store with these keys. What is there unsealed stays readable, and is sealed when it is saved
+    /// next; [`reseal`](crate::reseal()) does so at once.
+    ///
+    /// Tokens that are sealed with another key are an error of kind [`Config`](rampauth_core::ErrorKind::Config), which names
+    /// that key's id; they are neither presented nor overwritten, and other sessions go on.
+    pub fn sealing(mut self, keys: SealingKeys) -> Self {
+        self.sealing = Some(keys);
+        self
+    }
+
+    /// Says that tokens are stored unsealed on purpose. Without it and without keys, the first that are written to a store that
+    /// outlives the process are warned of, once.
+    pub fn accept_unsealed(mut self) -> Self {
+        self.accept_unsealed = true;
+        self
+    }
+
+    /// Takes the time from `clock`: when tokens are due and whether they are usable. By default the machine's wall clock, on
+    /// Linux the one that goes on with the timer's interrupt, every 1 to 10 ms, and costs next to nothing to read.
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = WallClock::Given(Arc::new(clock));
+        self
+    }
+
+    /// How long one presentation may take, from sending to the whole answer. Default 35 s: longer than the HTTP client's own
+    /// limit, which tells more when it is the first to end.
+    pub fn request_deadline(mut self, deadline: Duration) -> Self {
+        self.request = deadline;
+        self
+    }
+
+    /// How long one step in the store may take. Default 5 s, which is longer than `rampauth-store-sqlite` waits for a locked file
+    /// (4 s): a store's own error tells more when it is the first to end. A claim lasts for a presentation and two such steps:
+    /// claiming and saving.
+    pub fn save_deadline(mut self, deadline: Duration) -> Self {
+        self.save = deadline;
+        self
+    }
+
+    /// The pause after a first failure, doubled with each one after it up to `most`; how much of it is waited is random.
+    /// Default 1 s and one hour. Nothing is presented meanwhile; what other processes store is seen all the same, looked for
+    /// once a second at most and for callers who need it. Where it is the store that failed, 5 s are the most.
+    pub fn floor(mut self, first: Duration, most: Duration) -> Self {
+        self.floor = (first, most);
+        self
+    }
+
+    /// After how many refusals in a row, 1 at least, a session without a usable access token is *failing*: its token is probably dead,
+    /// although the provider does not say so. From then on it is tried once for each of the longest pauses, other callers are told at
+    /// once that nothing was sent ([`Refused`](rampauth_core::ErrorKind::Refused) and
+    /// [`NotSent`](rampauth_core::Outcome::NotSent)), and [`EventKind::Failing`](crate::EventKind::Failing) is told. Default 10.
+    pub fn failing_after(mut self, refusals: u32) -> Self {
+        self.failing_after = refusals.max(1);
+        self
+    }
+
+    /// Refreshes only when a caller asks for it, never because it is time: for a program that ends after one question. Tokens
+    /// that could not be saved are saved with the next refresh that is asked for, or at [`Keeper::shutdown`]: shut it down before it
+    /// is let go of.
+    pub fn on_demand(mut self) -> Self {
+        self.on_demand = true;
+        self
+    }
+
+    /// Starts the keeper on the current tokio runtime, whose time has to be enabled (`enable_time` or `enable_all`): the first
+    /// use of a clock panics otherwise. Unless it works [`on_demand`](Self::on_demand), or the store ends with the process, it
+    /// asks the store every 5 s what is due, to find what other processes left.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](rampauth_core::ErrorKind::Config) outside a tokio runtime; [`Internal`](rampauth_core::ErrorKind::Internal)
+    /// when the system gives no random numbers.
+    pub fn spawn(self) -> Result<Keeper, Error> {
+        let Ok(runtime) = Handle::try_current() else {
+            return Err(Error::config("start the keeper", "it needs a tokio runtime, and none is running"));
+        };
+        let options = Options {
+            request: self.request,
+            save: self.save,
+            lease: self.request + 2 * self.save,
+            floor: self.floor,
+            failing_after: self.failing_after,
+        };
+        let shared = Arc::new(Shared {
+            store: self.store,
+            sealing: RwLock::new(self.sealing.map(Arc::new)),
+            accept_unsealed: self.accept_unsealed,
+            warned: Once::new(),
+            clock: Steady::new(self.clock),
+            options,
+            owner: OwnerId::from_random(random()?),
+            runtime,
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            schedule: Arc::new(Schedule::new(!self.on_demand)),
+            sessions: Registry::default(),
+            events: broadcast::channel(1_024).0,
+        });
+        if self.on_demand {
+            return Ok(Keeper { shared });
+        }
+        let (schedule, closing) = (Arc::clone(&shared.schedule), shared.closing.clone());
+        // Who keeps the keeper are those who hold it or a session, a refresh in flight, and tokens that are not saved yet.
+        let keeper = Arc::downgrade(&shared);
+        let others = Weak::clone(&keeper);
+        let now = move || {
+            keeper.upgrade().map(|keeper| {
+                keeper.clock.beat();
+                keeper.clock.now()
+            })
+        };
+        shared.runtime.spawn(async move {
+            tokio::select! {
+                () = schedule.run(now) => {}
+                () = sweep(others) => {}
+                () = closing.cancelled() => {}
+            }
+        });
+        Ok(Keeper { shared })
+    }
+}
+
+impl fmt::Debug for KeeperBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeeperBuilder")
+            .field("request", &self.request)
+            .field("save", &self.save)
+            .finish_non_exhaustive()
+    }
+}
