@@ -21,3 +21,4 @@ mod short_lives;
 mod support;
 mod unhappy;
 mod unsaved;
+mod wall;

@@ -1,9 +1,9 @@
 //! A provider that does as it is told, a clock that follows tokio's, and a store that can be made to fail.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use rampauth_core::{
@@ -14,33 +14,11 @@ use rampauth_keeper::{
     Answer, Events, Keeper, KeeperBuilder, MemoryStore, Operation, Record, SessionKey, Store, StoreError,
     StoreErrorKind,
 };
-use tokio::time::Instant;
+
+pub(crate) use crate::wall::Wall;
 
 /// How long an access token of [`Provider`] lives.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(1_000);
-
-/// The wall clock of a test: it goes with tokio's, which is paused, and can be set.
-#[derive(Clone)]
-pub(crate) struct Wall {
-    start: Instant,
-    seconds: Arc<AtomicI64>,
-}
-
-impl Wall {
-    pub(crate) fn new() -> Self {
-        Self { start: Instant::now(), seconds: Arc::new(AtomicI64::new(1_800_000_000)) }
-    }
-
-    /// Sets it this many seconds forward, or back.
-    pub(crate) fn step(&self, seconds: i64) {
-        self.seconds.fetch_add(seconds, Ordering::SeqCst);
-    }
-
-    pub(crate) fn now(&self) -> SystemTime {
-        let seconds = self.seconds.load(Ordering::SeqCst);
-        UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs()) + self.start.elapsed()
-    }
-}
 
 pub(crate) fn key() -> SessionKey {
     SessionKey::parse("fake/test/account").expect("a key")
