@@ -5,7 +5,8 @@ mod common;
 
 use common::{Canned, card, config, email, now, on_off_ramp};
 use rampauth_alix::{
-    Error, ErrorKind, Expiry, OnOffRampClient, Outcome, Refresh, RefreshToken, RsaVerifyingKey, TokenSet,
+    AccessToken, Error, ErrorKind, Expiry, OnOffRampClient, Outcome, Refresh, RefreshToken, RsaVerifyingKey,
+    SecretBytes, TokenSet,
 };
 use rampauth_core::Signer as _;
 use rampauth_test_kit::logs::render_error;
@@ -27,8 +28,8 @@ async fn refresh(status: u16, body: &[u8]) -> [Result<TokenSet, Error>; 2] {
 }
 
 fn texts(set: &TokenSet) -> (Option<&str>, Option<&str>) {
-    let access = set.access_token.as_ref().map(|token| token.expose_secret());
-    (access, set.refresh_token.as_ref().map(|token| token.expose_secret()))
+    let access = set.access_token.as_ref().map(AccessToken::expose_secret);
+    (access, set.refresh_token.as_ref().map(RefreshToken::expose_secret))
 }
 
 #[tokio::test]
@@ -52,7 +53,7 @@ async fn tokens_among_other_text_are_recovered_and_not_granted() {
                 assert_eq!((error.kind(), error.outcome()), (ErrorKind::Protocol, Outcome::Unknown), "{what}");
                 let set = error.salvage().unwrap_or_else(|| panic!("{what}: nothing was recovered"));
                 assert_eq!(texts(set), (Some("a"), Some("r")), "{what}");
-                assert_eq!(error.body().map(|kept| kept.expose_secret()), Some(&body[..]), "{what}");
+                assert_eq!(error.body().map(SecretBytes::expose_secret), Some(&body[..]), "{what}");
             }
         }
     }
@@ -92,7 +93,7 @@ async fn what_cannot_be_read_is_kept_as_it_came_and_not_shown() {
             let error = result.expect_err("no tokens");
             assert_eq!((error.kind(), error.outcome()), (ErrorKind::Protocol, Outcome::Unknown));
             assert!(error.salvage().is_none());
-            assert_eq!(error.body().map(|kept| kept.expose_secret()), Some(&body[..]));
+            assert_eq!(error.body().map(SecretBytes::expose_secret), Some(&body[..]));
             let shown = String::from_utf8_lossy(&body[..body.len().min(15)]).into_owned();
             assert!(!render_error(&error).contains(&shown), "{shown}");
         }

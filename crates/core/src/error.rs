@@ -43,7 +43,7 @@ pub enum ErrorKind {
     /// The provider failed (5xx). The refresh may have happened: treat the presented token as in doubt.
     Server,
     /// The answer is not what the provider documents. The refresh may have happened: look at
-    /// [`salvage`](Error::salvage), and treat the presented token as in doubt.
+    /// [`salvage`](Error::salvage) and [`body`](Error::body), and treat the presented token as in doubt.
     Protocol,
     /// The answer's signature is missing or wrong, so nothing in it was believed. Check the provider's public key and
     /// the environment; treat the presented token as in doubt.
@@ -241,7 +241,7 @@ impl Error {
         self.edit(|inner| inner.verified = Some(verified))
     }
 
-    /// Keeps the tokens of an answer that breaks the contract but brings a new refresh token.
+    /// Keeps the tokens of an answer that breaks the contract but brings a new refresh token, or that holds other text too.
     #[must_use]
     pub fn with_salvage(self, tokens: Option<TokenSet>) -> Self {
         self.edit(|inner| inner.salvage = tokens)
@@ -319,8 +319,9 @@ impl Error {
         self.0.verified
     }
 
-    /// The tokens of an answer that broke the contract and yet brought a readable new refresh token: the presented one
-    /// is probably spent, so keep these. Never taken from an answer whose signature is wrong.
+    /// The tokens of an answer that broke the contract and yet brought a readable new refresh token, or of a whole answer
+    /// among other text: the presented one is probably spent, so keep these. Never taken from an answer whose signature is
+    /// wrong.
     pub fn salvage(&self) -> Option<&TokenSet> {
         self.0.salvage.as_ref()
     }

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Canned, client, config, credential, granted, now, user};
-use rampauth_onboard::{Client, Error, ErrorKind, OnboardTokens, Outcome};
+use rampauth_onboard::{AccessToken, Client, Error, ErrorKind, OnboardTokens, Outcome, RefreshToken, SecretBytes};
 use rampauth_test_kit::logs::render_error;
 use rampauth_test_kit::odd;
 
@@ -32,9 +32,9 @@ async fn tokens_among_other_text_are_recovered_and_not_granted() {
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Protocol, Outcome::Unknown), "{what}");
         let set = error.salvage().unwrap_or_else(|| panic!("{what}: nothing was recovered"));
         let (access, refresh) = (set.access_token.as_ref(), set.refresh_token.as_ref());
-        assert_eq!(access.map(|token| token.expose_secret()), Some("a"), "{what}");
-        assert_eq!(refresh.map(|token| token.expose_secret()), Some("r"), "{what}");
-        assert_eq!(error.body().map(|kept| kept.expose_secret()), Some(&body[..]), "{what}");
+        assert_eq!(access.map(AccessToken::expose_secret), Some("a"), "{what}");
+        assert_eq!(refresh.map(RefreshToken::expose_secret), Some("r"), "{what}");
+        assert_eq!(error.body().map(SecretBytes::expose_secret), Some(&body[..]), "{what}");
     }
 }
 
@@ -49,7 +49,7 @@ async fn of_two_answers_neither_is_taken_for_the_right_one() {
     let body = both.replacen("u-1", "u-2", 1);
     let error = Client::with_http_client(config, Canned::new(200, body)).with_clock(now).refresh(&credential()).await;
     let error = error.expect_err("two answers");
-    let kept = error.salvage().and_then(|set| set.refresh_token.as_ref()).map(|token| token.expose_secret());
+    let kept = error.salvage().and_then(|set| set.refresh_token.as_ref()).map(RefreshToken::expose_secret);
     assert_eq!(kept, Some("r"));
 }
 
@@ -59,7 +59,7 @@ async fn what_cannot_be_read_is_kept_as_it_came_and_not_shown() {
         let error = refresh(body.clone()).await.expect_err("no tokens");
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Protocol, Outcome::Unknown));
         assert!(error.salvage().is_none());
-        assert_eq!(error.body().map(|kept| kept.expose_secret()), Some(&body[..]));
+        assert_eq!(error.body().map(SecretBytes::expose_secret), Some(&body[..]));
         let shown = String::from_utf8_lossy(&body[..body.len().min(15)]).into_owned();
         assert!(!render_error(&error).contains(&shown), "{shown}");
     }

@@ -9,7 +9,7 @@ use common::Sign::{self, Absent, Good};
 use common::{client, credential, expand, now};
 use httpmock::{Method::POST, MockServer};
 use rampauth_core::ReqwestClient;
-use rampauth_payby::{Client, Error, ErrorKind, Expiry, HttpClient, PayByCredential};
+use rampauth_payby::{Client, Error, ErrorKind, Expiry, HttpClient, PayByCredential, SecretBytes};
 use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
 
 /// Short enough for a test, long enough for a loopback connection on a busy machine.
@@ -243,7 +243,7 @@ async fn check(server: &MockServer, (status, sign, headers, body, expected): Row
         // What could not be read or not be believed is kept as it came, as far as anything came, and nothing else is.
         let kept = matches!(error.kind(), ErrorKind::Protocol | ErrorKind::Untrusted) && !body.is_empty();
         let length = body.len().min(64 * 1024 + 1);
-        assert_eq!(error.body().map(|kept| kept.expose_secret()), kept.then_some(&body.as_bytes()[..length]), "{row}");
+        assert_eq!(error.body().map(SecretBytes::expose_secret), kept.then_some(&body.as_bytes()[..length]), "{row}");
         let message = body.contains("the message") && !Sign::WRONG.contains(&sign);
         let told = body.len() < 64 * 1024 && error.provider_message() == Some("the message");
         assert_eq!(told, message, "{row}");

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{BASE, Canned, Sign, client, credential, expand};
-use rampauth_payby::{Error, ErrorKind, Outcome, PayByTokens};
+use rampauth_payby::{AccessToken, Error, ErrorKind, Outcome, PayByTokens, RefreshToken, SecretBytes};
 use rampauth_test_kit::logs::render_error;
 use rampauth_test_kit::odd;
 
@@ -40,14 +40,14 @@ async fn tokens_among_other_text_are_recovered_where_payby_signed_all_of_it() {
         assert_eq!(error.verified(), Some(true), "{what}");
         let set = error.salvage().unwrap_or_else(|| panic!("{what}: nothing was recovered"));
         let (access, refresh_token) = (set.access_token.as_ref(), set.refresh_token.as_ref());
-        assert_eq!(access.map(|token| token.expose_secret()), Some("a"), "{what}");
-        assert_eq!(refresh_token.map(|token| token.expose_secret()), Some("r"), "{what}");
-        assert_eq!(error.body().map(|kept| kept.expose_secret()), Some(&body[..]), "{what}");
+        assert_eq!(access.map(AccessToken::expose_secret), Some("a"), "{what}");
+        assert_eq!(refresh_token.map(RefreshToken::expose_secret), Some("r"), "{what}");
+        assert_eq!(error.body().map(SecretBytes::expose_secret), Some(&body[..]), "{what}");
         for sign in [Sign::Absent, Sign::Blank, Sign::Stale, Sign::Foreign] {
             let error = refresh(200, sign, &body).await.expect_err(what);
             assert_eq!(error.outcome(), Outcome::Unknown, "{what} {sign:?}");
             assert!(error.salvage().is_none() && error.verified() == Some(false), "{what} {sign:?}");
-            assert_eq!(error.body().map(|kept| kept.expose_secret()), Some(&body[..]), "{what} {sign:?}");
+            assert_eq!(error.body().map(SecretBytes::expose_secret), Some(&body[..]), "{what} {sign:?}");
         }
     }
 }
@@ -66,7 +66,7 @@ async fn what_cannot_be_read_is_kept_as_it_came_and_not_shown() {
             let error = refresh(200, sign, &body).await.expect_err("no tokens");
             assert!(matches!(error.kind(), ErrorKind::Protocol | ErrorKind::Untrusted));
             assert_eq!((error.outcome(), error.salvage().is_some()), (Outcome::Unknown, false));
-            assert_eq!(error.body().map(|kept| kept.expose_secret()), Some(&body[..]));
+            assert_eq!(error.body().map(SecretBytes::expose_secret), Some(&body[..]));
             let shown = String::from_utf8_lossy(&body[..body.len().min(15)]).into_owned();
             assert!(!render_error(&error).contains(&shown), "{shown}");
         }

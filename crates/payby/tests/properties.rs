@@ -5,7 +5,7 @@ mod common;
 use common::{BASE, Canned, Sign, client, config, now};
 use proptest::prelude::*;
 use rampauth_payby::{
-    Client, ErrorKind, MerchantOrderNo, Outcome, PayByCredential, PayByTokens, RefreshToken, Subject,
+    Client, ErrorKind, MerchantOrderNo, Outcome, PayByCredential, PayByTokens, RefreshToken, SecretBytes, Subject,
     refresh_string_to_sign,
 };
 use serde_json::Value;
@@ -109,7 +109,7 @@ proptest! {
         prop_assert_eq!(error.verified(), Some(false));
         // Kept for a person, and said to be nobody's word.
         let unread = matches!(error.kind(), ErrorKind::Protocol | ErrorKind::Untrusted);
-        prop_assert_eq!(error.body().map(|kept| kept.expose_secret()), unread.then_some(body.as_bytes()));
+        prop_assert_eq!(error.body().map(SecretBytes::expose_secret), unread.then_some(body.as_bytes()));
         if !matches!(sign, Sign::Absent | Sign::Blank) && status < 300 {
             prop_assert_eq!((error.kind(), error.outcome()), (ErrorKind::Untrusted, Outcome::Unknown));
         }

@@ -6,7 +6,7 @@ mod common;
 use common::{Canned, DAY, NOW, client, jwt, presented, user_token};
 use rampauth_test_kit::logs::render_error;
 use rampauth_test_kit::odd;
-use rampauth_transak::{Error, ErrorKind, Outcome, UserToken};
+use rampauth_transak::{AccessToken, Error, ErrorKind, Outcome, SecretBytes, UserToken};
 
 const BASE: &str = "https://api-gateway-stg.transak.com";
 
@@ -34,8 +34,8 @@ async fn a_token_among_other_text_is_recovered_and_not_granted() {
         let error = refresh(200, &body).await.expect_err(what);
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Protocol, Outcome::Unknown), "{what}");
         let set = error.salvage().unwrap_or_else(|| panic!("{what}: nothing was recovered"));
-        assert_eq!(set.access_token.as_ref().map(|token| token.expose_secret()), Some(&*new), "{what}");
-        assert_eq!(error.body().map(|kept| kept.expose_secret()), Some(&body[..]), "{what}");
+        assert_eq!(set.access_token.as_ref().map(AccessToken::expose_secret), Some(&*new), "{what}");
+        assert_eq!(error.body().map(SecretBytes::expose_secret), Some(&body[..]), "{what}");
     }
 }
 
@@ -52,7 +52,7 @@ async fn what_cannot_be_read_is_kept_as_it_came_and_not_shown() {
         let error = refresh(200, &body).await.expect_err("no token");
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Protocol, Outcome::Unknown));
         assert!(error.salvage().is_none());
-        assert_eq!(error.body().map(|kept| kept.expose_secret()), Some(&body[..]));
+        assert_eq!(error.body().map(SecretBytes::expose_secret), Some(&body[..]));
         let shown = String::from_utf8_lossy(&body[..body.len().min(15)]).into_owned();
         assert!(!render_error(&error).contains(&shown), "{shown}");
     }
