@@ -1,10 +1,10 @@
 //! How a command with a stored session ends: nothing is under way any more, nothing granted is lost with the process, and what
 //! is said is true of what the store holds by then.
 
-use rampauth_core::{Error, ErrorKind, Outcome, Presents, TokenSet};
+use rampauth_core::{ClockDifference, Error, ErrorKind, Outcome, Presents, TokenSet};
 use rampauth_keeper::{EventKind, Events, Record, State, Store as _};
 
-use super::{Stored, dead, is_saved, removed, said_by_the_store};
+use super::{Stored, dead, is_saved, removed, said_by_the_store, warn_of_clock};
 use crate::config::{Profile, printable};
 use crate::output;
 use crate::rescue::{self, Places};
@@ -44,6 +44,8 @@ struct Told {
     unclaimed: Option<TokenSet>,
     /// Why the session is in doubt. Who has a usable token is not told.
     doubt: Option<Error>,
+    /// How far this machine's clock is off the provider's, where that is news. An error's help has it already.
+    clock: Option<ClockDifference>,
     /// The newest tokens' generation.
     generation: u64,
 }
@@ -59,7 +61,7 @@ impl Stored {
         profile: &Profile,
     ) -> Result<End, Failed> {
         let (generation, places) = (before.generation, self.places.clone());
-        let mut told = Told { unsaved: None, saved_late: false, unclaimed: None, doubt: None, generation };
+        let mut told = Told { unsaved: None, saved_late: false, unclaimed: None, doubt: None, clock: None, generation };
         // What came before the last tries to save, and what came of those.
         told.listen(&mut self.events);
         self.keeper.shutdown().await;
@@ -96,6 +98,7 @@ impl Stored {
                 return Err(Failed { error, rescued: false, record });
             }
             Ok(()) => {
+                warn_of_clock(told.clock);
                 if let Some(error) = told.doubt.filter(rescue::holds_answer) {
                     let error = rescue::keep_answer(error, &places, &profile.name);
                     tracing::warn!(profile = %printable(&profile.name), %error, help = error.help(), "in doubt");
@@ -160,7 +163,7 @@ impl Told {
                     self.unclaimed = Some(tokens.tokens().clone());
                 }
                 EventKind::Doubtful { error, .. } => self.doubt = Some(error),
-                EventKind::ClocksDiffer(difference) => super::warn_of_clock(Some(difference)),
+                EventKind::ClocksDiffer(difference) => self.clock = Some(difference),
                 kind if is_saved(&kind) => {
                     self.saved_late |= self.unsaved.take().is_some();
                     self.generation = self.generation.max(event.generation);
