@@ -14,8 +14,6 @@ const BASE: &str = "https://external.dev.onboardpay.co";
 const PATH: &str = "/auth/oauth/refresh-token";
 /// Short enough for a test, long enough for a loopback connection on a busy machine.
 const TIMEOUT: Duration = Duration::from_millis(1_500);
-/// What a 401 means that is not in the form of Onboard's own.
-const NOT_ITS_WORD: &str = "unauthorized refused: the provider does not accept the caller (status 401)";
 const GRANTED: &str = r#"{"userId":"u","accessToken":{"token":"a","expiry":"2026-11-20T10:30:00Z"},"refreshToken":{"token":"r","expiry":"2026-12-20T10:30:00Z"}}"#;
 
 fn http() -> impl HttpClient + 'static {
@@ -187,62 +185,14 @@ async fn every_other_status_has_its_meaning_whatever_the_body() {
     let dead = r#"{"code":"RE_AUTHENTICATE","message":"The session is not valid"}"#;
     let long = format!(r#"{{"code":"X","message":"{}"}}"#, "m".repeat(64 * 1024));
     check(vec![
-        // Only the endpoint's own form says that the token is dead.
+        // Which 401 says so is a file of its own.
         row(
             401,
             dead,
             "login_needed refused says \"The session is not valid\": the refresh token is invalid or has expired \
              (status 401, code RE_AUTHENTICATE)",
         ),
-        row(
-            401,
-            format!("\u{feff}{}\r\n\0", dead.replacen('{', r#"{"data":[1e999],"data":"\ud800","#, 1)),
-            "login_needed refused says \"The session is not valid\": the refresh token is invalid or has expired \
-             (status 401, code RE_AUTHENTICATE)",
-        ),
-        row(401, "", NOT_ITS_WORD),
-        row(401, "<html>", NOT_ITS_WORD),
-        row(401, GRANTED, NOT_ITS_WORD),
-        row(401, &long, NOT_ITS_WORD),
-        row(401, format!("<!-- -->{dead}"), NOT_ITS_WORD),
-        row(401, format!("{dead}{dead}"), NOT_ITS_WORD),
-        row(401, format!("[{dead}]"), NOT_ITS_WORD),
-        row(401, format!(r#"{{"error":{dead}}}"#), NOT_ITS_WORD),
-        row(
-            401,
-            r#"{"message":"Unauthorized"}"#,
-            "unauthorized refused says \"Unauthorized\": the provider does not accept the caller (status 401)",
-        ),
-        row(
-            401,
-            r#"{"code":"","message":"m"}"#,
-            "unauthorized refused says \"m\": the provider does not accept the caller (status 401)",
-        ),
-        row(
-            401,
-            r#"{"code":401,"message":"m"}"#,
-            "unauthorized refused says \"m\": the provider does not accept the caller (status 401, code 401)",
-        ),
-        row(
-            401,
-            r#"{"code":"A","code":"A","message":"m"}"#,
-            "unauthorized refused says \"m\": the provider does not accept the caller (status 401)",
-        ),
-        row(
-            401,
-            r#"{"code":"RE_AUTHENTICATE"}"#,
-            "unauthorized refused: the provider does not accept the caller (status 401, code RE_AUTHENTICATE)",
-        ),
-        row(
-            401,
-            r#"{"code":"RE_AUTHENTICATE","message":null}"#,
-            "unauthorized refused: the provider does not accept the caller (status 401, code RE_AUTHENTICATE)",
-        ),
-        row(
-            401,
-            r#"{"code":"RE_AUTHENTICATE","message":{"en":"m"}}"#,
-            "unauthorized refused: the provider does not accept the caller (status 401, code RE_AUTHENTICATE)",
-        ),
+        row(401, &long, "unauthorized refused: the provider does not accept the caller (status 401)"),
         // The code is an open set: it is told and decides nothing.
         row(
             400,
