@@ -8,7 +8,7 @@ use rampauth_core::{Clock as _, Expiry, SystemClock};
 use rampauth_keeper::{Operation, SessionId, SessionKey, Store as _, StoredTokens, TokenDigest};
 use rampauth_sandbox::{Call, Sandbox};
 use rampauth_store_sqlite::SqliteStore;
-use rampauth_test_kit::scripted::{Script, ScriptedServer};
+use rampauth_test_kit::scripted::{Ending, Script, ScriptedServer, response};
 use serde_json::{Value, json};
 
 use crate::exit_codes::payby;
@@ -288,4 +288,17 @@ fn import_reads_what_refresh_reads() {
     assert_eq!(import(""), "failed to read standard input: there are no tokens on it");
     assert_eq!(import("{}"), "failed to read the tokens: `refreshToken` is missing");
     assert!(!home.path().join("rampauth.db").exists());
+}
+
+#[test]
+fn the_tokens_of_an_answer_without_its_end_are_stored() {
+    let body = r#"{"userId":"u-1","accessToken":{"token":"new-access","expiry":"2100-01-01T00:00:00Z"},"refreshToken":{"token":"new-refresh"}}"#;
+    let cut = response(200, &[("content-length", "999")], body);
+    let server = ScriptedServer::start(Script::Partial { answer: cut, ending: Ending::Reset });
+    let home = Home::stored_at(&server.url());
+    let presented = r#"{"accessToken":"old-access","refreshToken":"old-refresh"}"#;
+    home.run(&["import", "onboard"]).stdin(presented).done().output();
+    let done = home.run(&["refresh", "onboard", "--stored", "--json"]).done();
+    let tokens = home.run(&["token", "onboard"]).done().output();
+    assert_eq!((tokens.trim(), server.requests().len()), ("new-access", 1), "{done:?}");
 }

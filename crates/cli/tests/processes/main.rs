@@ -8,4 +8,5 @@ mod support;
 
 mod killed;
 mod session;
+mod stopped;
 mod together;
