@@ -189,7 +189,7 @@ async fn every_broken_connection_has_its_meaning() {
         (
             Script::Raw(whole_json),
             1,
-            "interrupted unknown salvage a r: the connection broke before the whole answer was there (status 200)",
+            "interrupted unknown salvage r: the connection broke before the whole answer was there (status 200)",
         ),
         (
             Script::Raw(refusing),

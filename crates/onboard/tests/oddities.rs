@@ -69,3 +69,13 @@ async fn what_cannot_be_read_is_kept_as_it_came_and_not_shown() {
         assert!(error.body().is_none(), "{status} {body}");
     }
 }
+
+#[tokio::test]
+async fn what_is_compressed_unasked_is_granted() {
+    for (coding, body) in odd::compressed(&granted(LATER, LATER)) {
+        let http = Canned::new(200, body).with_header("content-encoding", coding);
+        let tokens = client(BASE, http).refresh(&credential()).await.expect(coding);
+        let (access, refresh) = (tokens.access_token(), tokens.refresh_credential().token());
+        assert_eq!((access.expose_secret(), refresh.expose_secret()), ("a", "r"), "{coding}");
+    }
+}

@@ -8,8 +8,8 @@ use std::time::Duration;
 use common::{Canned, NOW, Own, at, client, config, credential, describe, granted, lifetime, now, user};
 use rampauth_core::ReqwestClient;
 use rampauth_onboard::{
-    Client, Environment, Error, ErrorKind, Expiry, OnboardCredential, OnboardTokens, Presents, Refresh, RefreshTime,
-    RefreshToken, Rotation, TokenSet, TransportFailure, WhenUnknown,
+    Client, Environment, Error, ErrorKind, Expiry, OnboardCredential, OnboardTokens, Outcome, Presents, Refresh,
+    RefreshTime, RefreshToken, Rotation, TokenSet, TransportFailure, WhenUnknown,
 };
 use rampauth_test_kit::logs::CaptureLogs;
 use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
@@ -51,6 +51,16 @@ async fn request_as_it_travels() {
     let request = server.assert_exactly_one_request_async().await;
     let text = String::from_utf8(request.raw).expect("text");
     insta::assert_snapshot!(text.replace("\r\n", "\n").replace(&server.address().to_string(), "<server>"));
+}
+
+#[tokio::test]
+async fn https_to_a_plain_port_sends_nothing() {
+    let server = ScriptedServer::start(Script::Stalled);
+    let http = ReqwestClient::builder().timeout(Duration::from_millis(1_500)).build().expect("an HTTP client");
+    let client = client(&server.url().replace("http:", "https:"), http);
+    let error = client.refresh(&credential()).await.expect_err("no TLS");
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Unreachable, Outcome::NotSent));
+    assert!(server.requests().is_empty());
 }
 
 #[tokio::test]

@@ -78,3 +78,17 @@ async fn what_cannot_be_read_is_kept_as_it_came_and_not_shown() {
         assert!(error.body().is_none(), "{status} {body}");
     }
 }
+
+/// What is compressed on the way is not what was signed.
+#[tokio::test]
+async fn the_signature_is_over_the_body_after_decoding() {
+    let sign = |over: &[u8]| ("sign", Sign::Good.over(over).expect("a signature"));
+    for (coding, body) in odd::compressed(&granting()) {
+        let coded = |sign| Canned::with_headers(200, &[("content-encoding", coding.to_owned()), sign], body.clone());
+        let tokens = client(BASE, coded(sign(granting().as_bytes()))).refresh(&credential()).await.expect(coding);
+        assert_eq!(tokens.access_token().expose_secret(), "a", "{coding}");
+        assert_eq!(tokens.raw_body().expose_secret(), granting().as_bytes(), "{coding}");
+        let error = client(BASE, coded(sign(&body))).refresh(&credential()).await.expect_err(coding);
+        assert_eq!((error.kind(), error.verified()), (ErrorKind::Untrusted, Some(false)), "{coding}");
+    }
+}

@@ -2,8 +2,37 @@
 //!
 //! Documents are JSON objects without braces in their texts.
 
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+
 /// The longest answer that is read.
 const MAX_LENGTH: usize = 64 * 1024;
+
+/// The document compressed in each way that is undone: the `content-encoding`, and the bytes.
+///
+/// # Panics
+///
+/// Never: a vector takes what is written to it.
+pub fn compressed(document: &str) -> Vec<(&'static str, Vec<u8>)> {
+    let document = document.as_bytes();
+    let gzip = |text: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(text).and_then(|()| encoder.finish()).expect("a vector")
+    };
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::best());
+    let zlib = zlib.write_all(document).and_then(|()| zlib.finish()).expect("a vector");
+    let mut raw = DeflateEncoder::new(Vec::new(), Compression::best());
+    let raw = raw.write_all(document).and_then(|()| raw.finish()).expect("a vector");
+    vec![
+        ("gzip", gzip(document)),
+        ("x-gzip", gzip(document)),
+        ("deflate, gzip", gzip(&zlib)),
+        ("deflate", zlib),
+        ("deflate", raw),
+    ]
+}
 
 /// The document with an oddity each that leaves no doubt about the members beside it: what it is, and the bytes.
 pub fn harmless(document: &str) -> Vec<(String, Vec<u8>)> {
