@@ -12,12 +12,20 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use rampauth_test_kit::scripted::response;
 use serde_json::Value;
 
-/// A case, and what a shell mounts for it in the folder `$1`.
-const CASES: [(&str, &str); 3] = [
-    ("a_stored_refresh_on_a_nearly_full_disk_loses_no_tokens", r#"mount -t tmpfs -o size=2m none "$1""#),
-    ("a_token_that_is_asked_for_on_a_nearly_full_disk_loses_no_tokens", r#"mount -t tmpfs -o size=2m none "$1""#),
-    ("tokens_without_a_store_have_a_file_even_on_a_full_disk", r#"mount -t tmpfs -o size=2m none "$1""#),
+/// A case, what a shell mounts for it in the folder `$1`, and how that shell is started.
+const CASES: [(&str, &str, &[&str]); 4] = [
+    ("a_stored_refresh_on_a_nearly_full_disk_loses_no_tokens", MEMORY, USER),
+    // In steps of less than a page.
+    ("a_stored_refresh_on_a_disk_of_small_blocks_loses_no_tokens", SMALL_BLOCKS, ROOT),
+    ("a_token_that_is_asked_for_on_a_nearly_full_disk_loses_no_tokens", MEMORY, USER),
+    ("tokens_without_a_store_have_a_file_even_on_a_full_disk", MEMORY, USER),
 ];
+const MEMORY: &str = r#"mount -t tmpfs -o size=2m none "$1""#;
+const SMALL_BLOCKS: &str =
+    r#"truncate -s 4M "$1/disk" && mkfs.ext4 -q -b 1024 -m 0 "$1/disk" && mount -o loop "$1/disk" "$1""#;
+const USER: &[&str] = &["unshare", "--user", "--map-root-user", "--mount", "sh"];
+/// File systems on a file take root itself.
+const ROOT: &[&str] = &["unshare", "--mount", "sh"];
 
 const CONFIG: &str = r#"store = "sqlite:rampauth.db"
 [profile.onboard]
@@ -33,7 +41,10 @@ fn main() -> ExitCode {
         let (case, folder) = (args.next().expect("a case"), args.next().expect("a folder"));
         let folder = Path::new(&folder);
         match case.to_str() {
-            Some("a_stored_refresh_on_a_nearly_full_disk_loses_no_tokens") => {
+            Some(
+                "a_stored_refresh_on_a_nearly_full_disk_loses_no_tokens"
+                | "a_stored_refresh_on_a_disk_of_small_blocks_loses_no_tokens",
+            ) => {
                 nearly_full(folder, &["refresh", "onboard", "--stored", "--json"]);
             }
             Some("a_token_that_is_asked_for_on_a_nearly_full_disk_loses_no_tokens") => {
@@ -44,16 +55,16 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    let tests = CASES.map(|(name, mount)| Trial::ignorable_test(name, move || run(name, mount)));
+    let tests = CASES.map(|(name, mount, shell)| Trial::ignorable_test(name, move || run(name, mount, shell)));
     libtest_mimic::run(&Arguments::from_args(), tests.into()).exit_code()
 }
 
 /// Runs a case, where this machine lets a test mount something.
-fn run(case: &str, mount: &str) -> Result<Completion, Failed> {
+fn run(case: &str, mount: &str, shell: &[&str]) -> Result<Completion, Failed> {
     let folder = tempfile::tempdir()?;
     let script = format!(r#"{mount} || exit 77; echo ready; exec "$2" as "$3" "$1""#);
-    let mut command = Command::new("unshare");
-    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script, "sh"]).arg(folder.path());
+    let mut command = Command::new(shell[0]);
+    command.args(&shell[1..]).args(["-c", &script, "sh"]).arg(folder.path());
     let Ok(ran) = command.arg(std::env::current_exe()?).arg(case).output() else {
         return Ok(Completion::ignored_with("there is no `unshare` here"));
     };

@@ -52,6 +52,8 @@ pub(crate) enum Trouble {
     LogGone,
     /// There is no room for what a claim may bring, in bytes.
     NoRoom { room: u64, cause: io::Error },
+    /// The shared memory cannot be given blocks.
+    NoMemory(io::Error),
     /// The record is not what was written.
     Record(RecordDamage),
     /// The step panicked, or the thread is gone.
@@ -74,7 +76,9 @@ impl Trouble {
         match self {
             // The code and its general meaning alone: SQLite's message may quote what it read.
             Self::Sqlite(rusqlite::Error::SqliteFailure(code, _)) => error.with_source(code),
-            Self::NotMade(cause) | Self::NotNarrowed(cause) | Self::NoRoom { cause, .. } => error.with_source(cause),
+            Self::NotMade(cause) | Self::NotNarrowed(cause) | Self::NoRoom { cause, .. } | Self::NoMemory(cause) => {
+                error.with_source(cause)
+            }
             _ => error,
         }
     }
@@ -85,7 +89,7 @@ impl Trouble {
             Self::Sqlite(error) => error
                 .sqlite_error()
                 .is_some_and(|code| code.code == ErrorCode::DiskFull || code.extended_code == ffi::SQLITE_IOERR_WRITE),
-            Self::NoRoom { .. } => true,
+            Self::NoRoom { .. } | Self::NoMemory(_) => true,
             _ => false,
         }
     }
@@ -97,6 +101,10 @@ impl Trouble {
             Self::Sqlite(error) => return sqlite(error, place),
             Self::NotMade(cause) => return (NotWritable, format!("cannot be created: {}", not_made(cause))),
             Self::NoRoom { room, cause } => return (NotWritable, no_room(*room, cause)),
+            Self::NoMemory(cause) if is_too_many_files(cause) => {
+                return (NotWritable, format!("cannot be given its shared memory: {TOO_MANY_FILES}"));
+            }
+            Self::NoMemory(_) => (NotWritable, NO_MEMORY),
             Self::NotNarrowed(_) => {
                 (NotWritable, "is empty and open to other users, and this user may not change its permissions")
             }
@@ -163,6 +171,7 @@ const NOT_A_DATABASE: &str = "is not an SQLite database; it is left as it is";
 const READ_ONLY: &str = "is read-only; this user needs to write to it and to its folder";
 const DISK_FULL: &str = "the disk is full; make room on it";
 const QUOTA: &str = "this user's quota is used up; make room in it";
+const NO_MEMORY: &str = "cannot be given its shared memory (`-shm`): make room on the disk; if there is room, move the file to a local disk";
 const TOO_MANY_FILES: &str = "too many files are open; raise the limit (`ulimit -n`)";
 
 /// Why a file could not be made in a folder.
@@ -265,10 +274,7 @@ fn io_failure(extended_code: i32) -> (StoreErrorKind, &'static str) {
             StoreErrorKind::NotWritable,
             "could not be written: a quota or a limit on the size of files is used up, or the disk failed",
         ),
-        ffi::SQLITE_IOERR_SHMSIZE | ffi::SQLITE_IOERR_SHMMAP => (
-            StoreErrorKind::NotWritable,
-            "cannot be given its shared memory (`-shm`): make room on the disk; if there is room, move the file to a local disk",
-        ),
+        ffi::SQLITE_IOERR_SHMSIZE | ffi::SQLITE_IOERR_SHMMAP => (StoreErrorKind::NotWritable, NO_MEMORY),
         _ => (StoreErrorKind::Unavailable, "could not be read or written: the disk failed"),
     }
 }

@@ -11,6 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::Trouble;
+use crate::memory::{self, SharedMemory};
 use crate::presence::{Beside, Identity, Instead, OpenFiles, check_names};
 use crate::schema::{self, Found};
 use crate::sharing;
@@ -27,6 +28,8 @@ pub(crate) struct Place {
 pub(crate) struct StoreFile {
     pub(crate) connection: Connection,
     pub(crate) files: OpenFiles,
+    /// Dropped after the connection.
+    pub(crate) memory: SharedMemory,
 }
 
 /// Held while a file is made and opened. Closing any handle of a file drops all locks that a process has on it (POSIX), so that
@@ -78,13 +81,15 @@ fn open(place: &Place) -> Result<Box<StoreFile>, Trouble> {
     let opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
     make(path)?;
     check_names(path)?;
+    let resolved = sharing::resolve(path);
+    memory::check_room(&resolved).map_err(Trouble::NoMemory)?;
+    let memory = SharedMemory::of(&resolved);
     let mut connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     // What SQLite takes is milliseconds in 31 bits.
     connection.busy_timeout((*busy_timeout).min(Duration::from_secs(24 * 60 * 60)))?;
     let database = Identity::of(path);
     drop(opening);
-    let resolved = sharing::resolve(path);
     // Closing a database as its last user moves its log into it. Not into one that is not ours.
     let has_log = Beside::Log.of(&resolved).exists();
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
@@ -102,7 +107,8 @@ fn open(place: &Place) -> Result<Box<StoreFile>, Trouble> {
     schema::found(&connection)?;
     let files = OpenFiles::note(path.clone(), database, &resolved);
     files.check()?;
-    Ok(Box::new(StoreFile { connection, files }))
+    memory.allocate().map_err(Trouble::NoMemory)?;
+    Ok(Box::new(StoreFile { connection, files, memory }))
 }
 
 /// Shared memory without a log is what is left when somebody removes the log of a store that is in use: it speaks of what that log

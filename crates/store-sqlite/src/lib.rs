@@ -3,6 +3,7 @@
 mod clock;
 mod error;
 mod file;
+mod memory;
 mod presence;
 mod room;
 mod schema;

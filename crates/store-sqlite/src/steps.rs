@@ -118,6 +118,7 @@ impl<'c> Steps<'c> {
                 if matches!(answer, Answer::Begun(_)) {
                     // Nothing is presented whose tokens could not be stored.
                     self.room.reserve(self.file.files.log(), end, after.expose_secret().len())?;
+                    self.file.memory.allocate().map_err(Trouble::NoMemory)?;
                 }
                 self.write(key, &record, &after, due_before)?;
                 step.commit()?;

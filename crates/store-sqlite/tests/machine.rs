@@ -19,20 +19,27 @@ const LEASE: Duration = Duration::from_secs(60);
 /// The tokens of the largest answers, in bytes.
 const LARGE: usize = 60 * 1024;
 
-/// A case: its name, what a shell does for it in the folder `$1`, and whether that needs the right to mount.
-const CASES: [(&str, &str, bool); 6] = [
+/// A case: its name, what a shell does for it in the folder `$1`, and how that shell is started.
+const CASES: [(&str, &str, &[&str]); 8] = [
     (
         "a_file_that_is_mounted_alone_is_refused_and_its_folder_is_not",
         r#"mkdir "$1/real" "$1/shared" && : > "$1/real/rampauth.db" && : > "$1/alone.db" &&
            mount --bind "$1/real/rampauth.db" "$1/alone.db" && mount --bind "$1/real" "$1/shared""#,
-        true,
+        MOUNTING,
     ),
-    ("nothing_is_claimed_whose_tokens_a_filling_disk_would_lose", r#"mount -t tmpfs -o size=3m none "$1""#, true),
-    ("claims_at_the_same_time_have_room_each", r#"mount -t tmpfs -o size=3m none "$1""#, true),
-    ("a_long_log_begins_anew_where_the_disk_is_full", r#"mount -t tmpfs -o size=3m none "$1""#, true),
-    ("too_many_open_files_are_named", "ulimit -n 48", false),
-    ("a_limit_on_the_size_of_files_is_named_before_it_kills", "ulimit -f 120", false),
+    ("nothing_is_claimed_whose_tokens_a_filling_disk_would_lose", r#"mount -t tmpfs -o size=3m none "$1""#, MOUNTING),
+    ("the_same_where_a_block_is_smaller_than_a_page", SMALL_BLOCKS, MOUNTING_DISKS),
+    ("claims_at_the_same_time_have_room_each", r#"mount -t tmpfs -o size=3m none "$1""#, MOUNTING),
+    ("claims_at_the_same_time_where_a_block_is_smaller_than_a_page", SMALL_BLOCKS, MOUNTING_DISKS),
+    ("a_long_log_begins_anew_where_the_disk_is_full", r#"mount -t tmpfs -o size=3m none "$1""#, MOUNTING),
+    ("too_many_open_files_are_named", "ulimit -n 48", &["sh"]),
+    ("a_limit_on_the_size_of_files_is_named_before_it_kills", "ulimit -f 120", &["sh"]),
 ];
+const MOUNTING: &[&str] = &["unshare", "--user", "--map-root-user", "--mount", "sh"];
+/// File systems on a file take root itself.
+const MOUNTING_DISKS: &[&str] = &["unshare", "--mount", "sh"];
+const SMALL_BLOCKS: &str =
+    r#"truncate -s 8M "$1/disk" && mkfs.ext4 -q -b 1024 -m 0 "$1/disk" && mount -o loop "$1/disk" "$1""#;
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
@@ -40,22 +47,19 @@ fn main() -> ExitCode {
         let (case, folder) = (args.next().expect("a case"), args.next().expect("a folder"));
         return child(&case, Path::new(&folder));
     }
-    let tests = CASES.map(|(name, set_up, mounts)| Trial::ignorable_test(name, move || run(name, set_up, mounts)));
+    let tests = CASES.map(|(name, set_up, shell)| Trial::ignorable_test(name, move || run(name, set_up, shell)));
     libtest_mimic::run(&Arguments::from_args(), tests.into()).exit_code()
 }
 
 /// Runs a case, where this machine lets a test set it up.
-fn run(case: &str, set_up: &str, mounts: bool) -> Result<Completion, Failed> {
+fn run(case: &str, set_up: &str, shell: &[&str]) -> Result<Completion, Failed> {
     if cfg!(not(target_os = "linux")) {
         return Ok(Completion::ignored_with("it is about Linux"));
     }
     let folder = tempfile::tempdir()?;
     let script = format!(r#"{set_up} || exit 77; echo ready; exec "$2" as "$3" "$1""#);
-    let mut command = Command::new(if mounts { "unshare" } else { "sh" });
-    if mounts {
-        command.args(["--user", "--map-root-user", "--mount", "sh"]);
-    }
-    command.args(["-c", &script, "sh"]).arg(folder.path()).arg(std::env::current_exe()?).arg(case);
+    let mut command = Command::new(shell[0]);
+    command.args(&shell[1..]).args(["-c", &script, "sh"]).arg(folder.path()).arg(std::env::current_exe()?).arg(case);
     let Ok(ran) = command.output() else { return Ok(Completion::ignored_with("there is no `unshare` here")) };
     let (said, complaint) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     if !said.starts_with("ready\n") {
@@ -69,8 +73,14 @@ fn child(case: &OsString, folder: &Path) -> ExitCode {
     runtime.block_on(async {
         match case.to_str() {
             Some("a_file_that_is_mounted_alone_is_refused_and_its_folder_is_not") => mounted_alone(folder).await,
-            Some("nothing_is_claimed_whose_tokens_a_filling_disk_would_lose") => nearly_full(folder).await,
-            Some("claims_at_the_same_time_have_room_each") => several_claims(folder).await,
+            Some(
+                "nothing_is_claimed_whose_tokens_a_filling_disk_would_lose"
+                | "the_same_where_a_block_is_smaller_than_a_page",
+            ) => nearly_full(folder).await,
+            Some(
+                "claims_at_the_same_time_have_room_each"
+                | "claims_at_the_same_time_where_a_block_is_smaller_than_a_page",
+            ) => several_claims(folder).await,
             Some("a_long_log_begins_anew_where_the_disk_is_full") => long_log(folder).await,
             Some("too_many_open_files_are_named") => too_many_files(folder).await,
             Some("a_limit_on_the_size_of_files_is_named_before_it_kills") => file_size(folder).await,
