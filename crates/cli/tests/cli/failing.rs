@@ -17,7 +17,7 @@ fn after_ten_refusals_the_session_is_failing_and_a_program_that_starts_anew_send
     let refusal = Script::Raw(response(401, &[("content-type", "text/html")], b"<html>401</html>"));
     let server = ScriptedServer::start(refusal);
     let home = Home::stored_at(&server.url());
-    for profile in ["card", "ramp"] {
+    for profile in ["card", "ramp", "onboard"] {
         let before = server.connections();
         home.run(&["import", profile]).stdin(EXPIRED).done().output();
         for times in 1..=10 {
