@@ -138,7 +138,7 @@ pub struct Error(Arc<Inner>);
 struct Inner {
     kind: ErrorKind,
     outcome: Outcome,
-    action: &'static str,
+    action: Cow<'static, str>,
     reason: Cow<'static, str>,
     help: Option<Cow<'static, str>>,
     status: Option<u16>,
@@ -159,11 +159,16 @@ const MAX_PROVIDER_TEXT: usize = 200;
 
 impl Error {
     /// An error whose text is `failed to {action}: {reason}`. Neither part may hold a secret.
-    pub fn new(kind: ErrorKind, outcome: Outcome, action: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(
+        kind: ErrorKind,
+        outcome: Outcome,
+        action: impl Into<Cow<'static, str>>,
+        reason: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self(Arc::new(Inner {
             kind,
             outcome,
-            action,
+            action: action.into(),
             reason: reason.into(),
             help: None,
             status: None,
@@ -199,7 +204,7 @@ impl Error {
     /// Replaces what was being done, when a caller knows it better.
     #[must_use]
     pub fn with_action(self, action: &'static str) -> Self {
-        self.edit(|inner| inner.action = action)
+        self.edit(|inner| inner.action = Cow::Borrowed(action))
     }
 
     /// Says what to do, where it is more than the kind's own advice.

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::Full;
 use reqwest::{Certificate, NoProxy, Proxy, Url, redirect, retry};
+use rustls::InvalidMessage;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
@@ -310,26 +311,29 @@ fn unusable(why: &'static str) -> TransportError {
 
 /// Why no connection was made, so that nothing was sent.
 fn failure(error: reqwest::Error) -> TransportError {
-    let failure = if error.is_builder() {
-        TransportFailure::Unusable
-    } else if is_about_a_certificate(&error) {
-        TransportFailure::Certificate
-    } else {
-        TransportFailure::Unreachable
+    let failure = match tls_error(&error) {
+        _ if error.is_builder() => TransportFailure::Unusable,
+        Some(rustls::Error::InvalidCertificate(_)) => TransportFailure::Certificate,
+        // The first bytes are those of no TLS record. What rustls says of it reads like a defect of ours, so it is left out.
+        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            return TransportError::new(TransportFailure::NoTls);
+        }
+        _ => TransportFailure::Unreachable,
     };
     TransportError::new(failure).with_source(error.without_url())
 }
 
-fn is_about_a_certificate(error: &reqwest::Error) -> bool {
+/// What TLS says of it, if it is TLS that failed.
+fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut causes =
         std::iter::successors(Some(error as &(dyn StdError + 'static)), |cause| <dyn StdError>::source(*cause));
-    causes.any(|cause| {
+    causes.find_map(|cause| {
         let mut cause = cause;
         // An I/O error leaves what it stands for out of its sources, and may stand for another one.
         while let Some(inner) = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             cause = inner;
         }
-        matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
+        cause.downcast_ref()
     })
 }
 

@@ -63,6 +63,8 @@ pub enum TransportFailure {
     Unreachable,
     /// The server's certificate was not accepted, so no connection was made and nothing was sent.
     Certificate,
+    /// What listens at that port does not speak TLS, so no connection was made and nothing was sent.
+    NoTls,
     /// It may have been sent, and time ran out before the whole answer was there.
     Timeout,
     /// It may have been sent, and the connection broke before the whole answer was there.
@@ -73,6 +75,9 @@ pub enum TransportFailure {
 
 const CERTIFICATE: &str = "check that the base URL names the host that the certificate is for, this machine's clock and its CA \
     certificates; where a proxy of your own network answers, trust its CA; nothing was sent";
+
+const NO_TLS: &str =
+    "check the port of the base URL, and whether it is an http address (for this machine alone); nothing was sent";
 
 /// Why no whole answer came. `Debug` shows nothing of a partial response but that there is one.
 pub struct TransportError {
@@ -120,7 +125,9 @@ impl TransportError {
     /// response.
     pub fn into_error(mut self, action: &'static str) -> Error {
         let (kind, outcome) = match self.failure {
-            TransportFailure::Unreachable | TransportFailure::Certificate => (ErrorKind::Unreachable, Outcome::NotSent),
+            TransportFailure::Unreachable | TransportFailure::Certificate | TransportFailure::NoTls => {
+                (ErrorKind::Unreachable, Outcome::NotSent)
+            }
             TransportFailure::Timeout => (ErrorKind::Timeout, Outcome::Unknown),
             TransportFailure::Interrupted => (ErrorKind::Interrupted, Outcome::Unknown),
             TransportFailure::Unusable => (ErrorKind::Internal, Outcome::NotSent),
@@ -134,6 +141,7 @@ impl TransportError {
         }
         match self.failure {
             TransportFailure::Certificate => error.with_help(CERTIFICATE).with_source(self),
+            TransportFailure::NoTls => error.with_help(NO_TLS).with_source(self),
             _ => error.with_source(self),
         }
     }
@@ -144,6 +152,7 @@ impl TransportFailure {
         match self {
             Self::Unreachable => "no connection could be made, nothing was sent",
             Self::Certificate => "the server's certificate was not accepted, nothing was sent",
+            Self::NoTls => "the server at that port does not speak TLS, nothing was sent",
             Self::Timeout => "no whole answer came in time",
             Self::Interrupted => "the connection broke before the whole answer was there",
             Self::Unusable => "the HTTP client could not be used, nothing was sent",

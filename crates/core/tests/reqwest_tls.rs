@@ -1,5 +1,5 @@
-//! TLS: a server whose certificate is not accepted gets nothing, and the help names certificates; one that ends without a
-//! farewell loses none of what it said.
+//! TLS: a server whose certificate is not accepted, or that does not speak TLS, gets nothing, and the help says what to
+//! look at; one that ends without a farewell loses none of what it said.
 #![cfg(feature = "reqwest")]
 
 use std::io::{Read as _, Write as _};
@@ -101,4 +101,30 @@ async fn an_answer_that_ends_without_a_farewell_is_not_lost() {
     let error = send(format!("HTTP/1.1 200 OK\r\n\r\n{BODY}")).await.expect_err("no end");
     assert_eq!(error.failure(), TransportFailure::Interrupted);
     assert_eq!(error.partial_response().expect("a part").body(), BODY);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_speak_tls_is_named_and_nothing_is_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let uri = format!("https://{}/refresh", listener.local_addr().expect("the port bound")).parse().expect("a URI");
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").expect("an answer");
+        let mut heard = Vec::new();
+        // The client's end may come as a reset.
+        drop(stream.read_to_end(&mut heard));
+        heard
+    });
+    let request = request(Method::POST, uri, "test", Bytes::from_static(b"needle"));
+    let client = ReqwestClient::builder().timeout(Duration::from_secs(30)).build().expect("a client");
+    let error = client.send(request).await.expect_err("no TLS");
+    assert_eq!(error.failure(), TransportFailure::NoTls);
+    let error = error.into_error("refresh the tokens");
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Unreachable, Outcome::NotSent));
+    let reason = "failed to refresh the tokens: the server at that port does not speak TLS, nothing was sent";
+    assert_eq!(error.to_string(), reason);
+    assert!(error.help().starts_with("check the port of the base URL"), "{}", error.help());
+    drop(client);
+    let heard = server.join().expect("a server that ends");
+    assert!(!heard.windows(6).any(|part| part == b"needle"), "the request was not sent");
 }
