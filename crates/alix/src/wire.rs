@@ -13,7 +13,7 @@ use rampauth_core::{
 use serde_json::json;
 
 use crate::config::{Config, Email, Lang};
-use crate::error::{error_code, with_details};
+use crate::error::{advise, error_code, with_details};
 
 const USER_AGENT: &str = concat!("rampauth-alix/", env!("CARGO_PKG_VERSION"));
 /// Alix docs, "Refresh Token" of the card API, read 2026-11.
@@ -102,7 +102,7 @@ pub(crate) fn read_tokens<K: SessionKind>(
         let body = answer.error_json();
         return Err(match body.as_ref().and_then(Json::as_object) {
             Some(body) => with_details(error, body),
-            None => error,
+            None => advise(error),
         });
     }
     answer.read_tokens(|body| read_object(answer, body, presented, signed_by_alix))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::{card, on_off_ramp};
 use httpmock::{Method::POST, MockServer};
-use rampauth_alix::{CardCredential, Error, Expiry, OnOffRampCredential};
+use rampauth_alix::{CardCredential, Error, ErrorKind, Expiry, OnOffRampCredential};
 use rampauth_core::ReqwestClient;
 use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
 
@@ -36,8 +36,16 @@ fn describe(result: Result<String, Error>) -> String {
         Ok(tokens) => return format!("granted {tokens}"),
         Err(error) => error,
     };
-    // No code and no status of Alix's asks for more than its kind's own advice.
-    let usual = Error::new(error.kind(), error.outcome(), "", "").with_clock_difference(error.clock_difference());
+    // Alix says the same whatever was wrong, so the advice on a refusal lists the causes; all else has its kind's own.
+    let mut usual = Error::new(error.kind(), error.outcome(), "", "");
+    if error.kind() == ErrorKind::Refused {
+        usual = usual.with_help(
+            "nothing was granted, and the answer does not say why; usual causes: the secret key, the signing key, the partner code \
+             (each belongs to one environment), for the on/off-ramp the e-mail that is signed, or a refresh token that was used or \
+             has ended",
+        );
+    }
+    let usual = usual.with_clock_difference(error.clock_difference());
     assert_eq!(error.help(), usual.help(), "{error}");
     let wait = error.retry_after().map(|wait| format!(" wait {}", wait.as_secs())).unwrap_or_default();
     let salvage = error.salvage().and_then(|set| set.refresh_token.clone());
