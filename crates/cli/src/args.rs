@@ -131,9 +131,9 @@ pub(crate) enum Command {
     /// All profiles of the configuration: sessions that are imported, replaced or forgotten meanwhile are noticed within
     /// seconds. The configuration itself is read once. Ctrl-C and SIGTERM finish what is under way and end it with 0.
     Keep {
-        /// How to log on standard error
-        #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
-        log_format: Format,
+        /// How to log on standard error; without it text, or JSON with --json
+        #[arg(long, value_name = "FORMAT", value_enum)]
+        log_format: Option<Format>,
     },
     /// Show what is signed, and the signature
     ///
@@ -207,18 +207,44 @@ fn explain(error: &clap::Error) -> Error {
         },
         ErrorKind::UnknownArgument => match text(error, ContextKind::SuggestedArg) {
             Some(known) => format!("there is no such option; perhaps {known}"),
-            None => "there is an argument too many (secrets and tokens are never arguments)".to_owned(),
+            None => match option_name(error) {
+                Some(name) => format!("there is no such option `{name}`"),
+                None => "there is an argument too many (secrets and tokens are never arguments)".to_owned(),
+            },
         },
         // An empty value is what clap notes for one that is not there.
         ErrorKind::InvalidValue if text(error, ContextKind::InvalidValue).is_none_or(|value| value == "``") => {
             format!("the value of {} is missing", argument())
         }
-        ErrorKind::ValueValidation | ErrorKind::InvalidValue => format!("the value of {} is not valid", argument()),
+        ErrorKind::ValueValidation | ErrorKind::InvalidValue => {
+            format!("the value of {} is {}", argument(), what_it_should_be(error))
+        }
         ErrorKind::TooManyValues => format!("{} takes no value", argument()),
         kind => kind.to_string(),
     };
     let usage = text(error, ContextKind::Usage).map(|usage| usage.trim().replacen("Usage: ", "usage: ", 1));
     Error::input(ACTION, reason).with_help(usage.unwrap_or_else(|| "try `rampauth --help`".to_owned()))
+}
+
+/// The option as it was typed, where it can be nothing but the name of one: `-v`, or words of small letters.
+fn option_name(error: &clap::Error) -> Option<&str> {
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidArg) else { return None };
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_name = match typed.strip_prefix("--") {
+        Some(name) => name.len() <= 24 && name.split('-').all(is_word),
+        None => matches!(typed.as_bytes(), [b'-', letter] if letter.is_ascii_alphabetic()),
+    };
+    is_name.then_some(typed)
+}
+
+/// The rest of the sentence about a value that cannot be read.
+fn what_it_should_be(error: &clap::Error) -> String {
+    let argument = text(error, ContextKind::InvalidArg).unwrap_or_default();
+    match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(known)) if !known.is_empty() => format!("none of {}", known.join(", ")),
+        _ if argument.contains("<IP:PORT>") => "not IP:PORT, such as 127.0.0.1:4010".to_owned(),
+        _ => "not valid".to_owned(),
+    }
 }
 
 /// What clap noted: names of commands and options, which are ours.
@@ -278,7 +304,14 @@ mod tests {
             ("rampauth demo --json --json", "`--json` is given more than once"),
             ("rampauth demo --json=hunter2", "`--json` takes no value"),
             ("rampauth demo --config", "the value of `--config <FILE>` is missing"),
-            ("rampauth sandbox --listen hunter2", "the value of `--listen <IP:PORT>` is not valid"),
+            (
+                "rampauth sandbox --listen hunter2",
+                "the value of `--listen <IP:PORT>` is not IP:PORT, such as 127.0.0.1:4010",
+            ),
+            ("rampauth keep --log-format hunter2", "the value of `--log-format <FORMAT>` is none of text, json"),
+            ("rampauth status --interval 5", "there is no such option `--interval`"),
+            ("rampauth status -v", "there is no such option `-v`"),
+            ("rampauth status --Hunter", too_many),
             ("rampauth sandbox --force", "`--write <DIR>` is missing"),
         ] {
             let error = parse(&arguments(line), true).expect_err("refused");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rampauth_core::{Error, ErrorKind};
 use serde::Serialize;
 
-use crate::terminal;
+use crate::{provider_message, terminal};
 
 /// Prints the error, as one line of JSON if that is wanted, and gives the exit code.
 pub(crate) fn report(error: &Error, json: bool) -> ExitCode {
@@ -46,6 +46,7 @@ struct Report<'a> {
     status: Option<u16>,
     code: Option<&'a str>,
     retry_after_seconds: Option<u64>,
+    provider_message: Option<String>,
     help: &'a str,
 }
 
@@ -57,6 +58,7 @@ fn as_json(error: &Error) -> String {
         status: error.status(),
         code: error.provider_code(),
         retry_after_seconds: error.retry_after().map(seconds),
+        provider_message: error.provider_message().map(provider_message::shown),
         help: error.help(),
     };
     serde_json::to_string(&Envelope { error: report }).expect("texts and numbers have a JSON form")
@@ -67,6 +69,9 @@ fn as_text(error: &Error, colour: bool) -> String {
     let mut text = format!("{red}error:{plain} {}\n", message(error));
     if let Some(wait) = error.retry_after() {
         text.push_str(&format!("  {bold}wait:{plain} {} s\n", seconds(wait)));
+    }
+    if let Some(said) = error.provider_message() {
+        text.push_str(&format!("  {bold}provider:{plain} {}\n", provider_message::shown(said)));
     }
     text + &format!("  {bold}help:{plain} {}", error.help())
 }
@@ -101,10 +106,17 @@ mod tests {
     }
 
     #[test]
-    fn all_seven_members_are_always_there() {
+    fn the_providers_own_message_is_shown_without_what_could_be_a_secret() {
+        let error = limited().with_provider_message("too many calls of jane@example.com");
+        assert!(as_text(&error, false).contains("\n  provider: too many calls of ***\n"), "{}", as_text(&error, false));
+        assert!(as_json(&error).contains(r#""providerMessage":"too many calls of ***""#), "{}", as_json(&error));
+    }
+
+    #[test]
+    fn all_eight_members_are_always_there() {
         let cause = TransportError::new(TransportFailure::Unreachable).with_source("Connection refused");
-        insta::assert_snapshot!(as_json(&cause.into_error("refresh")), @r#"{"error":{"kind":"unreachable","outcome":"not_sent","message":"failed to refresh: no connection could be made, nothing was sent: Connection refused","status":null,"code":null,"retryAfterSeconds":null,"help":"check the address and the network, then try again; nothing was sent"}}"#);
-        insta::assert_snapshot!(as_json(&limited()), @r#"{"error":{"kind":"rate_limited","outcome":"refused","message":"failed to refresh: too many","status":null,"code":"402","retryAfterSeconds":2,"help":"wait before the next call"}}"#);
+        insta::assert_snapshot!(as_json(&cause.into_error("refresh")), @r#"{"error":{"kind":"unreachable","outcome":"not_sent","message":"failed to refresh: no connection could be made, nothing was sent: Connection refused","status":null,"code":null,"retryAfterSeconds":null,"providerMessage":null,"help":"check the address and the network, then try again; nothing was sent"}}"#);
+        insta::assert_snapshot!(as_json(&limited()), @r#"{"error":{"kind":"rate_limited","outcome":"refused","message":"failed to refresh: too many","status":null,"code":"402","retryAfterSeconds":2,"providerMessage":null,"help":"wait before the next call"}}"#);
     }
 
     #[test]

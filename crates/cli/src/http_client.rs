@@ -98,10 +98,17 @@ impl CaFile {
     }
 }
 
-/// A client that says more where it cannot connect.
+/// A client that says more about some of its errors.
 pub(crate) struct Advised {
     pub(crate) client: Box<dyn Refresh>,
+    pub(crate) concerns: fn(&Error) -> bool,
     pub(crate) advice: String,
+}
+
+/// Whether no connection could be made, for a reason that a proxy could be the answer to.
+pub(crate) fn is_unreachable(error: &Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<TransportError>());
+    cause.is_some_and(|cause| cause.failure() == TransportFailure::Unreachable)
 }
 
 #[async_trait]
@@ -112,8 +119,7 @@ impl Refresh for Advised {
 
     async fn refresh(&self, current: &TokenSet) -> Result<TokenSet, Error> {
         self.client.refresh(current).await.map_err(|error| {
-            let cause = error.source().and_then(|cause| cause.downcast_ref::<TransportError>());
-            if cause.is_none_or(|cause| cause.failure() != TransportFailure::Unreachable) {
+            if !(self.concerns)(&error) {
                 return error;
             }
             let help = format!("{}; {}", error.help(), self.advice);

@@ -12,6 +12,7 @@ mod kit;
 mod logging;
 mod output;
 mod provider;
+mod provider_message;
 mod rescue;
 mod signals;
 mod stored;
@@ -40,7 +41,9 @@ fn main() -> ExitCode {
 
 fn start(args: Args) -> Result<(), Error> {
     let format = match args.command {
-        Command::Keep { log_format } => log_format,
+        Command::Keep { log_format: Some(format) } => format,
+        // Whoever reads JSON reads warnings too.
+        _ if args.json => logging::Format::Json,
         _ => logging::Format::Text,
     };
     logging::start(format)?;

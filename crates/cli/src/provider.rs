@@ -6,11 +6,13 @@ mod keys;
 mod payby;
 
 use rampauth_alix::{CardClient, OnOffRampClient};
-use rampauth_core::{BaseUrl, Error, Presents, Refresh, RefreshPolicy, RefreshTime, SecretString, Signer, WhenUnknown};
+use rampauth_core::{
+    BaseUrl, Error, ErrorKind, Presents, Refresh, RefreshPolicy, RefreshTime, SecretString, Signer, WhenUnknown,
+};
 use rampauth_transak::{ApiKey, UserClient};
 
-use crate::config::{Profile, Provider};
-use crate::http_client::Advised;
+use crate::config::{Profile, Provider, printable};
+use crate::http_client::{Advised, is_unreachable};
 use crate::input;
 pub(crate) use deferred::Deferred;
 pub(crate) use keys::Keys;
@@ -63,9 +65,16 @@ impl Profile {
     pub(crate) fn client_with(&self, keys: &Keys) -> Result<Box<dyn Refresh>, Error> {
         let client = self.load(keys)?;
         self.network.client()?;
-        Ok(match self.network.advice(self.base_url()) {
-            Some(advice) => Box::new(Advised { client, advice }),
+        let client: Box<dyn Refresh> = match self.network.advice(self.base_url()) {
+            Some(advice) => Box::new(Advised { client, concerns: is_unreachable, advice }),
             None => client,
+        };
+        Ok(match self.provider {
+            Provider::AlixCard(_) | Provider::AlixOnOffRamp { .. } => {
+                let advice = format!("`rampauth sign {}` shows what is signed", printable(&self.name));
+                Box::new(Advised { client, concerns: |error| error.kind() == ErrorKind::Refused, advice })
+            }
+            _ => client,
         })
     }
 

@@ -132,12 +132,11 @@ pub(crate) fn unusable(error: &StoreError) -> Error {
 }
 
 fn failed(kind: ErrorKind, outcome: Outcome, error: &StoreError) -> Error {
-    // "failed to load x: FILE is read-only": the store has said already what failed.
+    // "failed to load x: FILE is read-only": the store says what failed, and why.
     let text = error.to_string();
-    let reason = match (text.strip_prefix("failed to open the store: "), text.strip_prefix("failed to ")) {
-        (Some(why), _) => why.to_owned(),
-        (None, Some(what)) => format!("it failed to {what}"),
-        (None, None) => text,
+    let (action, reason) = match text.strip_prefix("failed to ").and_then(|said| said.split_once(": ")) {
+        Some((action, why)) => (action.to_owned(), why.to_owned()),
+        None => (ACTION.to_owned(), text),
     };
     let help = match error.kind() {
         StoreErrorKind::Unavailable => "try again",
@@ -147,7 +146,7 @@ fn failed(kind: ErrorKind, outcome: Outcome, error: &StoreError) -> Error {
         }
         _ => "nothing in the file was changed: put it in order, or name another one under `store`",
     };
-    Error::new(kind, outcome, ACTION, reason).with_help(help)
+    Error::new(kind, outcome, action, reason).with_help(help)
 }
 
 /// One profile's session, with a keeper that refreshes it when it is asked to and at no other time.

@@ -57,19 +57,17 @@ fn names(keys: &[SessionKey]) -> Vec<&str> {
     keys.iter().map(SessionKey::as_str).collect()
 }
 
-/// That some are as they were: which and why, and that the others are done.
+/// Names each session that was left as it was, a line of the log each, and says how many there are.
 fn left_over(failed: Vec<(SessionKey, Error)>, done: usize) -> Option<Error> {
-    let mut reasons = Vec::with_capacity(failed.len());
+    let left = failed.len();
     let mut first = None;
     for (key, error) in failed {
         let error = stored::said_by_the_store(error);
-        let text = error.to_string();
-        // "failed to seal the tokens anew: the tokens of x are …"
-        let reason = text.split_once(": ").map_or(text.as_str(), |(_, reason)| reason);
-        reasons.push(if reason.contains(key.as_str()) { reason.to_owned() } else { format!("{key}: {reason}") });
+        tracing::error!(%key, %error, "left as it was");
         first.get_or_insert(error);
     }
     let first = first?;
-    let reason = format!("{} (sealed anew or so already: {done})", reasons.join("; "));
+    let sessions = if left == 1 { "1 session was" } else { &format!("{left} sessions were") };
+    let reason = format!("{sessions} left unchanged, named above; {done} are sealed with the present key");
     Some(Error::new(first.kind(), Outcome::NotSent, "seal the tokens anew", reason).with_help(first.help().to_owned()))
 }

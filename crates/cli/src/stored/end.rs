@@ -94,7 +94,11 @@ impl Stored {
                 return Err(rescued(rescue::keep_answer(error, &places, &profile.name)));
             }
             Err(error) => {
-                let error = if removed { after_removal(error, profile) } else { error };
+                let error = match error.outcome() {
+                    _ if removed => after_removal(error, profile),
+                    Outcome::Unknown if is(State::Doubtful) => in_doubt(error, profile),
+                    _ => error,
+                };
                 return Err(Failed { error, rescued: false, record });
             }
             Ok(()) => {
@@ -191,6 +195,15 @@ fn files_removed() -> Error {
     let reason = "its log (`-wal`) or its shared memory (`-shm`) was removed under this command";
     Error::new(ErrorKind::Internal, Outcome::Unknown, "keep the store together", reason)
         .with_help("what was granted is in the store, see `rampauth status`; find out who removes files there")
+}
+
+/// A failure that leaves the stored session in doubt: the tokens are in the store, and the store knows what is open.
+fn in_doubt(error: Error, profile: &Profile) -> Error {
+    let name = printable(&profile.name);
+    error.with_help(format!(
+        "`{name}` is in doubt: `rampauth keep` resolves it as the provider's rules allow, or present its token once more now: \
+         rampauth settle {name}"
+    ))
 }
 
 /// A failure that is about a session which is not there any more.

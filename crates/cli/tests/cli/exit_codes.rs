@@ -208,7 +208,8 @@ fn people_read_the_same_without_json() {
     let done = Home::at(&server.url()).run(&["refresh", "card"]).stdin(TOKENS).done();
     insta::assert_snapshot!(done.stderr, @r"
     error: failed to refresh the Alix card tokens: the provider refused (status 400, code 32)
-      help: read status and code; nothing was granted
+      provider: x
+      help: nothing was granted, and the answer does not say why; usual causes: the secret key, the signing key, the partner code (each belongs to one environment), for the on/off-ramp the e-mail that is signed, or a refresh token that was used or has ended; `rampauth sign card` shows what is signed
     ");
     assert_eq!((done.code, done.stdout.as_str()), (3, ""));
 }

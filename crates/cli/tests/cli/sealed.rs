@@ -200,10 +200,16 @@ fn what_reseal_cannot_read_it_names_and_the_others_are_done() {
     with(&["import", "card"], third, third).done().output();
     with(&["import", "user"], SEALING_KEY, SEALING_KEY).done().output();
     let done = with(&["reseal", "--json"], OTHER_KEY, SEALING_KEY).done();
-    let message = done.refusal();
-    let start = "failed to seal the tokens anew: the tokens of alix-card/127.0.0.1:9/card are sealed with key ";
-    let end = ", which is not among the keys given (sealed anew or so already: 1)";
-    assert!(message.starts_with(start) && message.ends_with(end), "{message}");
+    // One line of JSON for each session that was left, and the error last.
+    let lines: Vec<Value> =
+        done.stderr.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let [named, error] = lines.as_slice() else { panic!("two lines: {}", done.stderr) };
+    assert_eq!(named["fields"]["key"], "alix-card/127.0.0.1:9/card");
+    assert!(named["fields"]["error"].as_str().is_some_and(|why| why.ends_with("which is not among the keys given")));
+    let counted =
+        "failed to seal the tokens anew: 1 session was left unchanged, named above; 1 are sealed with the present key";
+    assert_eq!(error["error"]["message"], counted);
+    assert_eq!(done.code, 2);
     assert_eq!(with(&["token", "user"], OTHER_KEY, OTHER_KEY).done().output(), "a-1\n");
     assert_eq!(with(&["token", "card"], third, third).done().output(), "a-1\n");
 }

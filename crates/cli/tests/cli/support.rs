@@ -277,7 +277,10 @@ impl Done {
         let mut document: Value = serde_json::from_str(&self.stderr).expect("JSON");
         let error = document["error"].take();
         let members: Vec<&str> = error.as_object().expect("an object").keys().map(String::as_str).collect();
-        assert_eq!(members, ["code", "help", "kind", "message", "outcome", "retryAfterSeconds", "status"]);
+        assert_eq!(
+            members,
+            ["code", "help", "kind", "message", "outcome", "providerMessage", "retryAfterSeconds", "status"]
+        );
         error
     }
 
