@@ -7,6 +7,7 @@ use rampauth_core::{ClockDifference, Expiry, SecretString};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::history::HistoryText;
 use crate::payload::Wiped;
 
 use crate::record::{
@@ -85,6 +86,8 @@ struct RecordText {
     /// Records that were written before it was counted have none.
     #[serde(default, skip_serializing_if = "is_zero")]
     refusals: u32,
+    #[serde(default, skip_serializing_if = "HistoryText::is_empty")]
+    history: HistoryText,
     updated_at: Timestamp,
 }
 
@@ -157,6 +160,8 @@ struct ErrorText {
     /// As in the tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     clock_ahead: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    paused_until: Option<Timestamp>,
 }
 
 impl From<&Record> for RecordText {
@@ -179,6 +184,7 @@ impl From<&Record> for RecordText {
             next_due: record.next_due.map(to_text),
             last_error: record.last_error.as_ref().map(ErrorText::from),
             refusals: record.refusals,
+            history: HistoryText::from(&record.history),
             updated_at: to_text(record.updated_at),
         }
     }
@@ -204,6 +210,7 @@ impl RecordText {
             next_due: self.next_due.map(from_text),
             last_error: self.last_error.map(ErrorText::read),
             refusals: self.refusals,
+            history: self.history.read()?,
             updated_at: from_text(self.updated_at),
         })
     }
@@ -320,17 +327,18 @@ impl OrphanText {
 
 impl From<&LastError> for ErrorText {
     fn from(error: &LastError) -> Self {
-        let LastError { kind, outcome, status, code, at, clock_difference } = error.clone();
+        let LastError { kind, outcome, status, code, at, clock_difference, paused_until } = error.clone();
         let clock_ahead = clock_difference.map(ClockDifference::milliseconds);
-        Self { kind, outcome, status, code, at: to_text(at), clock_ahead }
+        Self { kind, outcome, status, code, at: to_text(at), clock_ahead, paused_until: paused_until.map(to_text) }
     }
 }
 
 impl ErrorText {
     fn read(self) -> LastError {
-        let Self { kind, outcome, status, code, at, clock_ahead } = self;
+        let Self { kind, outcome, status, code, at, clock_ahead, paused_until } = self;
         let clock_difference = clock_ahead.map(ClockDifference::from_milliseconds);
-        LastError { kind, outcome, status, code, at: from_text(at), clock_difference }
+        let paused_until = paused_until.map(from_text);
+        LastError { kind, outcome, status, code, at: from_text(at), clock_difference, paused_until }
     }
 }
 
@@ -348,13 +356,13 @@ fn read_id(text: &str) -> Option<u128> {
     plain.then(|| u128::from_str_radix(text, 16).ok())?
 }
 
-fn hex(bytes: &[u8; 32]) -> String {
+pub(crate) fn hex(bytes: &[u8; 32]) -> String {
     let (high, low) = bytes.split_at(16);
     let half = |bytes: &[u8]| bytes.iter().fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
     format!("{:032x}{:032x}", half(high), half(low))
 }
 
-fn read_digest(text: &str) -> Option<TokenDigest> {
+pub(crate) fn read_digest(text: &str) -> Option<TokenDigest> {
     let (high, low) = text.split_at_checked(32)?;
     let mut bytes = [0; 32];
     bytes[..16].copy_from_slice(&read_id(high)?.to_be_bytes());

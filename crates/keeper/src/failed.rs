@@ -33,14 +33,8 @@ impl Inner {
         let Claim { attempt, due, .. } = *claim;
         let conclusion = decision::conclusion(&error, self.provider.policy());
         let now = self.keeper.clock.wall();
-        let noted = LastError {
-            kind: error.kind().as_str().to_owned(),
-            outcome: error.outcome().as_str().to_owned(),
-            status: error.status(),
-            code: error.provider_code().map(str::to_owned),
-            at: now,
-            clock_difference: error.clock_difference().filter(|_| error.outcome() != Outcome::NotSent),
-        };
+        let still_doubtful = claim.doubtful || conclusion == Conclusion::Unknown;
+        let noted = LastError::of(&error, now, self.heed(&error, &claim.limits, still_doubtful, now));
         let refusals = record.refusals.saturating_add(u32::from(noted.is_refusal()));
         let is_failing = noted.is_refusal()
             && refusals >= self.keeper.options.failing_after
@@ -51,10 +45,9 @@ impl Inner {
         if pauses {
             self.flight().pause_for_the_longest();
         }
-        // For other processes too: no sooner than the provider asked for.
         let (least, most) = self.keeper.options.floor;
-        let wait = error.retry_after().map_or(least, |wait| wait.clamp(least, most.max(least)));
-        let soon = now.checked_add(if pauses { most.max(wait) } else { wait });
+        let soon = noted.paused_until.or_else(|| now.checked_add(least));
+        let soon = if pauses { soon.max(now.checked_add(most)) } else { soon };
         let next_due = match due {
             // A doubt is settled soon, if at all; what was due still is.
             _ if conclusion == Conclusion::Unknown || pauses => soon,

@@ -72,11 +72,16 @@ pub fn plan(record: &Record, need: Need, policy: &RefreshPolicy, lease: Duration
     if !wanted || (in_use_for_good(record) && !policy.with_unknown_expiry && !need.is_a_persons()) {
         return Plan::Rest;
     }
-    if record.attempt.is_none() || need.is_a_persons() {
+    if need.is_a_persons() {
         return Plan::Present { settle: record.attempt.is_some() };
     }
+    // What has to be waited for before anything is sent.
+    let send = |settle| record.paused_until(now).map_or(Plan::Present { settle }, Plan::Wait);
+    if record.attempt.is_none() {
+        return send(false);
+    }
     match decision::settle(record, policy, lease, now) {
-        Settle::Now => Plan::Present { settle: true },
+        Settle::Now => send(true),
         Settle::NotBefore(time) => Plan::Wait(time),
         Settle::OnRejection => Plan::Rest,
         Settle::GiveUp => Plan::GiveUp,

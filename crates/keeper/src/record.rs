@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use rampauth_core::{ClockDifference, ErrorKind, Expiry, Outcome, SecretString};
+use rampauth_core::{ClockDifference, Error, ErrorKind, Expiry, Outcome, SecretString};
 use sha2::{Digest as _, Sha256};
+
+use crate::history::CredentialHistory;
 
 macro_rules! drawn_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -236,6 +238,24 @@ pub struct LastError {
     pub at: SystemTime,
     /// How far the clock of the process that asked was from the provider's; `None` where no answer told.
     pub clock_difference: Option<ClockDifference>,
+    /// Until when the provider asked to be left alone (`retry-after`), bounded; `None` where it did not ask. What is due sooner
+    /// waits for it, and a person's word stands above it.
+    pub paused_until: Option<SystemTime>,
+}
+
+impl LastError {
+    /// What is kept of an error.
+    pub(crate) fn of(error: &Error, at: SystemTime, paused_until: Option<SystemTime>) -> Self {
+        Self {
+            kind: error.kind().as_str().to_owned(),
+            outcome: error.outcome().as_str().to_owned(),
+            status: error.status(),
+            code: error.provider_code().map(str::to_owned),
+            at,
+            clock_difference: error.clock_difference().filter(|_| error.outcome() != Outcome::NotSent),
+            paused_until,
+        }
+    }
 }
 
 impl LastError {
@@ -274,6 +294,8 @@ pub struct Record {
     /// How often in a row the provider answered and refused the stored token, whatever failed in between; 0 after a grant and a
     /// login. [`decision::is_failing`](crate::decision::is_failing) makes something of it, and no step does.
     pub refusals: u32,
+    /// The credentials that this key has had, across logins.
+    pub history: CredentialHistory,
     /// When the record changed last.
     pub updated_at: SystemTime,
 }
@@ -315,6 +337,7 @@ impl Record {
             next_due: None,
             last_error: None,
             refusals: 0,
+            history: CredentialHistory::new(),
             updated_at,
         }
     }

@@ -13,6 +13,7 @@ use crate::event::EventKind;
 use crate::failed::due_after;
 use crate::keeper::random;
 use crate::metrics;
+use crate::pause::PauseLimits;
 use crate::payload;
 use crate::process::{self, Need, Opened, Plan};
 use crate::protocol::{AttemptRef, Operation};
@@ -45,6 +46,8 @@ pub(crate) struct Claim {
     pub(crate) due: Option<SystemTime>,
     /// When the token may have been presented first.
     pub(crate) since: SystemTime,
+    /// What no pause outlasts.
+    pub(crate) limits: PauseLimits,
 }
 
 impl Inner {
@@ -77,10 +80,7 @@ impl Inner {
             }
             let until = match (self.next_step(&record, need), &barred) {
                 (Plan::Rest, _) => return Ok(()),
-                (Plan::Wait(time), _) => {
-                    self.flight().look_again_at(time);
-                    return Ok(());
-                }
+                (Plan::Wait(time), _) => return self.wait_until(&record, time, need, barred),
                 (Plan::LogIn, _) => return Err(login_needed(&record, self.keeper.clock.wall())),
                 (Plan::Present { .. } | Plan::SendManually, Some(error)) => return Err(error.clone()),
                 (Plan::GiveUp, _) => {
@@ -182,7 +182,8 @@ impl Inner {
         let since = record.attempt.as_ref().map_or_else(|| self.keeper.clock.wall(), |attempt| attempt.first_sent);
         let due = due_after(record, doubtful, self.keeper.clock.wall());
         let condemned = record.state == State::LoginNeeded;
-        let claim = Claim { attempt, doubtful, condemned, due, since };
+        let limits = PauseLimits::of(record, since, self.provider.policy(), options.lease);
+        let claim = Claim { attempt, doubtful, condemned, due, since, limits };
         let span = tracing::Span::current();
         span.record("attempt", tracing::field::debug(attempt.id)).record("generation", attempt.generation);
         let keys = self.keeper.sealing_keys();

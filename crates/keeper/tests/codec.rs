@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use proptest::prelude::*;
 use rampauth_core::{ClockDifference, Expiry, SecretString};
 use rampauth_keeper::{
-    AttemptId, BootTime, Lease, OwnerId, Record, RecordDamage, SessionId, State, StoredTokens, TokenDigest,
+    AttemptId, BootTime, CredentialHistory, Lease, OwnerId, Record, RecordDamage, SessionId, State, StoredTokens,
+    TokenDigest,
 };
 
 /// Version 1, every field in use. Never changed: stores out there hold such texts.
@@ -73,6 +74,33 @@ fn version_one_is_read_field_by_field_and_written_to_the_letter() {
     assert_eq!(record.updated_at, at(noon - 718, 0));
 
     assert_eq!(record.to_json().expose_secret(), FULL);
+}
+
+/// What was added to version one since: a record without it is read as one that has none of it.
+#[test]
+fn pauses_and_the_history_of_credentials_are_written_where_there_are_any() {
+    let digest = "0404040404040404040404040404040404040404040404040404040404040404";
+    let old = full();
+    let error = old.last_error.as_ref().expect("an error");
+    assert!(error.paused_until.is_none() && !old.history.contains(TokenDigest::from_bytes([4; 32])));
+
+    let text = FULL
+        .replace(
+            r#""at":"2026-11-20T11:48:02Z"}"#,
+            r#""at":"2026-11-20T11:48:02Z","paused_until":"2026-11-20T11:58:02Z"}"#,
+        )
+        .replace(
+            r#""updated_at""#,
+            &format!(r#""history":{{"logins":["{digest}"],"sent":["{}"]}},"updated_at""#, digest.replace('4', "5")),
+        );
+    let record = Record::from_json(&text).expect("a record of version 1");
+    assert_eq!(record.paused_until(at(1_795_175_282, 0)), Some(at(1_795_175_882, 0)));
+    assert_eq!(record.paused_until(at(1_795_175_882, 0)), None, "it is over");
+    assert_eq!(record.history.logins(), [TokenDigest::from_bytes([4; 32])]);
+    assert_eq!(record.history.sent(), [TokenDigest::from_bytes([5; 32])]);
+    assert_eq!(record.to_json().expose_secret(), text);
+    let damaged = text.replace(digest, "04");
+    assert_eq!(Record::from_json(&damaged).err(), Some(RecordDamage::Unreadable));
 }
 
 #[test]
@@ -256,6 +284,8 @@ fn records() -> impl Strategy<Value = Record> {
             let error = record.last_error.as_mut().expect("an error");
             (error.kind, error.outcome, error.status, error.code) = texts;
             error.at = whens.4;
+            error.paused_until = whens.0;
+            record.history = CredentialHistory::from_digests(parts.2.into_iter().collect(), vec![parts.3]);
             let orphan = record.orphans.pop().expect("an orphan");
             record.orphans = (parts.1.into_iter())
                 .map(|tokens| {

@@ -60,6 +60,37 @@ fn lost() -> Operation {
 }
 
 #[test]
+fn nothing_is_sent_while_the_provider_asked_to_be_left_alone_unless_a_person_says_so() {
+    let failed = |until: Option<u64>| {
+        let error =
+            r#"{"kind":"rate_limited","outcome":"refused","status":429,"code":null,"at":"2026-11-20T09:30:00Z"}"#;
+        let (record, _) = after(Expiry::At(at(1_000)), [begin(MINE, false), lost()]);
+        let text = record.to_json().expose_secret().replace("\"last_error\":null", &format!("\"last_error\":{error}"));
+        let mut record = Record::from_json(&text).expect("a record");
+        record.last_error.as_mut().expect("an error").paused_until = until.map(at);
+        record
+    };
+    let policy = RefreshPolicy::new(Presents::RefreshToken)
+        .with_when_unknown(WhenUnknown::Promptly { within: Duration::from_secs(60) });
+    let usable = Need::UsableAt(at(5_000));
+    let again = Plan::Present { settle: true };
+    for (until, need, now, expected) in [
+        (None, usable, 110, again),
+        (Some(120), usable, 110, Plan::Wait(at(120))),
+        (Some(120), Need::Ahead, 110, Plan::Wait(at(120))),
+        (Some(120), Need::ByHand, 110, again),
+        (Some(120), Need::Certainty, 110, again),
+        (Some(120), usable, 120, again),
+    ] {
+        assert_eq!(plan(&failed(until), need, &policy, LEASE, at(now)), expected, "{until:?} {need:?} {now}");
+    }
+    // Giving up sends nothing, and what is fresh needs nothing.
+    let stop = policy.with_when_unknown(WhenUnknown::Stop);
+    assert_eq!(plan(&failed(Some(2_000)), Need::Ahead, &stop, LEASE, at(999)), Plan::GiveUp);
+    assert_eq!(plan(&failed(Some(2_000)), Need::UsableAt(at(110)), &policy, LEASE, at(110)), Plan::Rest);
+}
+
+#[test]
 fn a_plan_follows_from_the_need() {
     let known = Expiry::At(at(1_000));
     let (ready, _) = after(known, []);

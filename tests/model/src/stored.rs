@@ -1,9 +1,9 @@
 //! A record as the model holds it: small numbers that can be hashed, made into the keeper's real `Record` for each step and
 //! read back from it.
 //!
-//! Left out is what takes part in no decision: the payload, `updated_at`, `last_error`, and how often beyond once a token was
-//! refused. A test compares the rest of the
-//! text form before and after, so that a field added to `Record` cannot be forgotten here.
+//! Left out is what takes part in no decision: the payload, `updated_at`, `history`, `last_error`, and how often beyond once a
+//! token was refused. A test compares the rest of the text form before and after, so that a field added to `Record` cannot be
+//! forgotten here.
 
 use std::sync::OnceLock;
 use std::time::SystemTime;
@@ -114,6 +114,7 @@ impl Stored {
         assert_eq!(kept.refusals > 0, record.refusals > 0);
         (kept.updated_at, kept.refusals) = (record.updated_at, record.refusals);
         kept.last_error.clone_from(&record.last_error);
+        kept.history = record.history.clone();
         assert_eq!(kept.to_json().expose_secret(), record.to_json().expose_secret());
     }
 

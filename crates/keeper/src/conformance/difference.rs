@@ -79,6 +79,7 @@ impl Found {
             next_due,
             last_error,
             refusals,
+            history,
             updated_at,
         } = expected;
         self.field("session", session, &actual.session);
@@ -96,6 +97,7 @@ impl Found {
         self.optional_time("next_due", *next_due, actual.next_due);
         self.option("last_error", last_error.as_ref(), actual.last_error.as_ref(), Self::error);
         self.field("refusals", refusals, &actual.refusals);
+        self.field("history", history, &actual.history);
         self.time("updated_at", *updated_at, actual.updated_at);
     }
 

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rampauth_core::{ClockDifference, Expiry};
 
+use crate::history::CredentialHistory;
 use crate::protocol::{AttemptRef, Conclusion, Operation, Resealed};
 use crate::record::{
     Attempt, AttemptId, LastError, Lease, Orphan, OwnerId, Record, SessionId, State, StoredTokens, TokenDigest,
@@ -100,6 +101,7 @@ pub(super) fn failure(kind: &str) -> LastError {
         code: Some("E-1.2_x".to_owned()),
         at: past(7),
         clock_difference: Some(ClockDifference::from_milliseconds(-61_000)),
+        paused_until: Some(future(20)),
     }
 }
 
@@ -215,6 +217,7 @@ pub(super) fn login(session: SessionId, generation: u64, tokens: StoredTokens) -
         session,
         generation,
         base: 0,
+        history: CredentialHistory::from_digests(vec![tokens.presents], Vec::new()),
         next_due: tokens.next_due,
         tokens: Some(tokens),
         state: State::Ready,

@@ -10,6 +10,7 @@ use rampauth_core::{Clock as _, SystemClock};
 
 use super::difference::{self, Times};
 use super::names::{S1, login, tokens};
+use crate::history::CredentialHistory;
 use crate::key::SessionKey;
 use crate::protocol::{Answer, Conclusion, Operation};
 use crate::record::{Record, SessionId, StoredTokens};
@@ -134,7 +135,10 @@ impl Script {
         self.steps.last().and_then(|step| step.record.clone())
     }
 
-    fn then(mut self, operation: Operation, answer: Kind, record: Option<Record>) -> Self {
+    fn then(mut self, operation: Operation, answer: Kind, mut record: Option<Record>) -> Self {
+        if let Some(record) = &mut record {
+            record.history = history_after(self.left().as_ref(), &operation, answer);
+        }
         self.steps.push(Step { operation, answer, record });
         self
     }
@@ -156,6 +160,28 @@ impl Script {
         }
         Ok(())
     }
+}
+
+/// The credentials that a session has had once this is done: those of its logins, those that were sent, and the one that was
+/// there when it ended.
+fn history_after(before: Option<&Record>, operation: &Operation, answer: Kind) -> CredentialHistory {
+    let mut history = before.map(|record| record.history.clone()).unwrap_or_default();
+    let replaces = |session: &SessionId| before.is_none_or(|record| record.session != *session);
+    let replaced = before.and_then(|record| record.tokens.as_ref()).map(|tokens| tokens.presents);
+    match (operation, answer) {
+        (Operation::Put { session, tokens, .. }, Kind::Saved) if replaces(session) => {
+            replaced.into_iter().for_each(|presents| history.note_sent(presents));
+            history.note_login(tokens.presents);
+        }
+        (Operation::Remove { session, .. }, Kind::Done) if replaces(session) => {
+            replaced.into_iter().for_each(|presents| history.note_sent(presents));
+        }
+        (Operation::Begin { presents, .. } | Operation::ClaimManually { presents, .. }, Kind::Begun) => {
+            history.note_sent(*presents);
+        }
+        _ => {}
+    }
+    history
 }
 
 impl Step {

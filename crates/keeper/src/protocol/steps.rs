@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use rampauth_core::SecretString;
 
 use super::{Answer, AttemptRef, Conclusion, Resealed};
+use crate::history::CredentialHistory;
 use crate::record::{
     Attempt, AttemptId, LastError, Lease, Orphan, OwnerId, Record, SessionId, State, StoreTime, StoredTokens,
     TokenDigest,
@@ -20,6 +21,7 @@ pub(super) fn put(
     tokens: StoredTokens,
     now: &StoreTime,
 ) -> Answer {
+    let mut history = slot.as_ref().map(had).unwrap_or_default();
     let generation = match slot {
         Some(record) if record.session == session => return Answer::Saved(record.clone()),
         // A refresh beside it changes no session: the login wins. Another login or a logout is not to be undone.
@@ -27,6 +29,7 @@ pub(super) fn put(
         Some(record) => record.generation,
         None => 0,
     };
+    history.note_login(tokens.presents);
     let record = Record {
         session,
         generation: generation + 1,
@@ -40,9 +43,19 @@ pub(super) fn put(
         rejected: None,
         last_error: None,
         refusals: 0,
+        history,
         updated_at: now.wall,
     };
     Answer::Saved(slot.insert(record).clone())
+}
+
+/// The credentials that a session has had, the one included that it has not sent yet.
+fn had(record: &Record) -> CredentialHistory {
+    let mut history = record.history.clone();
+    if let Some(tokens) = &record.tokens {
+        history.note_sent(tokens.presents);
+    }
+    history
 }
 
 /// Who claims a session, for how long, and whether in doubt too.
@@ -91,6 +104,7 @@ pub(super) fn begin(
             record.state = State::Doubtful;
         }
     }
+    record.history.note_sent(presents);
     Answer::Begun(record.clone())
 }
 
@@ -124,6 +138,7 @@ pub(super) fn claim_manually(
         attempt.more = attempt.more.max(1);
         attempt.hand_over(claim, Some(now.lease(claim.lease)));
     }
+    record.history.note_sent(presents);
     Answer::Begun(record.clone())
 }
 
@@ -209,7 +224,10 @@ pub(super) fn conclude(
         if taken_back && attempt.presented_by.contains(&id) && error.as_ref().is_some_and(LastError::is_refusal) {
             record.refusals = record.refusals.saturating_add(1);
         }
-        record.last_error = error;
+        // No failure that follows shortens what the provider asked for.
+        let paused_until = record.last_error.as_ref().and_then(|last| last.paused_until);
+        record.last_error =
+            error.map(|error| LastError { paused_until: error.paused_until.max(paused_until), ..error });
         if record.state != State::LoginNeeded {
             record.next_due = next_due;
         }
@@ -331,7 +349,8 @@ pub(super) fn remove(record: &mut Record, session: SessionId, expect: SessionId)
     if record.session != expect {
         return Answer::Moved(Some(record.clone()));
     }
-    *record = Record::tombstone(session, record.generation, record.updated_at);
+    let history = had(record);
+    *record = Record { history, ..Record::tombstone(session, record.generation, record.updated_at) };
     Answer::Done(record.clone())
 }
 

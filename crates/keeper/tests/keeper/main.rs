@@ -18,6 +18,7 @@ mod rejected;
 mod sealing;
 mod sharing;
 mod short_lives;
+mod stored_pauses;
 mod support;
 mod unhappy;
 mod unsaved;
