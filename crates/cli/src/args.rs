@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 use rampauth_core::Error;
 
 use crate::logging::Format;
@@ -69,7 +70,8 @@ pub(crate) enum Command {
     ///
     /// Reads and prints {"accessToken", "refreshToken", "accessTokenExpiresAt", "refreshTokenExpiresAt"}: what is printed
     /// can be read again. Of what is read only the token that the provider takes is needed: `accessToken` for
-    /// transak-user, `refreshToken` for the others.
+    /// transak-user, `refreshToken` for the others. A provider's own answer to a login is read too, and OAuth's names
+    /// (`refresh_token`, `expires_in`).
     Refresh {
         /// The profile of the configuration
         profile: String,
@@ -85,11 +87,19 @@ pub(crate) enum Command {
     },
     /// Store the tokens of a login, given as JSON on standard input, in place of what is there
     ///
-    /// Reads what `refresh` reads. Prints nothing, and with --json {"key", "generation"}. A damaged record is not written over:
-    /// set it aside first, with `rampauth forget`.
+    /// Reads what `refresh` reads. Prints nothing, and with --json {"key", "generation", "imported"}. A damaged record is not
+    /// written over: set it aside first, with `rampauth forget`.
+    ///
+    /// Refused are tokens that have expired, that this session has had before, and that another profile's session has.
     Import {
         /// The profile of the configuration
         profile: String,
+        /// Leave a session alone that is alive, whatever is given, and end with 0: for deployments that run this each time
+        #[arg(long, conflicts_with = "replace")]
+        if_none: bool,
+        /// Take tokens that this session has had before, which are probably spent
+        #[arg(long)]
+        replace: bool,
     },
     /// Print a usable access token of the stored session, refreshed first if needed
     ///
@@ -98,10 +108,21 @@ pub(crate) enum Command {
         /// The profile of the configuration
         profile: String,
     },
+    /// Say that the provider answered 401 to the access token on standard input: it is not handed out again, and refreshed once
+    ///
+    /// However many say so, one refresh follows. A token that is not the session's own any more changes nothing. With --json it
+    /// prints {"key", "rejected"}.
+    Reject {
+        /// The profile of the configuration
+        profile: String,
+    },
     /// Show every session of the store: state, expiry, what happened, what to do
     ///
     /// Needs no secret and no network, and may run beside everything else. Prints JSON with --json: {"sessions": […]}.
     Status {
+        /// Tell the state by the exit code: 0 all well, 4 a login is needed, 5 something is in doubt or failing
+        #[arg(long, conflicts_with = "watch")]
+        check: bool,
         /// Look again every 2 s until stopped; with --json one line per change
         #[arg(long)]
         watch: bool,
@@ -163,6 +184,13 @@ pub(crate) enum Command {
         #[arg(long)]
         reveal: bool,
     },
+    /// Print the completions of a shell, for packagers
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page (roff), for packagers
+    Man,
 }
 
 /// Whether errors are wanted as JSON, known before the rest of the command line is understood.

@@ -1,6 +1,8 @@
 //! The configuration file: found, read, and checked as a whole before anything is done with a part of it.
 
+mod example;
 mod exposed;
+mod fault;
 mod key;
 mod network;
 mod place;
@@ -25,6 +27,7 @@ pub(crate) use place::printable;
 pub(crate) use profile::{AlixPartner, PayByMerchant, Profile, Provider};
 pub(crate) use secret::{SecretRef, Source as SecretSource};
 
+use crate::nearest::nearest;
 use crate::{env, input};
 use network::Networks;
 use place::{File, Place};
@@ -79,7 +82,7 @@ impl Config {
                     .with_source(error));
             }
         };
-        let text = std::str::from_utf8(&text).map_err(|_| Error::config(ACTION, format!("{name} is not UTF-8")))?;
+        let text = input::text(&text).map_err(|it| Error::config(ACTION, format!("{name} is {it}")))?;
         let config = Self::parse(text, File::new(path, text))?;
         tracing::debug!(file = %name, profiles = config.profiles.len(), "read the configuration");
         Ok(config)
@@ -88,11 +91,7 @@ impl Config {
     fn parse(text: &str, file: File) -> Result<Self, Error> {
         let table = match DeTable::parse(text) {
             Ok(table) => table.into_inner(),
-            Err(error) => {
-                // The parser's own words quote the line, and a secret may stand there.
-                let at = file.at(error.span().map_or(0, |span| span.start));
-                return Err(Error::config(ACTION, format!("{at} is not valid TOML")));
-            }
+            Err(error) => return Err(fault::explain(&file, text, &error)),
         };
         let mut top = Section::new(Place::top(&file), table);
         top.allow(&["store", "store_timeout_seconds", "sealing_key", "readable_keys", "proxy", "ca_file", "profile"])?;
@@ -180,7 +179,12 @@ impl Config {
         self.profiles.get(name).map(Arc::as_ref).ok_or_else(|| {
             let names: Vec<String> = self.profiles.keys().map(|name| printable(name)).collect();
             let there = if names.is_empty() { "no profile at all".to_owned() } else { names.join(", ") };
-            let reason = format!("there is no profile `{}` in {}; it has {there}", printable(name), self.file.name());
+            let perhaps = match nearest(name, self.profiles.keys().map(String::as_str)) {
+                Some(known) => format!("perhaps `{}`; ", printable(known)),
+                None => String::new(),
+            };
+            let file = self.file.name();
+            let reason = format!("there is no profile `{}` in {file}; {perhaps}it has {there}", printable(name));
             Error::config(ACTION, reason)
                 .with_help("name one of the file's profiles, or give another file with --config")
         })

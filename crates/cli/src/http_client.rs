@@ -81,7 +81,7 @@ impl CaFile {
         let bytes = match input::file(&self.path, MAX_CA_FILE) {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return Err(self.place.refuse("the file that it names is longer than 1 MiB")),
-            Err(error) => return Err(self.place.refuse("the file that it names cannot be read").with_source(error)),
+            Err(error) => return Err(self.place.unreadable(&self.written).with_source(error)),
         };
         if bytes.is_empty() {
             return Err(self.place.refuse("the file that it names is empty"));

@@ -63,6 +63,28 @@ fn patiently<T>(waiting: &'static str, read: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Bytes as text, without the byte order mark that some editors put before it.
+///
+/// # Errors
+///
+/// What they are instead, to stand after "it is" or "they are".
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, &'static str> {
+    const UTF16: &str = "text in UTF-16; save it as UTF-8";
+    let is_utf16 = match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
+        // ASCII without the mark: every second byte is zero.
+        [a, b, c, d, ..] => {
+            matches!([a, b, c, d].map(|byte| *byte == 0), [false, true, false, true] | [true, false, true, false])
+        }
+        _ => false,
+    };
+    if is_utf16 {
+        return Err(UTF16);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8")?;
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
 /// The file's bytes; `None` when there are more than `most`.
 pub(crate) fn file(path: &Path, most: usize) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     bounded(std::fs::File::open(path)?, most)
@@ -78,6 +100,26 @@ fn bounded(reader: impl Read, most: usize) -> io::Result<Option<Zeroizing<Vec<u8
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_is_utf_8_with_a_byte_order_mark_or_without() {
+        for bytes in ["secret".as_bytes(), "\u{feff}secret".as_bytes()] {
+            assert_eq!(text(bytes), Ok("secret"));
+        }
+        let utf16 = |order: fn(u16) -> [u8; 2], mark: &str| -> Vec<u8> {
+            format!("{mark}secret").encode_utf16().flat_map(order).collect()
+        };
+        for bytes in [
+            utf16(u16::to_le_bytes, "\u{feff}"),
+            utf16(u16::to_be_bytes, "\u{feff}"),
+            utf16(u16::to_le_bytes, ""),
+            utf16(u16::to_be_bytes, ""),
+        ] {
+            assert_eq!(text(&bytes), Err("text in UTF-16; save it as UTF-8"));
+        }
+        assert_eq!(text(b"\xff"), Err("not UTF-8"));
+        assert_eq!([text(b""), text(b"a")], [Ok(""), Ok("a")]);
+    }
 
     #[test]
     fn what_is_over_the_bound_is_refused_whole() {

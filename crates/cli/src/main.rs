@@ -10,6 +10,7 @@ mod http_client;
 mod input;
 mod kit;
 mod logging;
+mod nearest;
 mod output;
 mod provider;
 mod provider_message;
@@ -65,7 +66,7 @@ fn start(args: Args) -> Result<(), Error> {
 fn clears_up(command: &Command) -> bool {
     match command {
         Command::Demo | Command::DemoVictim { .. } | Command::Sandbox { .. } | Command::Keep { .. } => true,
-        Command::Status { watch } => *watch,
+        Command::Status { watch, .. } => *watch,
         _ => false,
     }
 }
@@ -81,9 +82,13 @@ async fn run(Args { config, json, command }: Args) -> Result<(), Error> {
             let source = commands::refresh::Source::new(file, stdin, stored);
             commands::refresh::run(&config, &profile, source, json).await
         }
-        Command::Import { profile } => commands::import::run(&config, &profile, json).await,
+        Command::Import { profile, if_none, replace } => {
+            let existing = commands::import::Existing { if_none, replace };
+            commands::import::run(&config, &profile, existing, json).await
+        }
         Command::Token { profile } => commands::token::run(&config, &profile, json).await,
-        Command::Status { watch } => commands::status::run(&config, watch, json).await,
+        Command::Reject { profile } => commands::reject::run(&config, &profile, json).await,
+        Command::Status { check, watch } => commands::status::run(&config, check, watch, json).await,
         Command::Settle { profile } => commands::settle::run(&config, &profile, json).await,
         Command::Forget { profile } => commands::forget::run(&config, &profile, json).await,
         Command::Reseal => commands::reseal::run(&config, json).await,
@@ -91,5 +96,7 @@ async fn run(Args { config, json, command }: Args) -> Result<(), Error> {
         Command::Sign { profile, reveal } => commands::sign::run(&config, &profile, reveal, json).await,
         Command::Verify { profile, signature_file } => commands::verify::run(&config, &profile, &signature_file),
         Command::Decode { reveal } => commands::decode::run(reveal),
+        Command::Completions { shell } => commands::packaging::completions(shell),
+        Command::Man => commands::packaging::man(),
     }
 }

@@ -35,7 +35,7 @@ impl Profile {
     /// The provider's rules, as its [`client`](Self::client) has them, and without a client's secrets.
     pub(crate) fn policy(&self) -> RefreshPolicy {
         match self.provider {
-            Provider::AlixCard(_) | Provider::AlixOnOffRamp { .. } => RefreshPolicy::new(Presents::RefreshToken),
+            Provider::AlixCard { .. } | Provider::AlixOnOffRamp { .. } => RefreshPolicy::new(Presents::RefreshToken),
             Provider::TransakUser { .. } => {
                 RefreshPolicy::new(Presents::AccessToken).with_time(RefreshTime::BeforeExpiry).with_named_dead_tokens()
             }
@@ -89,7 +89,7 @@ impl Profile {
 
     fn base_url(&self) -> &BaseUrl {
         match &self.provider {
-            Provider::AlixCard(partner) | Provider::AlixOnOffRamp { partner, .. } => &partner.base_url,
+            Provider::AlixCard { partner, .. } | Provider::AlixOnOffRamp { partner, .. } => &partner.base_url,
             Provider::TransakUser { base_url, .. } => base_url,
             Provider::PayBy(merchant) => &merchant.base_url,
             Provider::Onboard(config) => &config.base_url,
@@ -100,7 +100,13 @@ impl Profile {
     fn load(&self, keys: &Keys) -> Result<Box<dyn Refresh>, Error> {
         let http = || self.network.clone();
         Ok(match &self.provider {
-            Provider::AlixCard(partner) => Box::new(CardClient::with_http_client(partner.load(keys)?, http())),
+            Provider::AlixCard { partner, user_email } => {
+                let client = CardClient::with_http_client(partner.load(keys)?, http());
+                match user_email {
+                    Some(email) => Box::new(client.with_user_email(email.clone())),
+                    None => Box::new(client),
+                }
+            }
             Provider::AlixOnOffRamp { partner, email, lang, provider_public_key } => {
                 let config = partner.load(keys)?;
                 let key = provider_public_key.as_ref().map(|key| keys.verifying(key)).transpose()?;
@@ -134,7 +140,7 @@ impl Profile {
     /// As [`client`](Self::client); and when the call is not signed.
     pub(crate) async fn sign(&self) -> Result<Signed, Error> {
         match &self.provider {
-            Provider::AlixCard(partner) => partner.sign_card().await,
+            Provider::AlixCard { partner, .. } => partner.sign_card().await,
             Provider::AlixOnOffRamp { partner, email, .. } => partner.sign_on_off_ramp(email).await,
             Provider::PayBy(merchant) => merchant.sign(input::offered()?).await,
             Provider::TransakUser { .. } | Provider::Onboard(_) => {
@@ -157,7 +163,7 @@ impl Profile {
                 partner.verify(provider_public_key.as_ref(), signature)
             }
             Provider::PayBy(merchant) => merchant.verify(input::offered()?, signature),
-            Provider::AlixCard(_) | Provider::TransakUser { .. } | Provider::Onboard(_) => {
+            Provider::AlixCard { .. } | Provider::TransakUser { .. } | Provider::Onboard(_) => {
                 let reason = "this provider does not sign its answers";
                 Err(Error::input("verify", reason).with_help("verify with a profile of alix-on-off-ramp or payby"))
             }

@@ -169,7 +169,7 @@ impl Stored {
         tracing::debug!(owner = owner(keeper.owner()), pid = std::process::id(), "opened the store");
         let events = keeper.events();
         let session = keeper.session_with(profile.key.clone(), Arc::clone(&client), profile.options).await;
-        let session = session.map_err(said_by_the_store)?;
+        let session = session.map_err(|error| in_words_of_the_command(said_by_the_store(error), profile))?;
         Ok(Self { session, store, client, places: Places::of(config), keeper, events, prints: None })
     }
 
@@ -197,6 +197,20 @@ impl Stored {
             record => Err(no_session(profile, record.as_ref())),
         }
     }
+}
+
+/// An error about tokens that cannot be opened, with what to do about it here.
+pub(crate) fn in_words_of_the_command(error: Error, profile: &Profile) -> Error {
+    if !error.help().contains("`Keeper::remove`") {
+        return error;
+    }
+    let name = printable(&profile.name);
+    let anew = format!("rampauth forget {name}, have the person log in, then: rampauth import {name} < tokens.json");
+    let help = match error.kind() {
+        ErrorKind::Config => format!("give the key of this id under `readable_keys`; if it is lost: {anew}"),
+        _ => format!("restore a copy of the store, or: {anew}"),
+    };
+    error.with_help(help)
 }
 
 /// Whether there is nothing unsaved of a session any more once this has happened.

@@ -189,6 +189,11 @@ impl<'a> Json<'a> {
 }
 
 impl<'a> JsonObject<'a> {
+    /// The members' names in their order, repetitions included, as far as they can be read. Show none that is not known: a secret may stand in its place.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.0.iter().filter_map(|(name, _)| read_text(name)).map(|name| name.expose_secret().to_owned())
+    }
+
     /// The member of this name; `None` when it is absent or `null`.
     ///
     /// # Errors

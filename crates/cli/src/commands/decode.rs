@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::time::rfc3339;
-use crate::{input, output};
+use crate::{input, output, tokens};
 
 const ACTION: &str = "read the JWT";
 
@@ -25,7 +25,10 @@ struct Decoded<'a> {
 pub(crate) fn run(reveal: bool) -> Result<(), Error> {
     let refuse = |reason: &'static str| Error::input(ACTION, reason).with_help("give one JWT on standard input");
     let given = input::offered()?.ok_or_else(|| refuse("there is none on standard input"))?;
-    let token = std::str::from_utf8(&given).map_err(|_| refuse("it is not text"))?.trim();
+    let token = input::text(&given).map_err(|it| Error::input(ACTION, format!("it is {it}")))?.trim();
+    if tokens::has_bearer(token) {
+        return Err(refuse(tokens::BEARER));
+    }
     if token.len() > MAX_TOKEN_LENGTH {
         return Err(refuse("it is longer than 65,536 bytes"));
     }

@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use crate::{output, signals};
 
-const TEMPLATE: &str = include_str!("init/rampauth.toml");
+/// The commented file.
+pub(crate) const TEMPLATE: &str = include_str!("init/rampauth.toml");
 const ACTION: &str = "write the configuration";
 
 #[derive(Serialize)]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rampauth_core::{Error, Outcome, Refresh, TokenSet};
+use rampauth_core::{Clock as _, Error, Outcome, Refresh, SystemClock, TokenSet};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -11,7 +11,7 @@ use crate::rescue::{self, Places};
 use crate::stored::{self, Stored, is_rotated};
 use crate::time::told;
 use crate::token_file::TokenFile;
-use crate::tokens::{self, Tokens};
+use crate::tokens::{self, Given, Tokens};
 use crate::{input, output, signals};
 
 /// Where the tokens are taken from.
@@ -76,11 +76,13 @@ pub(crate) async fn run(path: &Path, profile: &str, source: Source, json: bool) 
     }
     let Some(given) = source.given()? else { return stored(&config, profile).await };
     let client = profile.client()?;
-    let before = tokens::read(&given, client.policy().presents)?;
+    let before = read(&given, profile, &*client)?;
     let places = Places::of(&config);
     places.take_room()?;
     signals::hold();
-    let (after, rotated) = exchange(&places, profile, &*client, &before).await?;
+    let (after, rotated) = exchange(&places, profile, &*client, &before.set).await?;
+    // Not before: an error is one line.
+    tokens::warn_of(&before.doubts);
     // Standard output stays empty on failure, and no token may be lost for it.
     output::deliver_json(&Tokens::refreshed(&after, rotated), Outcome::Unknown)
         .map_err(|error| rescue::keep(error, &places, &profile.name, &after))
@@ -90,14 +92,15 @@ pub(crate) async fn run(path: &Path, profile: &str, source: Source, json: bool) 
 async fn in_file(config: &Config, profile: &Profile, path: &Path, json: bool) -> Result<(), Error> {
     let file = TokenFile::read(path)?;
     let client = profile.client()?;
-    let before = tokens::read(&file.text, client.policy().presents).map_err(|error| {
+    let before = read(&file.text, profile, &*client).map_err(|error| {
         error.with_help(format!(r#"put {{"accessToken": "…", "refreshToken": "…"}} into {}"#, path.display()))
     })?;
     let places = Places::of(config);
     places.take_room()?;
     signals::hold();
     let file = file.prepare()?;
-    let (after, rotated) = exchange(&places, profile, &*client, &before).await?;
+    let (after, rotated) = exchange(&places, profile, &*client, &before.set).await?;
+    tokens::warn_of(&before.doubts);
     let text = output::json_text(&Tokens::refreshed(&after, rotated), Outcome::Unknown);
     text.and_then(|text| file.replace(&text)).map_err(|error| rescue::keep(error, &places, &profile.name, &after))?;
     if !json {
@@ -110,6 +113,13 @@ async fn in_file(config: &Config, profile: &Profile, path: &Path, json: bool) ->
         rotated,
     };
     output::json(&replaced, Outcome::Unknown)
+}
+
+/// The tokens that were given: of the profile's person, as far as they say.
+fn read(given: &[u8], profile: &Profile, client: &dyn Refresh) -> Result<Given, Error> {
+    let given = tokens::read(given, client.policy().presents, SystemClock.now())?;
+    given.check_user(profile.user_id())?;
+    Ok(given)
 }
 
 /// One request; the new tokens, and whether the presented one was replaced. What a broken answer brings all the same goes into a

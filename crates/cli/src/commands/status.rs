@@ -2,6 +2,7 @@
 //! nobody's way.
 
 mod advice;
+mod check;
 pub(crate) mod page;
 mod row;
 
@@ -28,11 +29,14 @@ struct Document<'a> {
     sessions: &'a [Row],
 }
 
-pub(crate) async fn run(path: &Path, watch: bool, json: bool) -> Result<(), Error> {
+pub(crate) async fn run(path: &Path, check: bool, watch: bool, json: bool) -> Result<(), Error> {
     let config = Config::load(path)?;
     if !watch {
         let store = stored::find(&config)?;
         let rows = rows(&config, store.as_ref()).await?;
+        if check {
+            check::all_is_well(&rows)?;
+        }
         return if json { output::json(&Document { sessions: &rows }, Outcome::NotSent) } else { print(&rows, "") };
     }
     let mut stop = signals::Stop::listen()?;

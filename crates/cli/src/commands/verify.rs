@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rampauth_core::{Error, ErrorKind, Outcome};
 use serde::Serialize;
 
@@ -30,13 +32,87 @@ pub(crate) fn run(config: &Path, profile: &str, signature_file: &Path) -> Result
 }
 
 fn read(path: &Path) -> Result<String, Error> {
-    let refuse = |reason| Error::input("read the signature file", reason);
+    let refuse = |reason: &'static str| Error::input(ACTION_OF_FILE, reason);
     let bytes = match input::file(path, MAX_LENGTH) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Err(refuse("it is longer than 8 KiB")),
         Err(error) => return Err(refuse("it cannot be read").with_source(error)),
     };
-    // What is not text is not base64 either, and fails as a signature does.
-    let text = String::from_utf8_lossy(&bytes).trim().to_owned();
-    if text.is_empty() { Err(refuse("it is empty")) } else { Ok(text) }
+    let text = input::text(&bytes).map_err(|it| Error::input(ACTION_OF_FILE, format!("it is {it}")))?;
+    base64(text).map_err(|reason| refuse(reason).with_help(FORM))
+}
+
+const ACTION_OF_FILE: &str = "read the signature file";
+const FORM: &str =
+    "give the signature as the provider sends it: standard base64 with its padding, and nothing around it";
+/// A text of hexadecimal digits alone, this long or longer, is no base64 of a signature.
+const HEX: usize = 64;
+
+/// The signature on one line, from standard base64 that may be wrapped.
+///
+/// # Errors
+///
+/// Which other spelling it is. Whether a signature is the provider's is asked only of one that can be read.
+fn base64(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    let quotes = ['"', '\'', '`'];
+    if text.is_empty() {
+        return Err("it is empty");
+    }
+    if text.starts_with(quotes) || text.ends_with(quotes) {
+        return Err("it stands in quotes; leave them off");
+    }
+    // Each line may be indented and end in white space; between two characters of a line there is none.
+    if text.lines().any(|line| line.trim().contains(char::is_whitespace)) {
+        return Err("it holds white space; a `+` may have become a space, as it does in a URL");
+    }
+    let line: String = text.lines().map(str::trim).collect();
+    if line.len() >= HEX && line.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err("it is written in hexadecimal digits, not in base64");
+    }
+    if STANDARD.decode(&line).is_ok() {
+        return Ok(line);
+    }
+    let is_of = |more: &[u8]| line.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte));
+    Err(if is_of(b"-_=") && line.contains(['-', '_']) {
+        "it is base64url (`-` and `_`), not standard base64 (`+` and `/`)"
+    } else if is_of(b"+/=%") && line.contains('%') {
+        "it is encoded for a URL (`%2B`, `%3D`)"
+    } else if is_of(b"+/") {
+        "it is base64 without its padding (`=`), or cut short"
+    } else {
+        "it is not base64"
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_read_wrapped_or_not_and_other_spellings_are_named() {
+        let plain = STANDARD.encode([0xfb; 256]);
+        let lines: String =
+            plain.as_bytes().chunks(64).map(|line| format!("  {}\r\n", String::from_utf8_lossy(line))).collect();
+        for text in [&plain, &format!("{plain}\n"), &lines] {
+            assert_eq!(base64(text).as_deref(), Ok(plain.as_str()));
+        }
+        let url = plain.replace('+', "-").replace('/', "_");
+        for (text, reason) in [
+            (String::new(), "it is empty"),
+            (" \n".to_owned(), "it is empty"),
+            (format!("\"{plain}\""), "it stands in quotes; leave them off"),
+            (format!("'{plain}'\n"), "it stands in quotes; leave them off"),
+            (plain.replace('+', " "), "it holds white space; a `+` may have become a space, as it does in a URL"),
+            ("fb".repeat(256), "it is written in hexadecimal digits, not in base64"),
+            ("FB".repeat(256), "it is written in hexadecimal digits, not in base64"),
+            (url.clone(), "it is base64url (`-` and `_`), not standard base64 (`+` and `/`)"),
+            (url.trim_end_matches('=').to_owned(), "it is base64url (`-` and `_`), not standard base64 (`+` and `/`)"),
+            (plain.replace('=', "%3D"), "it is encoded for a URL (`%2B`, `%3D`)"),
+            (plain.trim_end_matches('=').to_owned(), "it is base64 without its padding (`=`), or cut short"),
+            ("sign:AAAA".to_owned(), "it is not base64"),
+        ] {
+            assert_eq!(base64(&text), Err(reason), "{text}");
+        }
+    }
 }

@@ -43,6 +43,8 @@ pub(crate) enum Proxy {
 /// CA certificates (PEM) that are trusted beside those of the system.
 #[derive(Clone, Debug)]
 pub(crate) struct CaFile {
+    /// As it stands in the configuration.
+    pub(crate) written: String,
     pub(crate) path: PathBuf,
     pub(crate) place: Place,
 }
@@ -138,7 +140,9 @@ fn read_ca_file(section: &mut Section<'_>) -> Result<Option<Option<CaFile>>, Err
     let Some((value, place)) = section.take("ca_file") else { return Ok(None) };
     match value {
         DeValue::Boolean(false) => Ok(Some(None)),
-        DeValue::String(path) if !path.is_empty() => Ok(Some(Some(CaFile { path: place.resolve(&path), place }))),
+        DeValue::String(path) if !path.is_empty() => {
+            Ok(Some(Some(CaFile { path: place.resolve(&path), written: path.into_owned(), place })))
+        }
         _ => Err(place.refuse("it is neither the path of a file nor false").with_help(r#"write ca_file = "PATH""#)),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rampauth_core::Error;
 
-use super::ACTION;
+use super::{ACTION, example};
 
 /// The longest name that is repeated in an error, in characters.
 const MAX_NAME: usize = 60;
@@ -34,7 +34,12 @@ impl File {
 
     /// `FILE:LINE` of a byte in it.
     pub(crate) fn at(&self, byte: usize) -> String {
-        format!("{}:{}", self.name(), self.0.ends.partition_point(|end| *end < byte) + 1)
+        self.at_line(self.0.ends.partition_point(|end| *end < byte))
+    }
+
+    /// The same of a line, counted from zero.
+    pub(crate) fn at_line(&self, line: usize) -> String {
+        format!("{}:{}", self.name(), line + 1)
     }
 
     /// What a relative path in it is relative to.
@@ -74,16 +79,49 @@ impl Place {
         self.file.folder().join(path)
     }
 
+    /// A path as it was understood, to be repeated in an error. Somebody may have written the secret where its path belongs: parts
+    /// that look like one are `…`, and of a relative path that has such a part nothing is repeated.
+    fn shown(&self, written: &str) -> String {
+        let is_shown =
+            |part: &str| part.split_inclusive(['/', '\\']).all(|part| is_plain(part.trim_end_matches(['/', '\\'])));
+        let path = match written.starts_with(['/', '.', '~', '$', '\\']) {
+            _ if is_shown(written) => written.to_owned(),
+            true => {
+                let masked = |part: &str| match part.find(['/', '\\']) {
+                    Some(end) if !is_plain(&part[..end]) => format!("…{}", &part[end..]),
+                    None if !is_plain(part) => "…".to_owned(),
+                    _ => part.to_owned(),
+                };
+                written.split_inclusive(['/', '\\']).map(masked).collect()
+            }
+            false => "…".to_owned(),
+        };
+        format!("`{}`", self.resolve(&path).display())
+    }
+
+    /// That the file which stands here cannot be read.
+    pub(crate) fn unreadable(&self, written: &str) -> Error {
+        let reason = format!("the file that it names, {}, cannot be read", self.shown(written));
+        self.refuse(reason).with_help(how_it_was_read(written))
+    }
+
     /// An error about what stands here; the reason must not repeat it.
     pub(crate) fn refuse(&self, reason: impl fmt::Display) -> Error {
-        Error::config(ACTION, format!("{self}: {reason}")).with_help("correct the key that the message names")
+        let help = match self.key.as_deref().and_then(example::of) {
+            Some(line) => format!("write, for example: {line}"),
+            None => "`rampauth init --config example.toml` writes a file in which every key is explained".to_owned(),
+        };
+        Error::config(ACTION, format!("{self}: {reason}")).with_help(help)
     }
 
     /// An error about what stands here from the check of a value, whose own words are kept.
     pub(crate) fn refuse_with(&self, error: &Error) -> Error {
         let text = error.to_string();
         // "failed to read the partner code: it is empty": the key says what was read.
-        self.refuse(text.split_once(": ").map_or(text.as_str(), |(_, reason)| reason))
+        let refusal = self.refuse(text.split_once(": ").map_or(text.as_str(), |(_, reason)| reason));
+        // Advice of its own is better than an example.
+        let of_the_kind = Error::config(ACTION, "");
+        if error.help() == of_the_kind.help() { refusal } else { refusal.with_help(error.help().to_owned()) }
     }
 }
 
@@ -95,6 +133,33 @@ impl fmt::Display for Place {
         }
         write!(f, " ({})", self.file.at(self.byte))
     }
+}
+
+/// What a shell does to a path and a configuration does not.
+fn how_it_was_read(written: &str) -> &'static str {
+    if written.starts_with('~') {
+        "`~` is not expanded: write the whole path"
+    } else if written.contains('$') || written.split('%').count() > 2 {
+        "variables in a path are not expanded: write the whole path, or take the secret itself from a variable with { env = \"NAME\" }"
+    } else {
+        "paths are relative to the folder of the configuration; write the whole path, or put the file there"
+    }
+}
+
+/// Whether a part of a path is made of words and short numbers. A longer mixture of letters and digits is what secrets look like.
+fn is_plain(part: &str) -> bool {
+    let is_word = |word: &str| {
+        let has = |is: fn(&u8) -> bool| word.bytes().any(|byte| is(&byte));
+        let most = match (has(u8::is_ascii_alphabetic), has(u8::is_ascii_digit)) {
+            (true, true) => 8,
+            (false, true) => 12,
+            _ => 24,
+        };
+        word.len() <= most
+    };
+    let separates = |c: char| matches!(c, '.' | '_' | '-' | '~' | '$' | '{' | '}' | '%' | ' ' | ':');
+    let is_legal = |c: char| c.is_ascii_alphanumeric() || separates(c);
+    part.len() <= 60 && part.chars().all(is_legal) && part.split(separates).all(is_word)
 }
 
 /// A name as it can be printed: without control characters, and not endless.
@@ -127,8 +192,43 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_shown_as_it_was_understood_unless_it_looks_like_a_secret() {
+        let place = Place::top(&File::new(Path::new("conf/r.toml"), ""));
+        for (written, shown) in [
+            ("partner.pem", "`conf/partner.pem`"),
+            ("keys/partner_2026-11.pem", "`conf/keys/partner_2026-11.pem`"),
+            ("~/keys/partner.pem", "`conf/~/keys/partner.pem`"),
+            ("${HOME}/partner.pem", "`conf/${HOME}/partner.pem`"),
+            ("/run/secrets/partner.pem", "`/run/secrets/partner.pem`"),
+            ("/run/3f2a9c7be01d44aa/partner.pem", "`/run/…/partner.pem`"),
+            ("/run/AbCdEfGhIjKlMnOpQrStUvWxYz", "`/run/…`"),
+            ("3f2a9c7be01d44aa", "`conf/…`"),
+            ("ab/3f2a9c7be01d44aa/x", "`conf/…`"),
+            ("aGVsbG8=", "`conf/…`"),
+            ("a\u{1b}[2J", "`conf/…`"),
+        ] {
+            assert_eq!(place.shown(written), shown);
+        }
+    }
+
+    #[test]
     fn names_cannot_play_tricks_with_the_terminal() {
         assert_eq!(printable("a\u{1b}[2J\nb"), "a\\u{1b}[2J\\nb");
         assert_eq!(printable(&"é".repeat(61)), format!("{}…", "é".repeat(60)));
+    }
+
+    #[test]
+    fn what_is_not_expanded_is_named() {
+        for (written, start) in [
+            ("~/partner.pem", "`~` is not expanded"),
+            ("~jane/partner.pem", "`~` is not expanded"),
+            ("$HOME/partner.pem", "variables in a path are not expanded"),
+            ("${HOME}/partner.pem", "variables in a path are not expanded"),
+            ("%USERPROFILE%/partner.pem", "variables in a path are not expanded"),
+            ("partner.pem", "paths are relative"),
+            ("100%.pem", "paths are relative"),
+        ] {
+            assert!(how_it_was_read(written).starts_with(start), "{written}");
+        }
     }
 }

@@ -6,12 +6,13 @@ use rampauth_alix::{Email, Lang, PartnerCode};
 use rampauth_core::{BaseUrl, Error};
 use rampauth_keeper::{SessionKey, SessionOptions};
 use rampauth_onboard::UserId;
-use rampauth_payby::{MerchantOrderNo, PartnerId, Subject};
+use rampauth_payby::{ContentLanguage, MerchantOrderNo, PartnerId, Subject};
 
 use super::key::session_key;
 use super::network::{Network, Networks};
 use super::secret::SecretRef;
 use super::section::Section;
+use crate::nearest::nearest;
 
 /// How long a whole call may take unless the profile says otherwise, in seconds.
 const DEFAULT_TIMEOUT: u64 = 30;
@@ -38,7 +39,7 @@ pub(crate) struct Profile {
 /// Which provider, and what its client is made from.
 #[derive(Debug)]
 pub(crate) enum Provider {
-    AlixCard(AlixPartner),
+    AlixCard { partner: AlixPartner, user_email: Option<Email> },
     AlixOnOffRamp { partner: AlixPartner, email: Email, lang: Option<Lang>, provider_public_key: Option<SecretRef> },
     TransakUser { base_url: BaseUrl, api_key: Option<SecretRef> },
     PayBy(PayByMerchant),
@@ -66,9 +67,15 @@ pub(crate) struct PayByMerchant {
     pub(crate) subject: Option<Subject>,
     pub(crate) refresh_token_field: Option<String>,
     pub(crate) send_partner_id: Option<bool>,
+    pub(crate) content_language: Option<ContentLanguage>,
 }
 
-const PROVIDERS: &str = "alix-card, alix-on-off-ramp, transak-user, payby, onboard";
+const PROVIDERS: [&str; 5] = ["alix-card", "alix-on-off-ramp", "transak-user", "payby", "onboard"];
+
+/// The value that is probably meant, to stand after a refusal. What was written is not repeated.
+fn perhaps<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(written, known).map_or_else(String::new, |known| format!("; perhaps `{known}`"))
+}
 
 impl Profile {
     pub(super) fn read(name: &str, mut section: Section<'_>, networks: &mut Networks) -> Result<Self, Error> {
@@ -82,7 +89,10 @@ impl Profile {
             "transak-user" => Ok(transak_user as _),
             "payby" => Ok(payby as _),
             "onboard" => Ok(onboard as _),
-            _ => Err(Error::config("read the provider", format!("it is none of {PROVIDERS}"))),
+            text => {
+                let perhaps = perhaps(text, PROVIDERS);
+                Err(Error::config("read the provider", format!("it is none of {}{perhaps}", PROVIDERS.join(", "))))
+            }
         })?;
         let timeout = section.number("timeout_seconds", 1, MAX_TIMEOUT)?.unwrap_or(DEFAULT_TIMEOUT);
         let timeout = Duration::from_secs(timeout);
@@ -103,6 +113,16 @@ fn session_options(section: &mut Section<'_>) -> Result<SessionOptions, Error> {
     })
 }
 
+impl Profile {
+    /// Whose tokens the profile is about, where it says so.
+    pub(crate) fn user_id(&self) -> Option<&str> {
+        match &self.provider {
+            Provider::Onboard(config) => config.user_id.as_ref().map(UserId::as_str),
+            _ => None,
+        }
+    }
+}
+
 /// Refuses keys that this provider does not have, before missing ones are named: one is often a misspelling of the other.
 fn allow(section: &Section<'_>, own: &[&str]) -> Result<(), Error> {
     const COMMON: [&str; 8] = [
@@ -119,8 +139,8 @@ fn allow(section: &Section<'_>, own: &[&str]) -> Result<(), Error> {
 }
 
 fn alix_card(section: &mut Section<'_>) -> Result<Provider, Error> {
-    allow(section, &["partner_code", "secret_key", "signing_key"])?;
-    alix_partner(section).map(Provider::AlixCard)
+    allow(section, &["partner_code", "secret_key", "signing_key", "user_email"])?;
+    Ok(Provider::AlixCard { partner: alix_partner(section)?, user_email: section.value("user_email", Email::new)? })
 }
 
 fn alix_on_off_ramp(section: &mut Section<'_>) -> Result<Provider, Error> {
@@ -168,6 +188,7 @@ fn payby(section: &mut Section<'_>) -> Result<Provider, Error> {
             "subject",
             "refresh_token_field",
             "send_partner_id",
+            "content_language",
         ],
     )?;
     let hosts = [("staging", Environment::STAGING_URL), ("production", Environment::PRODUCTION_URL)];
@@ -180,6 +201,7 @@ fn payby(section: &mut Section<'_>) -> Result<Provider, Error> {
         subject: section.value("subject", Subject::new)?,
         refresh_token_field: section.value("refresh_token_field", refresh_token_field)?,
         send_partner_id: section.flag("send_partner_id")?,
+        content_language: section.value("content_language", ContentLanguage::new)?,
     }))
 }
 
@@ -205,7 +227,10 @@ fn base_url(section: &mut Section<'_>, hosts: &[(&str, &str)]) -> Result<BaseUrl
         let names: Vec<&str> = hosts.iter().map(|(name, _)| *name).collect();
         let host = hosts.iter().find(|(name, _)| *name == text);
         let (_, url) = host.ok_or_else(|| {
-            Error::config("read the environment", format!("this provider's are {}", names.join(", ")))
+            let perhaps = perhaps(&text, names.iter().copied());
+            let reason = format!("this provider's are {}{perhaps}", names.join(", "));
+            let help = format!("write, for example: environment = \"{}\"", names.first().unwrap_or(&"staging"));
+            Error::config("read the environment", reason).with_help(help)
         })?;
         BaseUrl::parse(url)
     })?;

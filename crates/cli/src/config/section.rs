@@ -6,6 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::place::Place;
 use super::secret::SecretRef;
+use crate::nearest::nearest;
 
 /// A table with the place that it stands in.
 pub(crate) struct Section<'a> {
@@ -24,14 +25,18 @@ impl<'a> Section<'a> {
 
     /// Refuses every key but these.
     pub(crate) fn allow(&self, keys: &[&str]) -> Result<(), Error> {
-        match self.table.iter().find(|(key, _)| !keys.contains(&&**key.get_ref())) {
-            None => Ok(()),
-            Some((key, _)) => Err(self
-                .place
-                .key(key.get_ref(), key.span().start)
-                .refuse("there is no such key here")
-                .with_help(format!("the keys here are {}", keys.join(", ")))),
-        }
+        let Some((key, _)) = self.table.iter().find(|(key, _)| !keys.contains(&&**key.get_ref())) else {
+            return Ok(());
+        };
+        let perhaps = match nearest(key.get_ref(), keys.iter().copied()) {
+            Some(known) => format!("; perhaps `{known}`"),
+            None => String::new(),
+        };
+        Err(self
+            .place
+            .key(key.get_ref(), key.span().start)
+            .refuse(format_args!("there is no such key here{perhaps}"))
+            .with_help(format!("the keys here are {}", keys.join(", "))))
     }
 
     /// What stands under this key, whatever it is.

@@ -23,11 +23,14 @@ struct Known<K> {
 
 impl Keys {
     pub(super) fn signing(&self, secret: &SecretRef) -> Result<RsaSigningKey, Error> {
-        once(&self.signing, secret, |bytes| RsaSigningKey::parse(bytes))
+        const HELP: &str = "make a larger one and give its public key to the provider: openssl genpkey -algorithm RSA -pkeyopt \
+                            rsa_keygen_bits:2048 -out FILE";
+        once(&self.signing, secret, HELP, |bytes| RsaSigningKey::parse(bytes))
     }
 
     pub(super) fn verifying(&self, secret: &SecretRef) -> Result<RsaVerifyingKey, Error> {
-        once(&self.verifying, secret, |bytes| RsaVerifyingKey::parse(bytes))
+        const HELP: &str = "ask the provider for a public key of 2048 bits or more";
+        once(&self.verifying, secret, HELP, |bytes| RsaVerifyingKey::parse(bytes))
     }
 
     /// A secret text, checked by its own type.
@@ -52,6 +55,7 @@ impl Keys {
 fn once<K: Clone>(
     known: &RefCell<Known<K>>,
     secret: &SecretRef,
+    help_with_a_small_one: &'static str,
     parse: impl FnOnce(&[u8]) -> Result<K, Error>,
 ) -> Result<K, Error> {
     let mut known = known.borrow_mut();
@@ -62,7 +66,12 @@ fn once<K: Clone>(
     let digest = Sha256::digest(&*bytes).into();
     let key = match known.by_digest.get(&digest) {
         Some(key) => key.clone(),
-        None => parse(&bytes).map_err(|error| secret.place().refuse_with(&error))?,
+        None => parse(&bytes).map_err(|error| {
+            let refusal = secret.place().refuse_with(&error);
+            // What the library advises about a small key cannot be done here.
+            let is_small = error.help().contains("allow_small_keys");
+            if is_small { refusal.with_help(help_with_a_small_one) } else { refusal }
+        })?,
     };
     known.by_source.insert(secret.source().clone(), key.clone());
     known.by_digest.insert(digest, key.clone());

@@ -24,6 +24,9 @@ impl PayByMerchant {
         if let Some(send) = self.send_partner_id {
             config = config.with_send_partner_id(send);
         }
+        if let Some(language) = &self.content_language {
+            config = config.with_content_language(language.clone());
+        }
         match &self.refresh_token_field {
             Some(name) => config.with_refresh_token_field(name),
             None => Ok(config),

@@ -19,7 +19,7 @@ const CARD: [(&str, &str); 5] = [
 ];
 
 /// The profile with one line replaced, left out (an empty one), or added.
-fn card(change: &str) -> String {
+pub(crate) fn card(change: &str) -> String {
     let changed = change.split(' ').next().unwrap_or_default();
     let mut text = "[profile.card]\n".to_owned();
     for (key, value) in CARD {
@@ -35,7 +35,7 @@ fn card(change: &str) -> String {
     text
 }
 
-fn refresh(home: &Home, profile: &str) -> Done {
+pub(crate) fn refresh(home: &Home, profile: &str) -> Done {
     home.run(&["refresh", profile, "--json"]).env("EMPTY", "").stdin(TOKENS).done()
 }
 
@@ -86,6 +86,16 @@ fn one_mistake_in_a_profile() {
             "environment = \"sandbox\"",
             "key `base_url` (rampauth.toml:3): there is `environment` too; keep one of the two",
         ),
+        (
+            "provider = \"alix-crad\"",
+            "key `provider` (rampauth.toml:2): it is none of alix-card, alix-on-off-ramp, transak-user, payby, onboard; \
+             perhaps `alix-card`",
+        ),
+        ("secret_kye = 1", "key `secret_kye` (rampauth.toml:7): there is no such key here; perhaps `secret_key`"),
+        (
+            "user_email = \"a|b\"",
+            "key `user_email` (rampauth.toml:7): it holds a `|`, which separates the parts of the string to sign",
+        ),
         ("partner_code = 7", "key `partner_code` (rampauth.toml:4): it is not a text in quotes"),
         ("partner_code = \"\"", "key `partner_code` (rampauth.toml:4): it is empty"),
         (
@@ -116,7 +126,7 @@ fn one_mistake_in_a_profile() {
         ),
         (
             "secret_key = { file = \"nowhere\" }",
-            "key `secret_key` (rampauth.toml:5): the file that it names cannot be read",
+            "key `secret_key` (rampauth.toml:5): the file that it names, `nowhere`, cannot be read",
         ),
         (
             "signing_key = \"partner.pem\"",
@@ -124,7 +134,7 @@ fn one_mistake_in_a_profile() {
         ),
         (
             "signing_key = { file = \"nowhere.pem\" }",
-            "key `signing_key` (rampauth.toml:6): the file that it names cannot be read",
+            "key `signing_key` (rampauth.toml:6): the file that it names, `nowhere.pem`, cannot be read",
         ),
         ("signing_key = { file = \"alix.pub.pem\" }", &format!("key `signing_key` (rampauth.toml:6): {public}")),
         (
@@ -165,7 +175,7 @@ fn a_key_that_is_missing() {
 fn one_mistake_elsewhere() {
     for (config, message) in [
         ("", "there is no profile `card` in rampauth.toml; it has no profile at all"),
-        ("profiles = 1\n", "top level, key `profiles` (rampauth.toml:1): there is no such key here"),
+        ("profiles = 1\n", "top level, key `profiles` (rampauth.toml:1): there is no such key here; perhaps `profile`"),
         ("\nprofile = []\n", "top level, key `profile` (rampauth.toml:2): it is not a table"),
         ("[profile.\"\"]\nprovider = \"onboard\"\n", "profile `` (rampauth.toml:1): a profile needs a name"),
         ("[profile]\ncard = 1\n", "profile `card` (rampauth.toml:2): it is not a table, written `[profile.card]`"),
@@ -187,9 +197,12 @@ fn one_mistake_elsewhere() {
             "sealing_key = \"hunter2\"\n",
             "top level, key `sealing_key` (rampauth.toml:1): it is given inline, where a secret must not stand",
         ),
-        ("store = \"memory:\"\nstore = \"memory:\"\n", "rampauth.toml:2 is not valid TOML"),
-        ("# é\nstore = hunter2\n", "rampauth.toml:2 is not valid TOML"),
-        ("[profile.card\n", "rampauth.toml:1 is not valid TOML"),
+        (
+            "store = \"memory:\"\nstore = \"memory:\"\n",
+            "rampauth.toml:2: key `store` is there twice (first at rampauth.toml:1)",
+        ),
+        ("# é\nstore = hunter2\n", "rampauth.toml:2: a bare word stands where a text in quotes belongs"),
+        ("[profile.card\n", "rampauth.toml:1: a table's name without its closing `]`"),
     ] {
         assert_refused(config, "card", message);
     }
@@ -239,6 +252,13 @@ fn one_mistake_in_the_profile_of_another_provider() {
         (
             "payby",
             "subject = \"iPhone\"",
+            "content_language = \"englishness\"",
+            "content_language",
+            "it has 11 characters; at most 10 are allowed",
+        ),
+        (
+            "payby",
+            "subject = \"iPhone\"",
             "send_partner_id = \"yes\"",
             "send_partner_id",
             "it is neither true nor false",
@@ -284,24 +304,6 @@ fn the_environments_are_the_providers_own() {
 }
 
 #[test]
-fn files_that_are_no_secret() {
-    let home = Home::new(&card("secret_key = { file = \"given\" }"));
-    for (content, message) in [
-        (&b""[..], "is empty"),
-        (b"\n", "is empty"),
-        (b"\r\n", "is empty"),
-        (b"\xff", "is not UTF-8"),
-        (&vec![b'x'; 64 * 1024 + 1], "is longer than 64 KiB"),
-    ] {
-        home.write("given", content);
-        let place = "failed to read the configuration: profile `card`, key `secret_key` (rampauth.toml:5)";
-        assert_eq!(refresh(&home, "card").refusal(), format!("{place}: the file that it names {message}"));
-    }
-    home.write("given", vec![b'x'; 64 * 1024]);
-    assert_eq!(refresh(&home, "card").code, 6);
-}
-
-#[test]
 fn files_that_are_no_configuration() {
     let home = Home::new("");
     let load = |name: &str| home.run(&["--config", name, "sign", "card", "--json"]).done().refusal();
@@ -311,6 +313,13 @@ fn files_that_are_no_configuration() {
     let read = "failed to read the configuration";
     assert_eq!(load("nowhere.toml"), format!("{read}: nowhere.toml cannot be read"));
     assert_eq!(load("folder.toml"), format!("{read}: folder.toml cannot be read"));
+    let utf16 = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    home.write("utf16.toml", utf16("\u{feff}[profile.card]\n"));
+    assert_eq!(load("utf16.toml"), format!("{read}: utf16.toml is text in UTF-16; save it as UTF-8"));
+    home.write("mark.toml", format!("\u{feff}{}", card("")));
+    home.write("no-mark.toml", card(""));
+    let signed = |name: &str| home.run(&["--config", name, "sign", "card", "--json"]).done().json();
+    assert_eq!(signed("mark.toml"), signed("no-mark.toml"));
     assert_eq!(load("bytes.toml"), format!("{read}: bytes.toml is not UTF-8"));
     assert_eq!(load("long.toml"), format!("{read}: long.toml is longer than 1 MiB"));
 }

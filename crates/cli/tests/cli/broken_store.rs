@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Done, Home, Run};
 
 const TOKENS: &str = r#"{"accessToken":"a","refreshToken":"r","accessTokenExpiresAt":"2126-11-20T09:30:00Z"}"#;
+const OF_A_NEW_LOGIN: &str = r#"{"accessToken":"a","refreshToken":"s","accessTokenExpiresAt":"2126-11-20T09:30:00Z"}"#;
 const COMMANDS: [&str; 7] = ["import", "token", "refresh", "settle", "forget", "status", "keep"];
 
 /// `card` and `onboard` are logged in, at a provider that must not be asked.
@@ -45,7 +46,7 @@ impl Setting {
             arguments.push("card");
         }
         let run = self.home.run(&arguments);
-        if command == "import" { run.stdin(TOKENS) } else { run }
+        if command == "import" { run.stdin(OF_A_NEW_LOGIN) } else { run }
     }
 
     /// That this was said of the file, that the file is as it was, and that no provider was asked.
@@ -237,7 +238,7 @@ fn a_damaged_record_stops_its_own_session_until_it_is_set_aside() {
     let said = setting.command("forget").done().json();
     assert_eq!(said, json!({"key": setting.key("card"), "forgotten": false, "setAside": false}));
     let imported = setting.command("import").done().json();
-    assert_eq!(imported, json!({"key": setting.key("card"), "generation": 2}), "generations go on");
+    assert_eq!(imported, json!({"key": setting.key("card"), "generation": 2, "imported": true}), "generations go on");
     setting.is_whole();
 
     database.execute("UPDATE session SET sum = zeroblob(32) WHERE key LIKE '%/card'", []).expect("damaged again");

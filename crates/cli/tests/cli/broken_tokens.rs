@@ -52,7 +52,7 @@ fn each_is_named_and_nothing_is_sent() {
         (
             "user",
             r#"{"accessToken":"Bearer x"}"#,
-            "read the user token: it starts with `Bearer `; leave that prefix off",
+            "read `accessToken`: it starts with `Bearer `, which is no part of the token; leave it off",
         ),
     ] {
         let refusal = home.run(&["refresh", profile, "--json"]).stdin(stdin).done().refusal();

@@ -32,6 +32,7 @@ fn what_is_not_a_jwt_is_refused() {
         ("\n", &*format!("read the JWT: {shape}")),
         ("opaque", &format!("read the JWT: {shape}")),
         ("a.b.c", &format!("read the JWT: {shape}")),
+        ("Bearer a.b.c", "read the JWT: it starts with `Bearer `, which is no part of the token; leave it off"),
         (&long, "read the JWT: it is longer than 65,536 bytes"),
         (&endless, "read standard input: it is longer than 1 MiB"),
     ] {
@@ -41,7 +42,7 @@ fn what_is_not_a_jwt_is_refused() {
     let none = Run::new(&["decode", "--json"]).done().refusal();
     assert_eq!(none, "failed to read the JWT: there is none on standard input");
     let bytes = Run::new(&["decode", "--json"]).stdin(b"\xff.e30.x").done().refusal();
-    assert_eq!(bytes, "failed to read the JWT: it is not text");
+    assert_eq!(bytes, "failed to read the JWT: it is not UTF-8");
 }
 
 #[test]

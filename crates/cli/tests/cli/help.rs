@@ -15,8 +15,23 @@ fn help_of_the_whole() {
 #[test]
 fn help_of_each_command() {
     for command in [
-        "demo", "sandbox", "init", "refresh", "import", "token", "status", "settle", "forget", "reseal", "keep",
-        "sign", "verify", "decode",
+        "demo",
+        "sandbox",
+        "init",
+        "refresh",
+        "import",
+        "token",
+        "reject",
+        "status",
+        "settle",
+        "forget",
+        "reseal",
+        "keep",
+        "sign",
+        "verify",
+        "decode",
+        "completions",
+        "man",
     ] {
         insta::assert_snapshot!(command, help(&[command, "--help"]));
         assert_eq!(help(&["help", command]), help(&[command, "--help"]));

@@ -196,6 +196,7 @@ fn every_session_that_the_store_never_took_is_named_with_its_file() {
     let home = Home::new(&format!("{SEALED}store_timeout_seconds = 1\n{config}[profile.{other}"));
     let dead = r#"{"accessToken":"a","refreshToken":"r","accessTokenExpiresAt":"2020-01-01T00:00:00Z"}"#;
     for profile in ["card", "other"] {
+        let dead = dead.replace(r#""r""#, &format!(r#""r-{profile}""#));
         home.run(&["import", profile]).stdin(dead).done().output();
     }
     let mut keeping = Keeping::start(&home, &[], "");
@@ -339,7 +340,7 @@ fn a_session_with_a_strange_key_is_named_and_the_others_are_kept() {
     let mut keeping = Keeping::start(&kit.home, &[], "");
     let line = keeping.until("the session cannot be read");
     assert!(line.contains("profile=card") && line.contains("are sealed with key 7519570fd162df1d"), "{line}");
-    assert!(line.contains("help=\"give the key of this id as well"), "{line}");
+    assert!(line.contains("help=\"give the key of this id under `readable_keys`"), "{line}");
     assert!(keeping.until("keeping the session").contains("profile=user"));
     let (code, log) = keeping.stop("-TERM");
     assert_eq!((code, log.matches("the session cannot be read").count()), (Some(0), 1), "{log}");

@@ -55,7 +55,7 @@ fn profiles_that_are_added_and_removed_are_kept_and_let_go() {
     let line = keeping.until("no profile of the configuration claims this stored session");
     assert!(line.contains("alix-card/127.0.0.1:9/card"), "{line}");
     // What others store is looked at again and again; each session is named once.
-    home.run(&["import", "user"]).stdin(FRESH).done().output();
+    home.run(&["import", "user", "--replace"]).stdin(FRESH).done().output();
     assert!(keeping.until("keeping the session").contains("generation=2"));
     let (code, log) = keeping.stop("-TERM");
     assert_eq!((code, log.matches("claims this stored session").count()), (Some(0), 2), "{log}");

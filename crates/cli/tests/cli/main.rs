@@ -4,6 +4,7 @@ mod broken_config;
 mod broken_store;
 mod broken_tokens;
 mod closed_output;
+mod config_advice;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod core_dump;
 mod decode;
@@ -11,6 +12,7 @@ mod demo;
 mod exit_codes;
 mod failing;
 mod help;
+mod import;
 mod init;
 mod keep;
 mod keep_beside;
@@ -22,11 +24,15 @@ mod keep_many;
 mod keep_reload;
 mod logs;
 mod network;
+mod packaging;
+mod pauses;
 #[cfg(unix)]
 mod provider;
+mod provider_options;
 mod races;
 mod redaction;
 mod refresh;
+mod reject;
 #[cfg(unix)]
 mod removed_log;
 mod sandbox;
@@ -36,6 +42,7 @@ mod signals;
 #[cfg(unix)]
 mod started;
 mod status;
+mod status_check;
 mod stored;
 mod support;
 mod token_file;

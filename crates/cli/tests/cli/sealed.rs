@@ -16,6 +16,8 @@ const ID: &str = "7519570fd162df1d";
 const OTHER_ID: &str = "29d49b8705af3086";
 const OTHER_KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n";
 const TOKENS: &str = r#"{"accessToken":"a-1","refreshToken":"r-1","accessTokenExpiresAt":"2126-11-20T09:30:00Z"}"#;
+const OF_A_NEW_LOGIN: &str =
+    r#"{"accessToken":"a-2","refreshToken":"r-2","accessTokenExpiresAt":"2126-11-20T09:30:00Z"}"#;
 
 /// Everything that is in the store's files, one after the other.
 fn files(folder: &Path) -> Vec<u8> {
@@ -53,7 +55,7 @@ fn opening(home: &Home) -> impl Iterator<Item = (&'static str, Done)> {
 }
 
 fn if_import(command: &str) -> &'static str {
-    if command == "import" { TOKENS } else { "" }
+    if command == "import" { OF_A_NEW_LOGIN } else { "" }
 }
 
 #[test]
@@ -104,6 +106,9 @@ fn a_wrong_key_is_refused_by_name_and_changes_nothing() {
         let reason = format!("are sealed with key {ID}, which is not among the keys given");
         assert!(done.refusal().ends_with(&reason), "{command}: {done:?}");
         assert_eq!(done.error()["kind"], "config");
+        let help = done.error()["help"].as_str().expect("a text").to_owned();
+        assert!(help.contains("`readable_keys`") && help.contains("rampauth forget card"), "{help}");
+        assert!(!help.contains("Keeper::"), "{help}");
     }
     assert!((files(home.path()), records(home.path())) == before, "the file has changed");
     drop(store);
@@ -116,7 +121,7 @@ fn a_wrong_key_is_refused_by_name_and_changes_nothing() {
     }
     let document = with(&["forget", "card", "--json"], OTHER_KEY, "").done().json();
     assert_eq!(document["forgotten"], true);
-    with(&["import", "card"], OTHER_KEY, TOKENS).done().output();
+    with(&["import", "card", "--replace"], OTHER_KEY, TOKENS).done().output();
     assert_eq!(with(&["token", "card"], OTHER_KEY, "").done().output(), "a-1\n");
     assert_eq!(server.connections(), 0);
 }
@@ -238,7 +243,7 @@ fn a_key_that_is_none_is_refused_before_anything_is_stored() {
     for (top, value, place, reason) in [
         ("sealing_key = { file = \"k\" }", "", sealing, "the file that it names is empty"),
         ("sealing_key = { file = \"k\" }", "\n", sealing, "the file that it names is empty"),
-        ("sealing_key = { file = \"nowhere\" }", "", sealing, "the file that it names cannot be read"),
+        ("sealing_key = { file = \"nowhere\" }", "", sealing, "the file that it names, `nowhere`, cannot be read"),
         ("sealing_key = { env = \"K\" }", "", sealing, "the environment variable that it names is empty"),
         ("sealing_key = { env = \"NOT_SET\" }", "", sealing, "the environment variable that it names is not set"),
         ("sealing_key = { env = \"K\" }", "hunter2 hunter2", sealing, "it is not base64"),

@@ -82,14 +82,15 @@ fn the_other_calls_are_not_signed() {
 fn one_line_end_of_a_secret_file_is_dropped_and_nothing_of_a_variable() {
     let home = home();
     let shown = |home: &Home| home.run(&["sign", "card", "--json", "--reveal"]).done().json()["stringToSign"].clone();
-    for (file, secret) in [("s", "s"), ("s\n", "s"), ("s\r\n", "s"), ("s\n\n", "s\n"), (" s ", " s "), ("s\r", "s\r")] {
+    for (file, secret) in [("s", "s"), ("s\n", "s"), ("s\r\n", "s"), ("\u{feff}s\n", "s"), ("s s", "s s")] {
         home.write("secret.txt", file);
         assert_eq!(shown(&home), format!("zencardtest|{secret}"), "{file:?}");
     }
     let config = crate::support::profiles("http://127.0.0.1:9");
     home.write("rampauth.toml", config.replace("{ file = \"secret.txt\" }", "{ env = \"SECRET\" }"));
     let run = home.run(&["sign", "card", "--json", "--reveal"]).env("SECRET", "s\n");
-    assert_eq!(run.done().json()["stringToSign"], "zencardtest|s\n");
+    let refusal = run.done().refusal();
+    assert!(refusal.ends_with("names ends in a line end, which would be taken for a part of it"), "{refusal}");
 }
 
 #[test]

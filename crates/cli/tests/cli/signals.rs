@@ -162,7 +162,12 @@ fn a_step_in_the_store_is_finished() {
     let stored = |run: Run| run.stdin(TOKENS).done();
     assert_eq!(stored(home.run(&["import", "card"])).code, 0);
     for (arguments, stdin, marker, said) in [
-        (&["import", "card", "--json"][..], TOKENS, "opened the store", "\"generation\":2}\n"),
+        (
+            &["import", "card", "--replace", "--json"][..],
+            TOKENS,
+            "opened the store",
+            "\"generation\":2,\"imported\":true}\n",
+        ),
         (
             &["forget", "card"],
             "",

@@ -245,7 +245,7 @@ fn a_doubt_that_the_provider_refuses_needs_a_login() {
     }
     assert_eq!(server.connections(), 2);
     // A login heals it.
-    home.run(&["import", "card"]).stdin(TOKENS).done().output();
+    home.run(&["import", "card", "--replace"]).stdin(TOKENS).done().output();
     assert_eq!(session(&home)["state"], "ready");
 }
 
@@ -273,7 +273,7 @@ fn a_session_that_is_not_in_doubt_may_need_a_hand_all_the_same() {
     let home = Home::stored_at(&server.url());
     let import = |times: &str| {
         let tokens = format!(r#"{{"accessToken":"a","refreshToken":"r",{times}}}"#);
-        home.run(&["import", "card"]).stdin(tokens).done().output();
+        home.run(&["import", "card", "--replace"]).stdin(tokens).done().output();
         let row = session(&home);
         assert_eq!(row["state"], "ready");
         row["advice"].as_str().expect("a text").to_owned()

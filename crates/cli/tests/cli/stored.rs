@@ -43,9 +43,9 @@ fn a_login_takes_the_place_of_what_is_there() {
     let kit = Kit::of(&sandbox);
     let import = |tokens: &str| kit.home.run(&["import", "card", "--json"]).stdin(tokens).done().json();
     let key = format!("alix-card/{}/card", sandbox.addr());
-    assert_eq!(import(&kit.tokens("card")), json!({"key": key, "generation": 1}));
+    assert_eq!(import(&kit.tokens("card")), json!({"key": key, "generation": 1, "imported": true}));
     let second = sandbox.issue(Call::AlixCard);
-    assert_eq!(import(&as_input(&second)), json!({"key": key, "generation": 2}));
+    assert_eq!(import(&as_input(&second)), json!({"key": key, "generation": 2, "imported": true}));
     let token = kit.home.run(&["token", "card"]).done().output();
     assert_eq!(token.trim_end(), second.access_token);
 }
@@ -195,17 +195,14 @@ fn a_login_without_times_is_refreshed_by_what_its_access_token_says() {
     let sandbox = sandbox();
     let kit = Kit::of(&sandbox);
     let issued = sandbox.issue(Call::AlixCard);
-    for (profile, tokens) in [
-        ("card", json!({"accessToken": DEAD, "refreshToken": issued.refresh_token})),
-        ("user", json!({"accessToken": DEAD})),
-    ] {
-        kit.home.run(&["import", profile]).stdin(tokens.to_string()).done().output();
-    }
+    let tokens = json!({"accessToken": DEAD, "refreshToken": issued.refresh_token});
+    kit.home.run(&["import", "card"]).stdin(tokens.to_string()).done().output();
     let token = kit.home.run(&["token", "card"]).done().output();
     assert!(sandbox.number(token.trim_end()).is_some(), "a new one: {token}");
     assert_eq!(sandbox.events().len(), 1);
-    // What would be presented there is dead itself.
-    let done = kit.home.run(&["token", "user", "--json"]).done();
+    // What would be presented there is dead itself, and of no use in the store.
+    let tokens = json!({"accessToken": DEAD}).to_string();
+    let done = kit.home.run(&["import", "user", "--json"]).stdin(tokens).done();
     let error = done.error();
     assert_eq!((done.code, &error["kind"], &error["outcome"]), (4, &json!("login_needed"), &json!("not_sent")));
     assert_eq!(sandbox.events().len(), 1);

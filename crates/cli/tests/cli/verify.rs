@@ -40,7 +40,19 @@ fn payby_over_the_exact_body() {
     }
     assert_bad(&verify(&home, "payby", &signature, Some(BODY.trim())));
     assert_bad(&verify(&home, "payby", &sign("else"), Some(BODY)));
-    assert_bad(&verify(&home, "payby", "not base64 !", Some(BODY)));
+    let lines: String =
+        signature.as_bytes().chunks(76).map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect();
+    assert_eq!(verify(&home, "payby", &lines, Some(BODY)).output(), "{\"valid\":true}\n");
+    let url = signature.replace('+', "-").replace('/', "_");
+    for (file, reason) in [
+        ("not base64 !".to_owned(), "it holds white space; a `+` may have become a space, as it does in a URL"),
+        (format!("\"{signature}\""), "it stands in quotes; leave them off"),
+        (format!("-_{}", &url[2..]), "it is base64url (`-` and `_`), not standard base64 (`+` and `/`)"),
+        ("0f".repeat(256), "it is written in hexadecimal digits, not in base64"),
+    ] {
+        let refusal = verify(&home, "payby", &file, Some(BODY)).refusal();
+        assert_eq!(refusal, format!("failed to read the signature file: {reason}"));
+    }
     for empty in [None, Some("")] {
         assert_eq!(verify(&home, "payby", &signature, empty).refusal(), "failed to verify: the body is missing");
     }

@@ -17,6 +17,7 @@ fn members_are_found_or_named_as_a_problem() {
     assert_eq!(text("c"), Err(MemberProblem::WrongType));
     assert_eq!(text("e"), Err(MemberProblem::Repeated));
     assert_eq!(text("h"), Err(MemberProblem::Unreadable));
+    assert_eq!(members.names().collect::<String>(), "abcdeefh");
     assert!(members.object("f").expect("an object").is_some());
     assert_eq!(members.object("a").expect_err("a text"), MemberProblem::WrongType);
 }

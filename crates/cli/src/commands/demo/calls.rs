@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use rampauth_core::{Error, ErrorKind, Expiry, Outcome, Refresh};
+use rampauth_core::{Clock as _, Error, ErrorKind, Expiry, Outcome, Refresh, SystemClock};
 use rampauth_keeper::{Record, Session};
 use rampauth_sandbox::Call;
 use serde::{Serialize, Serializer};
@@ -62,7 +62,7 @@ pub(super) async fn refresh_all(
         begin(call);
         let profile = stage.config.profile(name)?;
         let client = Arc::<dyn Refresh>::from(profile.client()?);
-        let login = tokens::read(&issued(stage.folder.path(), name)?, client.policy().presents)?;
+        let login = tokens::read(&issued(stage.folder.path(), name)?, client.policy().presents, SystemClock.now())?.set;
         let session = stage.keeper.session(profile.key.clone(), client).await;
         let session = session.map_err(stored::said_by_the_store)?;
         session.put(login).await.map_err(stored::said_by_the_store)?;

@@ -76,6 +76,9 @@ fn events(row: &Row, now: SystemTime) -> String {
         let status = error.status.map_or_else(String::new, |status| format!(", HTTP {status}"));
         let code = error.code.as_deref().map_or_else(String::new, |code| format!(", code {}", printable(code)));
         lines.push(format!("last refresh: {}{status}{code}, {}", error.kind.replace('_', " "), when(error.time)));
+        if let Some(until) = error.pause.filter(|until| now < *until) {
+            lines.push(format!("the provider asked to be left alone, which ends {}", when(until)));
+        }
     } else if row.generation.is_some_and(|generation| generation > 0) && row.state == "ready" {
         lines.push("no failure".to_owned());
     }

@@ -73,14 +73,19 @@ pub(super) fn renews_itself(tokens: &StoredTokens) -> bool {
 
 /// How the last refresh failed.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct LastError {
     pub(crate) kind: String,
     outcome: String,
     pub(crate) status: Option<u16>,
     pub(crate) code: Option<String>,
     at: Option<String>,
+    /// Until when the provider asked to be left alone.
+    paused_until: Option<String>,
     #[serde(skip)]
     pub(crate) time: SystemTime,
+    #[serde(skip)]
+    pub(crate) pause: Option<SystemTime>,
 }
 
 /// How far this machine's clock was off the provider's.
@@ -145,7 +150,9 @@ impl Row {
                 status: error.status,
                 code: error.code.clone(),
                 at: rfc3339(error.at),
+                paused_until: error.paused_until.and_then(rfc3339),
                 time: error.at,
+                pause: error.paused_until,
             }),
             refusals: Some(record.refusals),
             clock_difference: Clock::of(record),
