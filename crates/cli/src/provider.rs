@@ -70,7 +70,7 @@ impl Profile {
             None => client,
         };
         Ok(match self.provider {
-            Provider::AlixCard(_) | Provider::AlixOnOffRamp { .. } => {
+            Provider::AlixCard { .. } | Provider::AlixOnOffRamp { .. } => {
                 let advice = format!("`rampauth sign {}` shows what is signed", printable(&self.name));
                 Box::new(Advised { client, concerns: |error| error.kind() == ErrorKind::Refused, advice })
             }

@@ -160,6 +160,7 @@ fn what_is_said_of_each_file_where_a_private_key_is_needed() {
     ed25519.pkcs8.der: it is an Ed25519 key; an RSA key is needed
     ed25519.pkcs8.pem: it is an Ed25519 key; an RSA key is needed
     ed25519.spki.pem: it is PEM of `PUBLIC KEY`, where a private key is needed (PRIVATE KEY or RSA PRIVATE KEY)
+    localhost.pem: it is PEM of `CERTIFICATE`, where a private key is needed (PRIVATE KEY or RSA PRIVATE KEY)
     openssh.pem: it is an OpenSSH key; convert a copy with `ssh-keygen -p -m PKCS8 -f FILE`
     partner.encrypted.pkcs1.pem: it is encrypted with a passphrase; decrypt a copy with `openssl pkey -in FILE -out PLAIN.pem`
     partner.encrypted.pkcs8.der: it is encrypted with a passphrase; decrypt a copy with `openssl pkey -in FILE -out PLAIN.pem`
@@ -200,6 +201,7 @@ fn what_is_said_of_each_file_where_a_public_key_is_needed() {
     ed25519.pkcs8.der: it is a private key, where a public key is needed
     ed25519.pkcs8.pem: it is PEM of `PRIVATE KEY`, where a public key is needed (PUBLIC KEY or RSA PUBLIC KEY)
     ed25519.spki.pem: it is an Ed25519 key; an RSA key is needed
+    localhost.pem: it is a certificate; take the key out of it with `openssl x509 -in FILE -noout -pubkey`
     openssh.pem: it is PEM of `OPENSSH PRIVATE KEY`, where a public key is needed (PUBLIC KEY or RSA PUBLIC KEY)
     partner.encrypted.pkcs1.pem: it is PEM of `RSA PRIVATE KEY`, where a public key is needed (PUBLIC KEY or RSA PUBLIC KEY)
     partner.encrypted.pkcs8.der: it decodes, but not to a public key; it may be damaged or cut short
@@ -235,7 +237,7 @@ fn each_size_is_taken_or_refused_by_name() {
     assert_eq!(as_signing_key(&file("keys/rsa-1024.pkcs8.pem")), refused);
     assert_eq!(as_verifying_key(&file("keys/rsa-1024.spki.pem")), refused);
     for backend in BACKENDS {
-        let error = (backend.signing)(&file("keys/rsa-1024.pkcs8.pem")).err().expect("refused");
+        let error = (backend.signing)(&file("keys/rsa-1024.pkcs8.pem")).expect_err("refused");
         let help = "make a larger one, or allow it by name with `RsaSigningKey::allow_small_keys()`";
         assert_eq!(error.help(), help, "{}", backend.name);
     }

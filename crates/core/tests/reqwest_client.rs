@@ -4,7 +4,7 @@
 
 use std::future::Future;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
@@ -90,21 +90,6 @@ async fn a_connection_closed_before_the_request_was_read_is_not_made_again() {
     assert_eq!(server.connections(), 1);
 }
 
-/// Takes one connection for one of plain HTTP, whatever comes. Gives what came.
-fn in_plain_text() -> (SocketAddr, JoinHandle<Vec<u8>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("the port bound");
-    let server = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().expect("a connection");
-        let mut heard = vec![0; 4096];
-        let length = stream.read(&mut heard).expect("something");
-        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").expect("a reader");
-        heard.truncate(length);
-        heard
-    });
-    (address, server)
-}
-
 #[tokio::test]
 async fn without_a_connection_nothing_was_sent() {
     let unreachable = |error: TransportError| {
@@ -117,16 +102,7 @@ async fn without_a_connection_nothing_was_sent() {
     let refusing = ScriptedServer::start(Script::Refused);
     unreachable(get(&client, &refusing.url()).await.expect_err("refused"));
 
-    // A server that answers a TLS hello in plain text, well before any time is up.
-    let patient = builder().timeout(TIMEOUT * 20).build().expect("a client");
-    let (address, server) = in_plain_text();
-    let started = Instant::now();
-    unreachable(get(&patient, &format!("https://{address}/needle")).await.expect_err("no TLS"));
-    assert!(started.elapsed() < TIMEOUT * 8, "{:?}", started.elapsed());
-    let heard = tokio::task::spawn_blocking(|| server.join().expect("a server that ends")).await.expect("joined");
-    assert!(!heard.is_empty() && !String::from_utf8_lossy(&heard).contains("needle"), "a TLS hello and no request");
-
-    // A server that never answers it: connecting has its own, shorter time.
+    // A server that never answers a TLS hello: connecting has its own, shorter time.
     let client = builder().timeout(TIMEOUT * 10).connect_timeout(TIMEOUT / 2).build().expect("a client");
     let stalled = ScriptedServer::start(Script::Stalled);
     let started = Instant::now();

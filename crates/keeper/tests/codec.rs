@@ -109,7 +109,7 @@ fn refusals_are_written_once_there_are_any_and_a_record_without_them_has_none() 
     assert_eq!(record.refusals, 0);
     record.refusals = 12;
     let text = record.to_json();
-    assert!(text.expose_secret().contains(r#""refusals":12,"updated_at""#), "{:?}", text);
+    assert!(text.expose_secret().contains(r#""refusals":12,"updated_at""#), "{text:?}");
     assert_eq!(Record::from_json(text.expose_secret()).map(|record| record.refusals), Ok(12));
     record.refusals = 0;
     assert_eq!(record.to_json().expose_secret(), FULL);

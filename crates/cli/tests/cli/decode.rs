@@ -46,7 +46,7 @@ fn what_is_not_a_jwt_is_refused() {
 }
 
 #[test]
-fn a_closed_pipe_is_a_failure_and_no_panic() {
+fn a_reader_that_has_seen_enough_is_no_failure() {
     use std::io::{Read as _, Write as _};
     let mut command = Run::new(&["decode", "--json"]).into_command();
     let mut child =
@@ -54,9 +54,8 @@ fn a_closed_pipe_is_a_failure_and_no_panic() {
     // The token comes last, so that nothing has been written when the pipe closes.
     drop(child.stdout.take());
     child.stdin.take().expect("a pipe").write_all(ALIX_SAMPLE.as_bytes()).expect("written");
-    assert_eq!(child.wait().expect("an end").code(), Some(1));
+    assert_eq!(child.wait().expect("an end").code(), Some(0));
     let mut stderr = String::new();
     child.stderr.take().expect("a pipe").read_to_string(&mut stderr).expect("UTF-8");
-    let error: Value = serde_json::from_str(&stderr).expect("one line of JSON");
-    assert_eq!((&error["error"]["kind"], &error["error"]["outcome"]), (&json!("internal"), &json!("not_sent")));
+    assert_eq!(stderr, "");
 }

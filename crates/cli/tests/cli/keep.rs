@@ -272,8 +272,8 @@ fn a_failed_refresh_says_what_failed_and_whether_a_token_is_left() {
     assert!(line.contains("Connection refused") && line.contains("help=\"check the address"), "{line}");
     assert!(line.contains("no access token") && !line.contains("as good as before"), "{line}");
     assert_eq!(keeping.stop("-TERM").0, Some(0));
-    // Due at once, for a claim is long beside the token's life.
-    let soon = SystemClock.now() + Duration::from_secs(90);
+    // Due when two thirds of its life are over, for a claim is long beside it.
+    let soon = SystemClock.now() + Duration::from_secs(15);
     let soon = jiff::Timestamp::try_from(soon).expect("in the calendar").as_second();
     let soon = jiff::Timestamp::from_second(soon).expect("in the calendar").to_string();
     home.run(&["import", "user"]).stdin(tokens(&soon)).done().output();

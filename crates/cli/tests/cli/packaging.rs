@@ -48,7 +48,10 @@ fn completions_of_each_shell_know_every_command_that_is_shown() {
         }
     }
     let done = Run::new(&["completions", "tcsh", "--json"]).done();
-    assert_eq!(done.refusal(), "failed to read the command line: the value of `<SHELL>` is not valid");
+    assert_eq!(
+        done.refusal(),
+        "failed to read the command line: the value of `<SHELL>` is none of bash, elvish, fish, powershell, zsh"
+    );
 }
 
 #[test]

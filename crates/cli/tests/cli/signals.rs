@@ -1,6 +1,7 @@
 //! Signals to commands that end by themselves: at once while nothing can be lost, and otherwise once it is done.
 #![cfg(unix)]
 
+use std::thread;
 use std::time::Duration;
 
 use rampauth_keeper::{Answer, AttemptId, Operation, OwnerId, SessionKey, Store as _};
@@ -102,7 +103,7 @@ fn while_standard_input_is_waited_for_a_signal_ends_it_at_once() {
         (&["sign", "payby"], "waiting for standard input to end"),
         (&["decode"], "waiting for standard input to end"),
     ] {
-        for (signal, code) in SIGNALS {
+        let end = |signal, code| {
             let home = Home::stored_at("http://127.0.0.1:9");
             let mut command = Started::new(home.run(arguments));
             // Said once it has waited for two seconds.
@@ -111,7 +112,8 @@ fn while_standard_input_is_waited_for_a_signal_ends_it_at_once() {
             let done = command.end();
             assert_eq!((done.code, done.stdout.as_str()), (code, ""), "{arguments:?} {signal}");
             assert_eq!(done.stderr.lines().count(), 1, "{}", done.stderr);
-        }
+        };
+        thread::scope(|scope| SIGNALS.iter().for_each(|&(signal, code)| drop(scope.spawn(move || end(signal, code)))));
     }
 }
 
