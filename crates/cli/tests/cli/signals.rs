@@ -76,7 +76,7 @@ fn a_second_signal_ends_it_at_once() {
         let command = Started::with_input(home.run(arguments), stdin);
         provider.hold_next(|| {
             command.signal("INT");
-            std::thread::sleep(Duration::from_millis(200));
+            thread::sleep(Duration::from_millis(200));
             command.signal("TERM");
             // No answer comes while this lasts.
             let done = command.end();
@@ -129,7 +129,7 @@ fn while_anothers_claim_is_waited_for_a_signal_ends_it_at_once_and_nothing_is_se
         let mut command = Started::with_input(run, "");
         command.wait_for("opened the store");
         // It looks at the claim again and again.
-        std::thread::sleep(Duration::from_millis(500));
+        thread::sleep(Duration::from_millis(500));
         command.signal(SIGNALS.iter().find(|(_, told)| *told == code).expect("a signal").0);
         let done = command.end();
         assert_eq!((done.code, done.stdout.as_str()), (code, ""), "{}", done.stderr);
@@ -183,7 +183,7 @@ fn a_step_in_the_store_is_finished() {
         let mut command = Started::with_input(run, stdin);
         command.wait_for(marker);
         command.signal("TERM");
-        std::thread::sleep(Duration::from_millis(200));
+        thread::sleep(Duration::from_millis(200));
         other.execute_batch("ROLLBACK").expect("the lock is free");
         let done = command.end();
         assert_eq!(done.code, 143, "{}", done.stderr);
