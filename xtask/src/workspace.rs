@@ -7,9 +7,9 @@ use serde_json::Value;
 use crate::command;
 use crate::outcome::Failure;
 
-/// The crates of `crates/` that stand for no provider, beside the stores: every other one does, so that no rule passes over a new
+/// The crates of `crates/` that stand for no provider, beside the engines of stores: every other one does, so that no rule passes over a new
 /// one.
-const NO_PROVIDERS: [&str; 4] = ["cli", "core", "keeper", "sandbox"];
+const NO_PROVIDERS: [&str; 5] = ["cli", "core", "keeper", "sandbox", "store"];
 
 /// Whether the crate in this folder stands for a provider.
 pub(crate) fn is_provider(folder: &str) -> bool {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Once, RwLock, Weak};
 use std::time::Duration;
 
 use rampauth_core::{Clock, Error};
+use rampauth_store::{OwnerId, Store};
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -12,12 +13,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::decision::FAILING_AFTER;
 use crate::keeper::{Keeper, Options, Shared, random};
-use crate::record::OwnerId;
 use crate::registry::Registry;
 use crate::schedule::Schedule;
 use crate::sealing::SealingKeys;
 use crate::steady::Steady;
-use crate::store::Store;
 use crate::sweep::sweep;
 use crate::wall::WallClock;
 

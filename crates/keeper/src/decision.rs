@@ -4,10 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::{Error, ErrorKind, Expiry, Outcome, RefreshPolicy, RefreshTime, TokenSet, WhenUnknown};
-
-use crate::key::SessionKey;
-use crate::protocol::Conclusion;
-use crate::record::{Record, State, StoredTokens, TokenDigest};
+use rampauth_store::{Conclusion, Record, SessionKey, State, StoredTokens, TokenDigest};
 
 /// The most that a caller waits before an access token's expiry rather than being handed it.
 const MANDATORY_MOST: Duration = Duration::from_secs(60);

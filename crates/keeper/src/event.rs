@@ -3,9 +3,9 @@
 use std::time::SystemTime;
 
 use rampauth_core::{ClockDifference, Error, TokenSet};
+use rampauth_store::SessionKey;
 use tokio::sync::broadcast;
 
-use crate::key::SessionKey;
 use crate::metrics;
 
 /// The events of a keeper, from the moment it was asked for on.

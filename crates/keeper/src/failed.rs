@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::{Error, ErrorKind, Outcome};
+use rampauth_store::{Answer, AttemptRef, Conclusion, LastError, Operation, Record, State};
 use tokio::time::sleep;
 
 use crate::decision;
 use crate::event::EventKind;
 use crate::process::{self, Need};
-use crate::protocol::{Answer, AttemptRef, Conclusion, Operation};
-use crate::record::{LastError, Record, State};
 use crate::refresher::{ACTION, Claim};
 use crate::session::Inner;
 

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
 use rampauth_core::{Error, ErrorKind, Outcome};
+use rampauth_store::{AttemptRef, SessionId, State, StoreError, StoredTokens, TokenDigest};
 use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
@@ -15,12 +16,9 @@ use crate::event::EventKind;
 use crate::keeper::random;
 use crate::metrics;
 use crate::process::Need;
-use crate::protocol::AttemptRef;
-use crate::record::{SessionId, State, StoredTokens, TokenDigest};
 use crate::refresher::ACTION;
 use crate::session::Inner;
 use crate::single_flight::{Awaited, Host, UnderWay};
-use crate::store::is_of_the_store;
 
 #[derive(Default)]
 pub(crate) struct Flight {
@@ -245,7 +243,7 @@ impl Inner {
             Err(_) if look_again.is_some() => self.plan(look_again),
             Err(error) => {
                 let (first, longest) = self.keeper.options.floor;
-                let of_the_store = is_of_the_store(error) || flight.unsaved.is_some();
+                let of_the_store = StoreError::is_the_cause_of(error) || flight.unsaved.is_some();
                 let most = if of_the_store { longest.min(STORE_PAUSE) } else { longest };
                 let ceiling = self.ceiling(flight.failures).min(most);
                 if ceiling < most {

@@ -3,9 +3,9 @@
 use std::sync::{Arc, PoisonError};
 
 use rampauth_core::{Error, TokenSet};
+use rampauth_store::SessionKey;
 
 use crate::keeper::{Keeper, Shared};
-use crate::key::SessionKey;
 use crate::payload;
 use crate::sealing::SealingKeys;
 

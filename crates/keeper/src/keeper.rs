@@ -7,6 +7,7 @@ use std::sync::{Arc, Once, RwLock};
 use std::time::Duration;
 
 use rampauth_core::{Error, ErrorKind, Outcome, Refresh};
+use rampauth_store::{Answer, Operation, OwnerId, Record, SessionKey, Store, StoreError, StoreErrorKind};
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -14,17 +15,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::builder::KeeperBuilder;
 use crate::event::{Event, EventKind, Events};
-use crate::key::SessionKey;
 use crate::metrics;
-use crate::protocol::{Answer, Operation};
-use crate::record::{OwnerId, Record};
 use crate::registry::Registry;
 use crate::schedule::Schedule;
 use crate::sealing::SealingKeys;
 use crate::session::{Inner, Session};
 use crate::session_options::SessionOptions;
 use crate::steady::Steady;
-use crate::store::{Store, StoreError, StoreErrorKind};
 
 /// Keeps sessions fresh: refreshes ahead of need, once for all who wait, and journals each presentation before it leaves.
 ///

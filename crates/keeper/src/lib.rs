@@ -3,27 +3,19 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
-mod codec;
-#[cfg(feature = "conformance")]
-pub mod conformance;
 pub mod decision;
 mod event;
 mod failed;
 mod flight;
 mod handover;
-mod history;
 mod keeper;
-mod key;
 mod login;
-mod memory;
 pub mod metrics;
 mod moment;
 mod pause;
 mod payload;
 pub mod process;
-pub mod protocol;
 mod publish;
-mod record;
 mod refresher;
 mod registry;
 mod rejection;
@@ -36,28 +28,22 @@ mod session_options;
 mod single_flight;
 mod snapshot;
 mod steady;
-mod store;
 mod sweep;
-mod timestamp;
 mod waiting;
 mod wall;
 mod warning;
 
 pub use builder::KeeperBuilder;
-pub use codec::RecordDamage;
 pub use event::{Event, EventKind, Events, UnclaimedTokens};
-pub use history::CredentialHistory;
 pub use keeper::Keeper;
-pub use key::SessionKey;
-pub use memory::MemoryStore;
-pub use protocol::{Answer, AttemptRef, Conclusion, Operation, Resealed};
-pub use record::{
-    Attempt, AttemptId, BootTime, LastError, Lease, Orphan, OwnerId, Record, SessionId, State, StoreTime, StoredTokens,
-    TokenDigest,
+// What a caller needs of the stores, so that one dependency is enough.
+pub use rampauth_store::{
+    Answer, Attempt, AttemptId, AttemptRef, BootTime, Conclusion, CredentialHistory, LastError, Lease, MemoryStore,
+    Operation, Orphan, OwnerId, Record, RecordDamage, Resealed, SessionId, SessionKey, State, Store, StoreError,
+    StoreErrorKind, StoreTime, StoredTokens, TokenDigest, protocol,
 };
 pub use reseal::{ResealReport, reseal};
 pub use sealing::{SealingKey, SealingKeys};
 pub use session::Session;
 pub use session_options::SessionOptions;
 pub use snapshot::TokenRef;
-pub use store::{Store, StoreError, StoreErrorKind};

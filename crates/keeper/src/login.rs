@@ -1,12 +1,10 @@
 //! The first step of a login in the store and the last: a put and a remove, safe to ask for again after a lost answer.
 
 use rampauth_core::{Error, Outcome};
+use rampauth_store::{Answer, Operation, Record, SessionId, SessionKey, State, StoredTokens};
 
 use crate::event::EventKind;
 use crate::keeper::{Shared, random};
-use crate::key::SessionKey;
-use crate::protocol::{Answer, Operation};
-use crate::record::{Record, SessionId, State, StoredTokens};
 use crate::session::out_of_protocol;
 
 impl Shared {

@@ -9,8 +9,9 @@
 
 use std::time::Duration;
 
+use rampauth_store::SessionKey;
+
 use crate::event::EventKind;
-use crate::key::SessionKey;
 
 /// Counter: presentations of a token to the provider, by [`OUTCOME`].
 pub const REFRESHES: &str = "rampauth_keeper_refreshes_total";
@@ -108,7 +109,7 @@ mod recorder {
     use metrics::Label;
 
     use super::{ENVIRONMENT, OUTCOME, PROVIDER};
-    use crate::key::SessionKey;
+    use rampauth_store::SessionKey;
 
     pub(super) fn count(name: &'static str, key: &SessionKey, outcome: Option<&'static str>) {
         let mut labels = labels(key);
@@ -132,7 +133,7 @@ mod recorder {
 
 #[cfg(not(feature = "metrics"))]
 mod recorder {
-    use crate::key::SessionKey;
+    use rampauth_store::SessionKey;
 
     pub(super) fn count(_: &'static str, _: &SessionKey, _: Option<&'static str>) {}
 

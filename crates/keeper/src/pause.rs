@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::{Error, ErrorKind, Expiry, Outcome, RefreshPolicy, RefreshTime, WhenUnknown};
+use rampauth_store::{Record, StoredTokens};
 
 use crate::process::Need;
-use crate::record::{Record, StoredTokens};
 use crate::refresher::ACTION;
 use crate::session::Inner;
 
@@ -50,13 +50,6 @@ fn last_use(tokens: &StoredTokens, policy: &RefreshPolicy) -> Option<SystemTime>
     let at = |expiry| if let Expiry::At(time) = expiry { Some(time) } else { None };
     let access = at(tokens.access_expiry).filter(|_| policy.time == RefreshTime::BeforeExpiry);
     at(tokens.presented_expiry).into_iter().chain(access).min()
-}
-
-impl Record {
-    /// Until when the provider asked to be left alone, if that is still to come at `now`.
-    pub fn paused_until(&self, now: SystemTime) -> Option<SystemTime> {
-        self.last_error.as_ref().and_then(|error| error.paused_until).filter(|until| now < *until)
-    }
 }
 
 impl Inner {
@@ -104,8 +97,8 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{SessionId, TokenDigest};
     use rampauth_core::Presents;
+    use rampauth_store::{SessionId, TokenDigest};
 
     fn at(seconds: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)

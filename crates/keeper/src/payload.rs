@@ -4,25 +4,20 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 use rampauth_core::{AccessToken, Expiry, Presents, RefreshPolicy, RefreshToken, SecretString, TokenSet};
+use rampauth_store::{StoredTokens, TokenDigest};
 use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
-use crate::record::{StoredTokens, TokenDigest};
 use crate::sealing::{Seal, Unreadable};
-use crate::timestamp::{from_text, to_text};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Text {
-    access_token: Option<Wiped>,
-    refresh_token: Option<Wiped>,
+    access_token: Option<Zeroizing<String>>,
+    refresh_token: Option<Zeroizing<String>>,
     access_expiry: ExpiryText,
     refresh_expiry: ExpiryText,
 }
-
-#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
-#[serde(transparent)]
-pub(crate) struct Wiped(pub(crate) String);
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,23 +41,17 @@ pub(crate) fn stored(
         _ => (TokenDigest::of(tokens.refresh_token.as_ref()?.expose_secret()), tokens.refresh_expiry),
     };
     let text = Text {
-        access_token: tokens.access_token.as_ref().map(|token| Wiped(token.expose_secret().to_owned())),
-        refresh_token: tokens.refresh_token.as_ref().map(|token| Wiped(token.expose_secret().to_owned())),
+        access_token: tokens.access_token.as_ref().map(|token| Zeroizing::new(token.expose_secret().to_owned())),
+        refresh_token: tokens.refresh_token.as_ref().map(|token| Zeroizing::new(token.expose_secret().to_owned())),
         access_expiry: tokens.access_expiry.into(),
         refresh_expiry: tokens.refresh_expiry.into(),
     };
-    let mut stored = StoredTokens {
-        payload: SecretString::from(""),
-        sealed_with: None,
-        presents,
-        access,
-        access_expiry: tokens.access_expiry,
-        presented_expiry,
-        granted_at,
-        next_due,
-        presented_since: None,
-        clock_difference: tokens.clock_difference,
-    };
+    let mut stored = StoredTokens::new(SecretString::from(""), presents, granted_at);
+    stored.access = access;
+    stored.access_expiry = tokens.access_expiry;
+    stored.presented_expiry = presented_expiry;
+    stored.next_due = next_due;
+    stored.clock_difference = tokens.clock_difference;
     seal.put(text.written(), &mut stored);
     Some(stored)
 }
@@ -89,7 +78,7 @@ impl Text {
     fn written(&self) -> SecretString {
         let tokens = self.access_token.iter().chain(&self.refresh_token);
         // Room enough from the start: growing would leave copies of the tokens behind that nobody wipes.
-        let room = tokens.map(|token| 2 * token.0.len()).sum::<usize>() + 512;
+        let room = tokens.map(|token| 2 * token.len()).sum::<usize>() + 512;
         let mut written = Zeroizing::new(Vec::with_capacity(room));
         serde_json::to_writer(&mut *written, self).expect("texts and times have a JSON form");
         SecretString::from(std::str::from_utf8(&written).expect("JSON is UTF-8"))
@@ -100,10 +89,10 @@ fn read(text: &SecretString) -> Option<TokenSet> {
     let text: Text = serde_json::from_str(text.expose_secret()).ok()?;
     let mut set = TokenSet::new();
     if let Some(token) = &text.access_token {
-        set = set.with_access_token(AccessToken::from_secret(token.0.as_str().into()).ok()?, text.access_expiry.into());
+        set = set.with_access_token(AccessToken::from_secret(token.as_str().into()).ok()?, text.access_expiry.into());
     }
     if let Some(token) = &text.refresh_token {
-        let token = RefreshToken::from_secret(token.0.as_str().into()).ok()?;
+        let token = RefreshToken::from_secret(token.as_str().into()).ok()?;
         set = set.with_refresh_token(token, text.refresh_expiry.into());
     }
     Some(set)
@@ -127,4 +116,14 @@ impl From<ExpiryText> for Expiry {
             ExpiryText::Unknown => Self::Unknown,
         }
     }
+}
+
+/// An expiry after the end of the calendar becomes that end.
+fn to_text(time: SystemTime) -> Timestamp {
+    Timestamp::try_from(time).unwrap_or(Timestamp::MAX)
+}
+
+/// The time as this platform has it. Windows has none before 1601: such a time has long passed, and 1970 says so too.
+fn from_text(time: Timestamp) -> SystemTime {
+    SystemTime::try_from(time).unwrap_or(SystemTime::UNIX_EPOCH)
 }

@@ -4,10 +4,9 @@
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::RefreshPolicy;
+use rampauth_store::{Answer, AttemptRef, Record, SessionId, State};
 
 use crate::decision::{self, Settle};
-use crate::protocol::{Answer, AttemptRef};
-use crate::record::{Record, SessionId, State};
 
 /// Why a refresh is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::{Error, ErrorKind, Outcome, Presents, Refresh as _, TokenSet};
+use rampauth_store::{AttemptId, AttemptRef, Operation, Record, State, TokenDigest};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, timeout};
 
@@ -16,8 +17,6 @@ use crate::metrics;
 use crate::pause::PauseLimits;
 use crate::payload;
 use crate::process::{self, Need, Opened, Plan};
-use crate::protocol::{AttemptRef, Operation};
-use crate::record::{AttemptId, Record, State, TokenDigest};
 use crate::saving::Presented;
 use crate::sealing::Unreadable;
 use crate::session::{Inner, out_of_protocol};

@@ -6,8 +6,8 @@ use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use hashbrown::HashTable;
+use rampauth_store::SessionKey;
 
-use crate::key::SessionKey;
 use crate::session::Inner;
 
 #[derive(Default)]
@@ -104,8 +104,8 @@ mod tests {
 
     use super::*;
     use crate::keeper::Keeper;
-    use crate::memory::MemoryStore;
     use crate::session::Session;
+    use rampauth_store::MemoryStore;
 
     struct Nothing(RefreshPolicy);
 

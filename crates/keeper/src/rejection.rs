@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use rampauth_core::Error;
+use rampauth_store::{Answer, Operation, Record, TokenDigest};
 
-use crate::protocol::{Answer, Operation};
-use crate::record::{Record, TokenDigest};
 use crate::session::Inner;
 use crate::snapshot::Snapshot;
 

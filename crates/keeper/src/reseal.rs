@@ -1,13 +1,10 @@
 //! Every record of a store sealed anew with the present key, beside whatever else goes on.
 
 use rampauth_core::{Error, ErrorKind, Outcome};
+use rampauth_store::{Answer, Operation, Record, Resealed, SessionKey, Store, StoreError, StoredTokens, TokenDigest};
 
-use crate::key::SessionKey;
 use crate::payload;
-use crate::protocol::{Answer, Operation, Resealed};
-use crate::record::{Record, StoredTokens, TokenDigest};
 use crate::sealing::{Seal, SealingKeys, Unreadable};
-use crate::store::{Store, StoreError};
 
 const ACTION: &str = "seal the tokens anew";
 /// How often a record that moves under one's feet is looked at anew.

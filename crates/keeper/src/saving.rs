@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::{Error, ErrorKind, Outcome, Presents, TokenSet};
+use rampauth_store::{Answer, AttemptId, AttemptRef, Operation, Record, StoredTokens};
 use tokio::time::{Instant, sleep};
 
 use crate::event::{EventKind, UnclaimedTokens};
 use crate::flight::Unsaved;
 use crate::keeper::random;
 use crate::process::Shown;
-use crate::protocol::{Answer, AttemptRef, Operation};
-use crate::record::{AttemptId, Record, StoredTokens};
 use crate::session::{Inner, out_of_protocol};
 use crate::snapshot::Snapshot;
 use crate::{decision, payload};

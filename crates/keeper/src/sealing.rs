@@ -8,11 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::AeadInOut as _;
 use chacha20poly1305::{KeyInit as _, Tag, XChaCha20Poly1305, XNonce};
 use rampauth_core::{Error, ErrorKind, Outcome, SecretString};
+use rampauth_store::{SessionKey, StoredTokens, TokenDigest};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
-
-use crate::key::SessionKey;
-use crate::record::{StoredTokens, TokenDigest};
 
 /// Stands before every sealed text: its form, and the version of that.
 const FORM: &str = "sealed-1:";

@@ -6,14 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::{AccessToken, Error, ErrorKind, Outcome, Refresh, TokenSet};
+use rampauth_store::{Answer, Operation, Record, SessionId, SessionKey, State, StoredTokens, TokenDigest};
 
 use crate::flight::Flight;
 use crate::keeper::{Shared, random};
-use crate::key::SessionKey;
 use crate::moment::Second;
 use crate::process::Need;
-use crate::protocol::{Answer, Operation};
-use crate::record::{Record, SessionId, State, StoredTokens, TokenDigest};
 use crate::schedule::{Timed, Timer};
 use crate::sealing::{Seal, SealingKeys};
 use crate::session_options::SessionOptions;

@@ -7,13 +7,12 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwapOption, Guard};
 use rampauth_core::{AccessToken, Presents, RefreshToken, SecretString, TokenSet};
+use rampauth_store::{AttemptRef, Record, SessionId, State, StoredTokens, TokenDigest};
 use zeroize::Zeroizing;
 
 use crate::moment::{Known, Moment, Second};
 use crate::process::{Shown, Stage};
-use crate::protocol::AttemptRef;
 use crate::publish::{Place, publish};
-use crate::record::{Record, SessionId, State, StoredTokens, TokenDigest};
 use crate::sealing::{Seal, Unreadable};
 use crate::steady::Steady;
 use crate::wall::nanoseconds;

@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::ClockDifference;
+use rampauth_store::Record;
 
 use crate::event::EventKind;
-use crate::record::Record;
 use crate::session::Inner;
 
 /// A credential that lives for less than this is no news to anybody when it is about to die.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rampauth_core::{Clock, SystemClock};
-use rampauth_keeper::{BootTime, StoreTime};
+use rampauth_store::{BootTime, StoreTime};
 
 /// Tells the store's time.
 pub(crate) type StoreClock = Arc<dyn Fn() -> StoreTime + Send + Sync>;

@@ -5,7 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::Path;
 
-use rampauth_keeper::{RecordDamage, StoreError, StoreErrorKind};
+use rampauth_store::{RecordDamage, StoreError, StoreErrorKind};
 use rusqlite::{ErrorCode, ffi};
 
 use crate::file::Place;

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use rampauth_keeper::{Answer, Operation, Record, SessionId, SessionKey, Store, StoreError, StoreTime};
+use rampauth_store::{Answer, Operation, Record, SessionId, SessionKey, Store, StoreError, StoreTime};
 
 use crate::clock::StoreClock;
 use crate::file::Place;
@@ -48,11 +48,11 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// - [`Incompatible`](rampauth_keeper::StoreErrorKind::Incompatible): the file is not a store, or one of a newer version.
+    /// - [`Incompatible`](rampauth_store::StoreErrorKind::Incompatible): the file is not a store, or one of a newer version.
     ///   It is left as it is.
-    /// - [`NotWritable`](rampauth_keeper::StoreErrorKind::NotWritable): the file is read-only, or cannot be created.
-    /// - [`Damaged`](rampauth_keeper::StoreErrorKind::Damaged): SQLite cannot make sense of the file.
-    /// - [`Unavailable`](rampauth_keeper::StoreErrorKind::Unavailable): the file stayed locked, or the disk failed.
+    /// - [`NotWritable`](rampauth_store::StoreErrorKind::NotWritable): the file is read-only, or cannot be created.
+    /// - [`Damaged`](rampauth_store::StoreErrorKind::Damaged): SQLite cannot make sense of the file.
+    /// - [`Unavailable`](rampauth_store::StoreErrorKind::Unavailable): the file stayed locked, or the disk failed.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::builder().open(path)
     }
@@ -70,8 +70,8 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// As [`Store::apply`]; [`Damaged`](rampauth_keeper::StoreErrorKind::Damaged) when the file itself is damaged where the record
-    /// is kept, and [`Incompatible`](rampauth_keeper::StoreErrorKind::Incompatible) for a record of a newer version.
+    /// As [`Store::apply`]; [`Damaged`](rampauth_store::StoreErrorKind::Damaged) when the file itself is damaged where the record
+    /// is kept, and [`Incompatible`](rampauth_store::StoreErrorKind::Incompatible) for a record of a newer version.
     pub async fn set_aside(&self, key: &SessionKey, session: SessionId) -> Result<Option<Record>, StoreError> {
         let wanted = key.clone();
         self.run("set aside", Some(key), move |steps| steps.set_aside(&wanted, session)).await
@@ -106,7 +106,7 @@ impl SqliteStore {
 
     /// How often the file was opened anew because its log (`-wal`) or its shared memory (`-shm`) was removed under this store.
     ///
-    /// The step that finds out is answered with [`Unavailable`](rampauth_keeper::StoreErrorKind::Unavailable) and can be repeated.
+    /// The step that finds out is answered with [`Unavailable`](rampauth_store::StoreErrorKind::Unavailable) and can be repeated.
     /// What the removed log held is in the file by then, unless another program had made a new log. Somebody removes files that
     /// are in use: a program should say so, even if all went well afterwards.
     pub fn reopened(&self) -> u64 {
@@ -203,8 +203,8 @@ pub struct SqliteStoreBuilder {
 
 impl SqliteStoreBuilder {
     /// How long a step waits while another process writes, before it fails as
-    /// [`Unavailable`](rampauth_keeper::StoreErrorKind::Unavailable). Four seconds unless set here: a second less
-    /// than the keeper's own limit for a step, [`save_deadline`](rampauth_keeper::KeeperBuilder::save_deadline). Keep it below that,
+    /// [`Unavailable`](rampauth_store::StoreErrorKind::Unavailable). Four seconds unless set here: a second less
+    /// than the keeper's own limit for a step, [`save_deadline`](rampauth_store::KeeperBuilder::save_deadline). Keep it below that,
     /// whichever of them is changed: this error names the file and says why, where the keeper can only say that nothing came.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use rampauth_keeper::{Answer, AttemptId, Operation};
+use rampauth_store::{Answer, AttemptId, Operation};
 
 use crate::error::Trouble;
 
@@ -126,8 +126,8 @@ mod tests {
     fn claims_are_noted_until_they_end_and_no_more_than_can_be_waited_for() {
         let claim = |number| Some(AttemptId::from_random(number));
         let mut room = Room::default();
-        let begun = Answer::Begun(rampauth_keeper::Record::tombstone(
-            rampauth_keeper::SessionId::from_random(1),
+        let begun = Answer::Begun(rampauth_store::Record::tombstone(
+            rampauth_store::SessionId::from_random(1),
             1,
             std::time::SystemTime::UNIX_EPOCH,
         ));

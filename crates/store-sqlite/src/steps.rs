@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::SecretString;
-use rampauth_keeper::{Answer, Operation, Record, RecordDamage, SessionId, SessionKey, protocol};
+use rampauth_store::{Answer, Operation, Record, RecordDamage, SessionId, SessionKey, protocol};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, Row, Statement, Transaction, TransactionBehavior, params};
 use sha2::{Digest as _, Sha256};

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::task::{Context, Waker};
 
 use rampauth_core::SecretString;
-use rampauth_keeper::{
+use rampauth_store::{
     Answer, Operation, Record, SessionId, SessionKey, Store as _, StoreError, StoreErrorKind, StoredTokens, TokenDigest,
 };
 use rusqlite::Connection;

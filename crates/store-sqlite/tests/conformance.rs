@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use rampauth_keeper::{Answer, Operation, Record, SessionKey, Store, StoreError, conformance};
+use rampauth_store::{Answer, Operation, Record, SessionKey, Store, StoreError, conformance};
 use rampauth_store_sqlite::SqliteStore;
 use support::folder;
 

@@ -7,7 +7,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use rampauth_keeper::{Answer, Operation, SessionId, State, Store, StoreError, StoreErrorKind};
+use rampauth_store::{Answer, Operation, SessionId, State, Store, StoreError, StoreErrorKind};
 use rampauth_store_sqlite::SqliteStore;
 use support::{begin, folder, key, login, payload, put, raw, replace_record, said, shown, time, wait_until_closed};
 

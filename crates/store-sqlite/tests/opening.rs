@@ -4,7 +4,8 @@ mod support;
 
 use std::fs;
 
-use rampauth_keeper::{Keeper, MemoryStore, SessionId, Store, StoreErrorKind};
+use rampauth_keeper::Keeper;
+use rampauth_store::{MemoryStore, SessionId, Store, StoreErrorKind};
 use rampauth_store_sqlite::SqliteStore;
 use support::{contents, folder, key, login, payload, raw, wait_until_closed};
 

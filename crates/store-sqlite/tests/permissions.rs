@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::thread;
 
-use rampauth_keeper::StoreErrorKind;
+use rampauth_store::StoreErrorKind;
 use rampauth_store_sqlite::SqliteStore;
 use support::{folder, key, login, payload, wait_until_closed};
 

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use rampauth_keeper::{Answer, AttemptId, Record, SessionKey, Store as _, StoreErrorKind};
+use rampauth_store::{Answer, AttemptId, Record, SessionKey, Store as _, StoreErrorKind};
 use rampauth_store_sqlite::SqliteStore;
 use support::{begin, commit, folder, key, login, put, raw};
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use rampauth_keeper::{Answer, SessionId, Store, StoreError, StoreErrorKind, StoreTime};
+use rampauth_store::{Answer, SessionId, Store, StoreError, StoreErrorKind, StoreTime};
 use rampauth_store_sqlite::SqliteStore;
 use support::{begin, commit, folder, key, login, payload, put, raw, time};
 

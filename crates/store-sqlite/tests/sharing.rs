@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
-use rampauth_keeper::{Answer, Store as _, StoreErrorKind};
+use rampauth_store::{Answer, Store as _, StoreErrorKind};
 use rampauth_store_sqlite::SqliteStore;
 use support::{begin, commit, contents, folder, key, login, payload, put};
 

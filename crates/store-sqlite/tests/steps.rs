@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use rampauth_core::{Error, Expiry, Presents, Refresh, RefreshPolicy, RefreshToken, TokenSet};
-use rampauth_keeper::{Answer, BootTime, Keeper, Operation, SessionId, State, Store, StoreErrorKind, StoreTime};
+use rampauth_keeper::Keeper;
+use rampauth_store::{Answer, BootTime, Operation, SessionId, State, Store, StoreErrorKind, StoreTime};
 use rampauth_store_sqlite::SqliteStore;
 use rusqlite::{Connection, TransactionBehavior};
 use support::{begin, commit, contents, folder, key, login, payload, put, raw, time};

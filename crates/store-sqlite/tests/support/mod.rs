@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::SecretString;
-use rampauth_keeper::{
+use rampauth_store::{
     Answer, AttemptId, AttemptRef, Operation, OwnerId, Record, SessionId, SessionKey, Store, StoreError, StoredTokens,
     TokenDigest,
 };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rampauth_keeper::{MemoryStore, Store, conformance};
+use rampauth_store::{MemoryStore, Store, conformance};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_memory_store_passes() {

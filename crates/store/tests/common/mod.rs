@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use rampauth_core::{Clock as _, SystemClock};
-use rampauth_keeper::{Answer, Operation, Record, SessionKey, Store, StoreError, StoreTime, conformance, protocol};
+use rampauth_store::{Answer, Operation, Record, SessionKey, Store, StoreError, StoreTime, conformance, protocol};
 
 /// One step on one record, flawed or not.
 pub(crate) type Step = fn(&mut Option<Record>, Operation, &StoreTime) -> Answer;

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use rampauth_core::Expiry;
-use rampauth_keeper::protocol::apply;
-use rampauth_keeper::{
+use rampauth_store::protocol::apply;
+use rampauth_store::{
     Answer, AttemptId, AttemptRef, Conclusion, Operation, OwnerId, Record, Resealed, SessionId, State, StoreTime,
     StoredTokens, TokenDigest,
 };

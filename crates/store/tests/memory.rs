@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rampauth_keeper::{
+use rampauth_store::{
     Answer, AttemptId, MemoryStore, Operation, OwnerId, SessionId, SessionKey, Store, StoredTokens, TokenDigest,
 };
 

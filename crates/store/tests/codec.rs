@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proptest::prelude::*;
 use rampauth_core::{ClockDifference, Expiry, SecretString};
-use rampauth_keeper::{
+use rampauth_store::{
     AttemptId, BootTime, CredentialHistory, Lease, OwnerId, Record, RecordDamage, SessionId, State, StoredTokens,
     TokenDigest,
 };

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use rampauth_core::Error;
 
 use crate::key::SessionKey;
 use crate::protocol::{Answer, Operation};
@@ -115,6 +114,11 @@ impl StoreError {
         self
     }
 
+    /// Whether it was a store that failed, when a keeper gives this error.
+    pub fn is_the_cause_of(error: &(dyn StdError + 'static)) -> bool {
+        error.source().is_some_and(<dyn StdError>::is::<Self>)
+    }
+
     /// What is wrong.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
@@ -131,9 +135,4 @@ impl StdError for StoreError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as _)
     }
-}
-
-/// Whether it was the store that failed.
-pub(crate) fn is_of_the_store(error: &Error) -> bool {
-    error.source().is_some_and(<dyn StdError>::is::<StoreError>)
 }

@@ -1,7 +1,7 @@
 //! The suite that every store passes: the protocol as scenarios, each with what is given, what is done and what is expected.
 //!
 //! ```
-//! use rampauth_keeper::{MemoryStore, conformance};
+//! use rampauth_store::{MemoryStore, conformance};
 //!
 //! # #[tokio::main]
 //! # async fn main() {

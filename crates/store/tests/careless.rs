@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use common::{Mutant, Step, failed, is_caught, with_record};
 use rampauth_core::{Clock as _, SecretString, SystemClock};
-use rampauth_keeper::protocol::apply;
-use rampauth_keeper::{
+use rampauth_store::protocol::apply;
+use rampauth_store::{
     Answer, AttemptId, Conclusion, Operation, Record, SessionKey, State, Store, StoreError, StoreErrorKind, StoreTime,
     conformance,
 };

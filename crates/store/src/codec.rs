@@ -8,8 +8,6 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::history::HistoryText;
-use crate::payload::Wiped;
-
 use crate::record::{
     Attempt, AttemptId, BootTime, LastError, Lease, Orphan, OwnerId, Record, SessionId, State, StoredTokens,
     TokenDigest,
@@ -102,7 +100,7 @@ enum StateText {
 
 #[derive(Serialize, Deserialize)]
 struct TokensText {
-    payload: Wiped,
+    payload: Zeroizing<String>,
     sealed_with: Option<String>,
     presents: String,
     access: Option<String>,
@@ -219,7 +217,7 @@ impl RecordText {
 impl From<&StoredTokens> for TokensText {
     fn from(tokens: &StoredTokens) -> Self {
         Self {
-            payload: Wiped(tokens.payload.expose_secret().to_owned()),
+            payload: Zeroizing::new(tokens.payload.expose_secret().to_owned()),
             sealed_with: tokens.sealed_with.clone(),
             presents: hex(tokens.presents.as_bytes()),
             access: tokens.access.map(|access| hex(access.as_bytes())),
@@ -236,7 +234,7 @@ impl From<&StoredTokens> for TokensText {
 impl TokensText {
     fn read(self) -> Option<StoredTokens> {
         Some(StoredTokens {
-            payload: SecretString::from(self.payload.0.as_str()),
+            payload: SecretString::from(self.payload.as_str()),
             sealed_with: self.sealed_with,
             presents: read_digest(&self.presents)?,
             access: optional(self.access.as_deref(), read_digest)?,

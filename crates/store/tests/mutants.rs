@@ -7,8 +7,8 @@
 mod common;
 
 use common::{Mutant, Step, is_caught, with_record};
-use rampauth_keeper::protocol::apply;
-use rampauth_keeper::{Answer, Attempt, AttemptId, Conclusion, Operation, Record, State, StoreTime};
+use rampauth_store::protocol::apply;
+use rampauth_store::{Answer, Attempt, AttemptId, Conclusion, Operation, Record, State, StoreTime};
 
 async fn caught(flaw: &str, step: Step, by: &str) {
     is_caught(flaw, Mutant::stepping(step), by).await;

@@ -245,7 +245,7 @@ pub struct LastError {
 
 impl LastError {
     /// What is kept of an error.
-    pub(crate) fn of(error: &Error, at: SystemTime, paused_until: Option<SystemTime>) -> Self {
+    pub fn of(error: &Error, at: SystemTime, paused_until: Option<SystemTime>) -> Self {
         Self {
             kind: error.kind().as_str().to_owned(),
             outcome: error.outcome().as_str().to_owned(),
@@ -292,7 +292,7 @@ pub struct Record {
     /// Why the last refresh failed; `None` after one that did not.
     pub last_error: Option<LastError>,
     /// How often in a row the provider answered and refused the stored token, whatever failed in between; 0 after a grant and a
-    /// login. [`decision::is_failing`](crate::decision::is_failing) makes something of it, and no step does.
+    /// login. A keeper makes something of it (`decision::is_failing`), and no step does.
     pub refusals: u32,
     /// The credentials that this key has had, across logins.
     pub history: CredentialHistory,
@@ -319,6 +319,11 @@ impl Record {
         let failed = self.last_error.as_ref().and_then(|error| Some((error.clock_difference?, error.at)));
         let granted = || self.tokens.as_ref().and_then(|tokens| Some((tokens.clock_difference?, tokens.granted_at)));
         failed.or_else(granted)
+    }
+
+    /// Until when the provider asked to be left alone, if that is still to come at `now`.
+    pub fn paused_until(&self, now: SystemTime) -> Option<SystemTime> {
+        self.last_error.as_ref().and_then(|error| error.paused_until).filter(|until| now < *until)
     }
 
     /// What is left of a session that was ended at this generation, by [`Operation::Remove`](crate::Operation::Remove) or
