@@ -9,6 +9,7 @@ mod manifests;
 mod origins;
 mod providers;
 mod published;
+mod readmes;
 mod registries;
 mod text;
 mod tree;
@@ -26,12 +27,13 @@ struct Rule {
     check: fn(&Tree, &mut Vec<String>) -> usize,
 }
 
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 12] = [
     Rule { subject: "manifest", check: manifests::inherit },
     Rule { subject: "dependency", check: manifests::versions_stand_at_the_root },
     Rule { subject: "shared version", check: manifests::shared_versions },
     Rule { subject: "shared dependency", check: manifests::shared_are_used },
     Rule { subject: "published crate", check: published::complete },
+    Rule { subject: "front page", check: readmes::fit_their_page },
     Rule { subject: "provider file", check: providers::same_files },
     Rule { subject: "vector case", check: origins::stated },
     Rule { subject: "source file", check: text::sources },
