@@ -83,6 +83,18 @@ impl Trouble {
         }
     }
 
+    /// Whether another process has the lock.
+    pub(crate) fn is_busy(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => {
+                let code = error.sqlite_error_code();
+                matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+            }
+            Self::Busy => true,
+            _ => false,
+        }
+    }
+
     /// Whether it may help that the log begins anew.
     pub(crate) fn is_full_disk(&self) -> bool {
         match self {

@@ -5,6 +5,7 @@ mod error;
 mod file;
 mod memory;
 mod presence;
+mod queue;
 mod room;
 mod schema;
 mod sharing;
@@ -135,8 +136,9 @@ impl Store for SqliteStore {
     }
 
     async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, StoreError> {
-        let (action, wanted) = (action(&operation), key.clone());
-        self.run(action, Some(key), move |steps| steps.apply(&wanted, operation)).await
+        let action = action(&operation);
+        let answer = self.worker.apply(key.clone(), operation).await;
+        answer.map_err(|trouble| trouble.into_error(format_args!("{action} {key}"), &self.place))
     }
 
     async fn due(&self, before: SystemTime, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
@@ -204,7 +206,7 @@ pub struct SqliteStoreBuilder {
 impl SqliteStoreBuilder {
     /// How long a step waits while another process writes, before it fails as
     /// [`Unavailable`](rampauth_store::StoreErrorKind::Unavailable). Four seconds unless set here: a second less
-    /// than the keeper's own limit for a step, [`save_deadline`](rampauth_store::KeeperBuilder::save_deadline). Keep it below that,
+    /// than a keeper's own limit for a step, `KeeperBuilder::save_deadline` of `rampauth-keeper`. Keep it below that,
     /// whichever of them is changed: this error names the file and says why, where the keeper can only say that nothing came.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;

@@ -62,17 +62,27 @@ impl Room {
         }
     }
 
-    /// Sees to it that the log has room for a claim on a record of this many bytes, for what it brings, and for what the other
-    /// claims of this process bring.
+    /// Sees to it that the log has room for a transaction that writes records of so many bytes, for what its claims bring, and for
+    /// what the other claims of this process bring.
     ///
     /// # Errors
     ///
     /// When the disk does not have the room, or this process may not take it.
-    pub(crate) fn reserve(&self, log: &Path, end: End, record: usize) -> Result<(), Trouble> {
-        let record = record as u64;
-        // What the record was is wiped, so that its pages are written too.
-        let end_of_attempt = step(2 * record + MAX_GRANT);
-        let room = step(2 * record) + end_of_attempt * (1 + self.claims.len() as u64);
+    pub(crate) fn reserve(
+        &self,
+        log: &Path,
+        end: End,
+        records: impl Iterator<Item = usize>,
+        claims: usize,
+    ) -> Result<(), Trouble> {
+        let (mut now, mut longest) = (0, 0);
+        for record in records.map(|record| record as u64) {
+            // What the record was is wiped, so that its pages are written too.
+            now += step(2 * record);
+            longest = longest.max(record);
+        }
+        let end_of_attempt = step(2 * longest + MAX_GRANT);
+        let room = now + end_of_attempt * (claims + self.claims.len()) as u64;
         let room = room.min(MAX_ROOM);
         allocate(log, end, room).map_err(|cause| Trouble::NoRoom { room, cause })
     }
@@ -152,14 +162,14 @@ mod tests {
         let log = folder.path().join("log");
         std::fs::write(&log, [7; 5000]).expect("a log");
         let mut room = Room::default();
-        room.reserve(&log, End::OfFile, 1000).expect("room");
+        room.reserve(&log, End::OfFile, [1000].into_iter(), 1).expect("room");
         let there = std::fs::metadata(&log).expect("the log");
         let one = step(2000) + step(2000 + MAX_GRANT);
         assert!(there.blocks() * 512 >= 5000 + one, "{}", there.blocks());
         assert!(std::fs::read(&log).expect("the log") == [7; 5000]);
         // Another one's room comes on top.
         room.claims.push(AttemptId::from_random(1));
-        room.reserve(&log, End::OfFile, 1000).expect("room");
+        room.reserve(&log, End::OfFile, [1000].into_iter(), 1).expect("room");
         let there = std::fs::metadata(&log).expect("the log");
         assert!(there.blocks() * 512 >= 5000 + one + step(2000 + MAX_GRANT), "{}", there.blocks());
     }

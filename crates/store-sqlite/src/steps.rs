@@ -1,9 +1,9 @@
-//! The steps of the protocol on the file: one transaction each.
+//! The steps of the protocol on the file: one transaction each, or one for many that wait at the same time.
 
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::SecretString;
-use rampauth_store::{Answer, Operation, Record, RecordDamage, SessionId, SessionKey, protocol};
+use rampauth_store::{Answer, AttemptId, Operation, Record, RecordDamage, SessionId, SessionKey, protocol};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, Row, Statement, Transaction, TransactionBehavior, params};
 use sha2::{Digest as _, Sha256};
@@ -14,6 +14,15 @@ use crate::file::StoreFile;
 use crate::room::{self, Room};
 use crate::schema;
 use crate::{Changes, Mark};
+
+/// A step that was carried out and is not durable yet.
+struct Done {
+    answer: Answer,
+    /// The attempt that it is about.
+    attempt: Option<AttemptId>,
+    /// The length of the record's new text, where it changed.
+    written: Option<usize>,
+}
 
 /// The open file with its statements.
 pub(crate) struct Steps<'c> {
@@ -99,12 +108,47 @@ impl<'c> Steps<'c> {
     /// `end`: where the log goes on.
     fn step(&mut self, key: &SessionKey, operation: Operation, end: room::End) -> Result<Answer, Trouble> {
         // Dropped without a commit it is rolled back, which writes nothing.
-        let step = Transaction::new_unchecked(self.connection, TransactionBehavior::Immediate)?;
+        let transaction = Transaction::new_unchecked(self.connection, TransactionBehavior::Immediate)?;
         match self.check() {
             // Tokens are stored where they can be: that a second name came is no reason to lose them.
             Err(Trouble::Linked) if matches!(operation, Operation::Commit { .. }) => {}
             checked => checked?,
         }
+        let done = self.carry_out(key, operation)?;
+        self.make_durable(transaction, std::slice::from_ref(&done), end)?;
+        self.room.note(done.attempt, &done.answer);
+        Ok(done.answer)
+    }
+
+    /// Carries out several steps with one flush: all of them are durable, or there is an error and none was done. A step on a
+    /// damaged record has an error of its own.
+    pub(crate) fn apply_together<'s>(
+        &mut self,
+        steps: impl Iterator<Item = (&'s SessionKey, &'s Operation)>,
+    ) -> Result<Vec<Result<Answer, Trouble>>, Trouble> {
+        let transaction = Transaction::new_unchecked(self.connection, TransactionBehavior::Immediate)?;
+        self.check()?;
+        let (mut done, mut damaged) = (Vec::new(), Vec::new());
+        for (index, (key, operation)) in steps.enumerate() {
+            match self.carry_out(key, operation.clone()) {
+                Ok(one) => done.push(one),
+                Err(Trouble::Record(damage)) => damaged.push((index, damage)),
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        self.make_durable(transaction, &done, room::End::OfFile)?;
+        for one in &done {
+            self.room.note(one.attempt, &one.answer);
+        }
+        let mut answers: Vec<_> = done.into_iter().map(|one| Ok(one.answer)).collect();
+        for (index, damage) in damaged {
+            answers.insert(index, Err(Trouble::Record(damage)));
+        }
+        Ok(answers)
+    }
+
+    /// Carries out a step within the transaction that is open.
+    fn carry_out(&mut self, key: &SessionKey, operation: Operation) -> Result<Done, Trouble> {
         let before = text(&mut self.select, key)?;
         let mut slot = read(before.as_ref())?;
         let due_before = slot.as_ref().map(due);
@@ -112,21 +156,32 @@ impl<'c> Steps<'c> {
         let now = (self.clock)();
         let attempt = self.room.attempt(&operation);
         let answer = protocol::apply(&mut slot, operation, &now);
+        let mut written = None;
         if let Some(record) = slot {
             let after = record.to_json();
             if before.is_none_or(|before| before.expose_secret() != after.expose_secret()) {
-                if matches!(answer, Answer::Begun(_)) {
-                    // Nothing is presented whose tokens could not be stored.
-                    self.room.reserve(self.file.files.log(), end, after.expose_secret().len())?;
-                    self.file.memory.allocate().map_err(Trouble::NoMemory)?;
-                }
                 self.write(key, &record, &after, due_before)?;
-                step.commit()?;
-                self.check_in_place()?;
+                written = Some(after.expose_secret().len());
             }
         }
-        self.room.note(attempt, &answer);
-        Ok(answer)
+        Ok(Done { answer, attempt, written })
+    }
+
+    /// Ends the transaction, once there is room for what its claims may bring: nothing is sent whose tokens could not be stored.
+    /// Steps that changed nothing flush nothing.
+    fn make_durable(&mut self, transaction: Transaction<'_>, steps: &[Done], end: room::End) -> Result<(), Trouble> {
+        if steps.iter().all(|step| step.written.is_none()) {
+            return Ok(());
+        }
+        let claims = steps.iter().filter(|step| step.written.is_some() && matches!(step.answer, Answer::Begun(_)));
+        let claims = claims.count();
+        if claims > 0 {
+            let written = steps.iter().filter_map(|step| step.written);
+            self.room.reserve(self.file.files.log(), end, written, claims)?;
+            self.file.memory.allocate().map_err(Trouble::NoMemory)?;
+        }
+        transaction.commit()?;
+        self.check_in_place()
     }
 
     fn write(

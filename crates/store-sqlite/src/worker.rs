@@ -5,15 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
+use rampauth_store::{Answer, Operation, SessionKey};
 use tokio::sync::oneshot;
 
 use crate::clock::StoreClock;
 use crate::error::Trouble;
 use crate::file::{Place, StoreFile};
+use crate::queue::{Job, Queue, Step, Turn};
 use crate::steps::Steps;
-
-/// A step, and what it is answered where the file cannot be had.
-type Job = Box<dyn FnOnce(Result<&mut Steps<'_>, Trouble>) + Send>;
 
 /// Hands steps to the thread. It ends, and closes the file, when the last clone is gone and what was handed to it is done.
 #[derive(Clone)]
@@ -28,26 +27,34 @@ impl Worker {
         let (jobs, queue) = mpsc::channel();
         let (opened, is_open) = mpsc::sync_channel(1);
         let reopened = Arc::new(AtomicU64::new(0));
-        let served = Served { place, clock, queue, reopened: Arc::clone(&reopened) };
+        let served = Served { place, clock, queue: Queue::new(queue), reopened: Arc::clone(&reopened) };
         let work = move || served.run(&opened);
         thread::Builder::new().name("rampauth-sqlite".to_owned()).spawn(work).map_err(|_| Trouble::NoThread)?;
         is_open.recv().unwrap_or(Err(Trouble::Interrupted))?;
         Ok(Self { jobs, reopened })
     }
 
-    /// Has a step carried out. Dropped before its turn, it is left out; from then on it goes on to its end.
+    /// Has a step of the protocol carried out, in one transaction with those that wait beside it. Dropped before its turn, it is
+    /// left out; from then on it goes on to its end.
+    pub(crate) async fn apply(&self, key: SessionKey, operation: Operation) -> Result<Answer, Trouble> {
+        let (answer, answered) = oneshot::channel();
+        self.jobs.send(Job::Step(Step { key, operation, answer })).map_err(|_| Trouble::Interrupted)?;
+        answered.await.unwrap_or(Err(Trouble::Interrupted))
+    }
+
+    /// Has anything else done, under the same terms.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        step: impl FnOnce(&mut Steps<'_>) -> Result<T, Trouble> + Send + 'static,
+        work: impl FnOnce(&mut Steps<'_>) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |steps| {
+        let job: crate::queue::Work = Box::new(move |steps| {
             if !answer.is_closed() {
-                // Nobody to tell: the step is done all the same, and the record says so.
-                answer.send(steps.and_then(step)).ok();
+                // Nobody to tell: it is done all the same, and the record says so.
+                answer.send(steps.and_then(work)).ok();
             }
         });
-        self.jobs.send(job).map_err(|_| Trouble::Interrupted)?;
+        self.jobs.send(Job::Work(job)).map_err(|_| Trouble::Interrupted)?;
         answered.await.unwrap_or(Err(Trouble::Interrupted))
     }
 
@@ -61,7 +68,7 @@ impl Worker {
 struct Served {
     place: Place,
     clock: StoreClock,
-    queue: mpsc::Receiver<Job>,
+    queue: Queue,
     reopened: Arc<AtomicU64>,
 }
 
@@ -75,27 +82,26 @@ enum Held {
 }
 
 impl Served {
-    fn run(self, opened: &mpsc::SyncSender<Result<(), Trouble>>) {
+    fn run(mut self, opened: &mpsc::SyncSender<Result<(), Trouble>>) {
         let mut held = match StoreFile::open(&self.place) {
             Ok(file) => Held::Open(file),
             Err(trouble) => return drop(opened.send(Err(trouble))),
         };
         opened.send(Ok(())).ok();
-        // A step that came while the file could not be opened anew: it is tried once more for it.
-        let mut waiting = None;
+        // While the file cannot be opened anew, it is tried once more for each job that comes.
         loop {
             held = match held {
-                Held::Open(file) => match self.serve(&file, &mut waiting) {
+                Held::Open(file) => match self.serve(&file) {
                     Ok(true) => return,
                     Ok(false) => Held::Removed(file),
-                    Err(trouble) => match self.refuse(&mut waiting, trouble) {
+                    Err(trouble) => match self.refuse(trouble) {
                         true => Held::Open(file),
                         false => return,
                     },
                 },
                 lost => match self.reopen(lost) {
                     Ok(file) => Held::Open(file),
-                    Err((lost, trouble)) => match self.refuse(&mut waiting, trouble) {
+                    Err((lost, trouble)) => match self.refuse(trouble) {
                         true => lost,
                         false => return,
                     },
@@ -104,12 +110,19 @@ impl Served {
         }
     }
 
-    /// Carries out steps: `true` when no more can come, `false` when the file has to be opened anew.
-    fn serve(&self, file: &StoreFile, waiting: &mut Option<Job>) -> Result<bool, Trouble> {
+    /// Does what there is to do: `true` when no more can come, `false` when the file has to be opened anew.
+    fn serve(&mut self, file: &StoreFile) -> Result<bool, Trouble> {
         let mut steps = Steps::prepare(file, self.reopened.load(Ordering::Relaxed), Arc::clone(&self.clock))?;
-        while let Some(job) = waiting.take().or_else(|| self.queue.recv().ok()) {
-            // A step that panics is rolled back and its caller told; the other sessions are served on.
-            catch_unwind(AssertUnwindSafe(|| job(Ok(&mut steps)))).ok();
+        while self.queue.wait() {
+            match self.queue.next() {
+                // Work that panics is rolled back and its caller told; the other sessions are served on.
+                Some(Turn::Work(work)) => drop(catch_unwind(AssertUnwindSafe(|| work(Ok(&mut steps))))),
+                Some(Turn::Steps(group)) => {
+                    let not_begun = carry_out(&mut steps, group);
+                    self.queue.put_back(not_begun);
+                }
+                None => {}
+            }
             if steps.lost_a_file() {
                 return Ok(false);
             }
@@ -128,12 +141,55 @@ impl Served {
         Ok(file)
     }
 
-    /// Answers the step that waits, and waits for the next one; `false` when none can come.
-    fn refuse(&self, waiting: &mut Option<Job>, trouble: Trouble) -> bool {
-        if let Some(job) = waiting.take() {
-            job(Err(trouble));
+    /// Answers one that waits with this error, and waits for the next one; `false` when none can come.
+    fn refuse(&mut self, trouble: Trouble) -> bool {
+        match self.queue.next() {
+            Some(Turn::Work(work)) => work(Err(trouble)),
+            Some(Turn::Steps(mut group)) => {
+                let first = group.remove(0);
+                self.queue.put_back(group);
+                first.answer.send(Err(trouble)).ok();
+            }
+            None => {}
         }
-        *waiting = self.queue.recv().ok();
-        waiting.is_some()
+        self.queue.wait()
     }
+}
+
+/// Carries out steps, all with one flush where that can be done, and only then answers any of them. Gives back those that were not
+/// begun, because the file has to be opened anew.
+fn carry_out(steps: &mut Steps<'_>, group: Vec<Step>) -> Vec<Step> {
+    if group.len() > 1 {
+        let each = group.iter().map(|step| (&step.key, &step.operation));
+        let together = catch_unwind(AssertUnwindSafe(|| steps.apply_together(each)));
+        match together {
+            Ok(Ok(answers)) => {
+                group.into_iter().zip(answers).for_each(|(step, answer)| drop(step.answer.send(answer)));
+                return Vec::new();
+            }
+            // Each of them would wait as long for the lock.
+            Ok(Err(trouble)) if trouble.is_busy() => {
+                group.into_iter().for_each(|step| drop(step.answer.send(Err(Trouble::Busy))));
+                return Vec::new();
+            }
+            // They may have been carried out, in a log that is gone.
+            Ok(Err(Trouble::Removed(which))) => {
+                group.into_iter().for_each(|step| drop(step.answer.send(Err(Trouble::Removed(which)))));
+                return Vec::new();
+            }
+            // What is in the way of one is not to be in the way of the others.
+            Ok(Err(_)) | Err(_) => {}
+        }
+    }
+    let mut group = group.into_iter();
+    for Step { key, operation, answer } in group.by_ref() {
+        // A step that panics is rolled back and its caller told.
+        if let Ok(done) = catch_unwind(AssertUnwindSafe(|| steps.apply(&key, operation))) {
+            answer.send(done).ok();
+        }
+        if steps.lost_a_file() {
+            break;
+        }
+    }
+    group.collect()
 }

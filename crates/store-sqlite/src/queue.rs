@@ -1,0 +1,112 @@
+//! What waits for the thread that has the connection, and in which order it has its turn.
+
+use std::collections::VecDeque;
+use std::sync::mpsc;
+
+use rampauth_store::{Answer, Operation, SessionKey};
+use tokio::sync::oneshot;
+
+use crate::error::Trouble;
+use crate::steps::Steps;
+
+/// The most steps that are carried out in one transaction. A flush costs as much for one as for many; a thousand pages in one
+/// transaction are still a moment's work.
+const GROUP: usize = 256;
+/// How many reads come between two groups of steps, so that neither keeps the other waiting.
+const READS: usize = 64;
+
+/// A step of the protocol.
+pub(crate) struct Step {
+    pub(crate) key: SessionKey,
+    pub(crate) operation: Operation,
+    pub(crate) answer: oneshot::Sender<Result<Answer, Trouble>>,
+}
+
+impl Step {
+    /// Whether a provider has answered: what it said comes before what is still to be asked.
+    fn ends_an_attempt(&self) -> bool {
+        matches!(self.operation, Operation::Commit { .. } | Operation::Conclude { .. })
+    }
+}
+
+/// Anything else that needs the file, and what it is answered where the file cannot be had.
+pub(crate) type Work = Box<dyn FnOnce(Result<&mut Steps<'_>, Trouble>) + Send>;
+
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are steps")]
+pub(crate) enum Job {
+    Step(Step),
+    Work(Work),
+}
+
+/// The next thing to do.
+pub(crate) enum Turn {
+    /// These steps, in one transaction.
+    Steps(Vec<Step>),
+    Work(Work),
+}
+
+/// What came and has not had its turn.
+pub(crate) struct Queue {
+    coming: mpsc::Receiver<Job>,
+    /// Those that end an attempt.
+    ends: VecDeque<Step>,
+    steps: VecDeque<Step>,
+    work: VecDeque<Work>,
+    /// How many reads may come before the next group.
+    reads_left: usize,
+}
+
+impl Queue {
+    pub(crate) fn new(coming: mpsc::Receiver<Job>) -> Self {
+        let (ends, steps, work) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
+        Self { coming, ends, steps, work, reads_left: 0 }
+    }
+
+    /// Waits until there is something to do; `false` when nothing can come any more.
+    pub(crate) fn wait(&mut self) -> bool {
+        while let Ok(job) = self.coming.try_recv() {
+            self.take_in(job);
+        }
+        if self.ends.is_empty() && self.steps.is_empty() && self.work.is_empty() {
+            match self.coming.recv() {
+                Ok(job) => self.take_in(job),
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// Steps that were not begun have the next turn, before what came after them.
+    pub(crate) fn put_back(&mut self, steps: Vec<Step>) {
+        for step in steps.into_iter().rev() {
+            let waiting = if step.ends_an_attempt() { &mut self.ends } else { &mut self.steps };
+            waiting.push_front(step);
+        }
+    }
+
+    fn take_in(&mut self, job: Job) {
+        match job {
+            Job::Step(step) if step.ends_an_attempt() => self.ends.push_back(step),
+            Job::Step(step) => self.steps.push_back(step),
+            Job::Work(work) => self.work.push_back(work),
+        }
+    }
+
+    /// What is next. Of what nobody waits for any more nothing is done.
+    pub(crate) fn next(&mut self) -> Option<Turn> {
+        if self.reads_left > 0
+            && let Some(work) = self.work.pop_front()
+        {
+            self.reads_left -= 1;
+            return Some(Turn::Work(work));
+        }
+        self.reads_left = READS;
+        let waiting = self.ends.drain(..).chain(self.steps.drain(..)).filter(|step| !step.answer.is_closed());
+        let mut waiting: VecDeque<_> = waiting.collect();
+        let group: Vec<_> = waiting.drain(..waiting.len().min(GROUP)).collect();
+        for step in waiting {
+            self.take_in(Job::Step(step));
+        }
+        if group.is_empty() { self.work.pop_front().map(Turn::Work) } else { Some(Turn::Steps(group)) }
+    }
+}
