@@ -5,6 +5,7 @@ mod recovery;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -37,6 +38,8 @@ pub struct Answer {
     cut: Option<Error>,
     /// Whether the body is said to be compressed, and could not be decoded.
     unreadable: bool,
+    /// The body as this answer's errors keep it. There can be thousands of them, one for each object among other text.
+    kept: OnceLock<SecretBytes>,
 }
 
 impl Answer {
@@ -54,7 +57,7 @@ impl Answer {
                 cut = Some(Error::new(ErrorKind::Interrupted, Outcome::Unknown, action, reason));
             }
         }
-        Self { response, sent_at: received_at, received_at, action, cut, unreadable }
+        Self { response, sent_at: received_at, received_at, action, cut, unreadable, kept: OnceLock::new() }
     }
 
     /// Sets when the request was sent, by this machine's clock.
@@ -188,7 +191,10 @@ impl Answer {
     /// Keeps this answer's body in an error, for a person to look at; nothing of an empty one.
     #[must_use]
     pub fn keep_body(&self, error: Error) -> Error {
-        if self.body().is_empty() { error } else { error.with_body(SecretBytes::from(&self.body()[..])) }
+        if self.body().is_empty() {
+            return error;
+        }
+        error.with_body(self.kept.get_or_init(|| SecretBytes::from(&self.body()[..])).clone())
     }
 
     /// What the status alone says; `None` for 2xx. The provider's own code may refine a 4xx, never another class.
