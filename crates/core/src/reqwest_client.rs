@@ -4,6 +4,7 @@ mod bounded;
 mod connector;
 mod deadline;
 mod exchange;
+mod heard;
 
 use std::error::Error as StdError;
 use std::pin::pin;
@@ -42,8 +43,8 @@ const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
 /// TLS sessions are resumed. Cheap to clone.
 ///
 /// An answer that has arrived when the time is up is read: the client looks for it for a moment (100 ms) after the timeout,
-/// and once more if the process stood still meanwhile. Of an answer that ends badly, what arrived is handed over
-/// ([`TransportError::partial_response`]).
+/// and once more if the process stood still meanwhile. Of an answer that ends badly or is not in the form of HTTP, what arrived
+/// is handed over ([`TransportError::partial_response`]).
 ///
 /// A server that sends without end holds nobody: reading a body ends at the limit, and 256 KiB of interim answers (1xx) end
 /// the call.

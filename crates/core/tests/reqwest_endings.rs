@@ -140,3 +140,79 @@ async fn an_answer_after_interim_ones_is_read() {
     answer.extend(response(200, &[], JSON));
     assert_eq!(exchange(Script::Raw(answer)).await.expect("an answer").body(), JSON);
 }
+
+/// What a server or a proxy writes into a head that nobody reads is no reason to lose the body.
+#[tokio::test]
+async fn an_answer_with_an_odd_head_is_read() {
+    for (what, lines) in [
+        ("300 headers", "x-odd: 1\r\n".repeat(300)),
+        ("white space before a colon", "x-odd : 1\r\n".to_owned()),
+        ("a folded line", "x-odd: 1,\r\n 2,\r\n\t3\r\n".to_owned()),
+        ("a name that is none", "(odd): 1\r\n".to_owned()),
+        ("a line without a name", "PHP Warning in line 12\r\n: 1\r\n".to_owned()),
+        ("control characters in a value", "x-odd: a\u{1}b\r\n".to_owned()),
+        ("a value that is not ASCII", "x-odd: \u{fc}\r\n".to_owned()),
+    ] {
+        let length = JSON.len();
+        let answer = format!("HTTP/1.1 200\r\n{lines}x-kept: 1\r\ncontent-length: {length}\r\n\r\n{JSON}");
+        let answer =
+            exchange(Script::Raw(answer.into_bytes())).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        assert_eq!(answer.body(), JSON, "{what}");
+        assert_eq!(answer.headers()["x-kept"], "1", "{what}");
+    }
+}
+
+/// Nobody can say where such an answer ends, and its tokens may be the only copy.
+#[tokio::test]
+async fn an_answer_that_is_not_in_the_form_of_http_is_handed_over_as_it_came() {
+    let chunks = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    let whole = format!("{chunks}{:x}\r\n{JSON}\r\n", JSON.len());
+    for (what, answer, body) in [
+        ("no chunks", format!("{chunks}{JSON}"), JSON.to_owned()),
+        (
+            "a chunk that is longer than it says",
+            format!("{chunks}5\r\n{JSON}\r\n0\r\n\r\n"),
+            format!("5\r\n{JSON}\r\n0\r\n\r\n"),
+        ),
+        ("no last chunk that could be read", format!("{whole}zero\r\n"), JSON.to_owned()),
+        ("a trailer that is none", format!("{whole}0\r\nodd\r\n\r\n"), JSON.to_owned()),
+        (
+            "two lengths",
+            format!("HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 9\r\n\r\n{JSON}"),
+            JSON.to_owned(),
+        ),
+        ("a length that is none", format!("HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n{JSON}"), JSON.to_owned()),
+        (
+            "chunks before there were any",
+            format!("HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{JSON}"),
+            JSON.to_owned(),
+        ),
+        ("2,000 headers", format!("HTTP/1.1 200 OK\n{}\n{JSON}", "x-odd: 1\n".repeat(2_000)), JSON.to_owned()),
+        (
+            "an interim answer before it",
+            format!("HTTP/1.1 103 \r\nlink: x\r\n\r\nHTTP/1.1 200\r\ncontent-length: x\r\n\r\n{JSON}"),
+            JSON.to_owned(),
+        ),
+    ] {
+        let error = exchange(Script::Raw(answer.into_bytes())).await.expect_err(what);
+        assert_eq!(error.failure(), TransportFailure::Interrupted, "{what}");
+        let partial = error.partial_response().expect(what);
+        assert_eq!((partial.status().as_u16(), &partial.body()[..]), (200, body.as_bytes()), "{what}");
+    }
+    // The connection stays open, and the body comes later than what is odd in its head.
+    let head = b"HTTP/1.1 200 OK\r\nSign :  s \r\n(odd): 1\r\ncontent-length: x\r\n\r\n".to_vec();
+    let started = Instant::now();
+    let script = Script::Partial { answer: [&head[..], JSON.as_bytes()].concat(), ending: Ending::Stalled };
+    let error = exchange(script).await.expect_err("a length that is none");
+    assert_eq!((error.failure(), started.elapsed() < TIMEOUT), (TransportFailure::Interrupted, true));
+    let answer = error.partial_response().expect("an answer");
+    assert_eq!((answer.body(), answer.headers().len()), (&Bytes::from(JSON), 2));
+    assert_eq!(answer.headers()["sign"], "s");
+    // Without the end of a head, and without a head at all, there is no answer.
+    for answer in
+        ["HTTP/1.1 200 OK\r\ncontent-length: x\r\n{}", "SSH-2.0-OpenSSH_9.9\r\n\r\n{}", "HTTP/1.1 2\r\n\r\n{}"]
+    {
+        let error = exchange(Script::Raw(answer.into())).await.expect_err(answer);
+        assert!(error.partial_response().is_none(), "{answer}");
+    }
+}

@@ -7,21 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
-use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
+use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::task::yield_now;
 use zeroize::Zeroizing;
 
-use super::connector::Stream;
+use super::heard::{Heard, PIECE};
 
-/// The most that is read at a time.
-const PIECE: usize = 8 * 1024;
 /// After how many bytes in a row others run. A runtime looks for what came to them, and for timers, then.
 const TURN: usize = 64 * 1024;
 /// How much may come before an answer: interim answers, and its own head.
 const MAX_BEFORE_ANSWER: usize = 256 * 1024;
 
 pub(super) struct Bounded {
-    stream: Box<dyn Stream>,
+    heard: Heard,
     piece: Zeroizing<Box<[u8]>>,
     /// Read since others ran last.
     in_a_row: usize,
@@ -33,9 +31,9 @@ pub(super) struct Bounded {
 
 impl Bounded {
     /// `answered` says that the head of the answer is there.
-    pub(super) fn new(stream: Box<dyn Stream>, answered: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(heard: Heard, answered: Arc<AtomicBool>) -> Self {
         let piece = Zeroizing::new(vec![0; PIECE].into_boxed_slice());
-        Self { stream, piece, in_a_row: 0, turn_of_others: None, before: 0, answered }
+        Self { heard, piece, in_a_row: 0, turn_of_others: None, before: 0, answered }
     }
 }
 
@@ -55,15 +53,11 @@ impl Read for Bounded {
             return Poll::Ready(Err(io::Error::other("256 KiB came, and no answer among them")));
         }
         let room = cursor.remaining().min(PIECE);
-        let mut piece = ReadBuf::new(&mut this.piece[..room]);
-        match Pin::new(&mut this.stream).poll_read(context, piece.unfilled()) {
-            Poll::Ready(result) => result?,
-            Poll::Pending => {
-                this.in_a_row = 0;
-                return Poll::Pending;
-            }
-        }
-        let read = piece.filled();
+        let Poll::Ready(read) = this.heard.wire().poll_read(context, &mut this.piece[..room]) else {
+            this.in_a_row = 0;
+            return Poll::Pending;
+        };
+        let read = &this.piece[..read?];
         this.in_a_row += read.len();
         this.before = this.before.saturating_add(read.len());
         cursor.put_slice(read);
@@ -72,15 +66,15 @@ impl Read for Bounded {
 }
 
 impl Write for Bounded {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.heard.wire().stream).poll_write(context, bytes)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.heard.wire().stream).poll_flush(context)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.heard.wire().stream).poll_shutdown(context)
     }
 }

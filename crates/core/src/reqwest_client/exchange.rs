@@ -14,10 +14,14 @@ use hyper::client::conn::http1;
 
 use super::bounded::Bounded;
 use super::connector::Stream;
+use super::heard::{Heard, is_malformed};
+use crate::json::Json;
 use crate::transport::MAX_BODY_LENGTH;
 
 /// The longest head of an answer.
 const MAX_HEAD: usize = 128 * 1024;
+/// The most headers that are told apart.
+const MAX_HEADERS: usize = 512;
 
 /// As much of a response as is there. A body that comes in a single piece, as nearly all do, is not copied.
 #[derive(Default)]
@@ -25,6 +29,8 @@ pub(super) struct Arrived {
     head: Option<(StatusCode, HeaderMap)>,
     earlier: BytesMut,
     last: Bytes,
+    /// All that came, where it is not in the form of HTTP.
+    malformed: Option<Heard>,
 }
 
 /// Sends the request and reads the answer into `arrived`, to its end or to one byte over the longest body that is read.
@@ -33,9 +39,27 @@ pub(super) async fn exchange(
     request: Request<Full<Bytes>>,
     arrived: &mut Arrived,
 ) -> hyper::Result<()> {
+    let heard = Heard::new(stream);
+    let exchanged = over(&heard, request, arrived).await;
+    if exchanged.as_ref().is_err_and(is_malformed) {
+        arrived.malformed = Some(heard.clone());
+        heard.read_on().await;
+    }
+    exchanged
+}
+
+async fn over(heard: &Heard, request: Request<Full<Bytes>>, arrived: &mut Arrived) -> hyper::Result<()> {
     let answered = Arc::new(AtomicBool::new(false));
-    let stream = Bounded::new(stream, Arc::clone(&answered));
-    let (mut sender, connection) = http1::Builder::new().max_buf_size(MAX_HEAD).handshake(stream).await?;
+    let stream = Bounded::new(heard.clone(), Arc::clone(&answered));
+    // What is odd in a head that nobody reads is no reason to lose the body.
+    let (mut sender, connection) = http1::Builder::new()
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
+        .allow_spaces_after_header_name_in_responses(true)
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .ignore_invalid_headers_in_responses(true)
+        .handshake(stream)
+        .await?;
     let mut reading = pin!(async move {
         let mut response = sender.send_request(request).await?;
         answered.store(true, Ordering::Relaxed);
@@ -72,13 +96,18 @@ impl Arrived {
 
     /// The response, once its head is there.
     pub(super) fn into_response(mut self) -> Option<Response<Bytes>> {
-        let (status, headers) = self.head?;
         let body = if self.earlier.is_empty() {
             self.last
         } else {
             self.earlier.extend_from_slice(&self.last);
             self.earlier.freeze()
         };
+        // Of chunks that are none, what came before them may be all that was meant.
+        let malformed = self.malformed.filter(|_| self.head.is_none() || Json::parse(&body).is_err());
+        if let Some(answer) = malformed.and_then(|heard| heard.answer()) {
+            return Some(answer);
+        }
+        let (status, headers) = self.head?;
         let mut response = Response::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = headers;
