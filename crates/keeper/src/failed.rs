@@ -23,7 +23,8 @@ impl Inner {
             "the provider has refused the token {refusals} times in a row, so that it is probably dead, and nothing was sent"
         );
         let error = Error::new(ErrorKind::Refused, Outcome::NotSent, ACTION, reason).with_help(LOG_IN);
-        Some(error.with_retry_after(until.duration_since(now).ok()))
+        let difference = record.clock_difference().map(|(difference, _)| difference);
+        Some(error.with_retry_after(until.duration_since(now).ok()).with_clock_difference(difference))
     }
 
     /// Concludes an attempt that brought nothing. Its error is what callers are told, unless somebody else did better.

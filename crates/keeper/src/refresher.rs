@@ -310,6 +310,7 @@ impl Inner {
             }
         };
         let error = Error::new(ErrorKind::Protocol, Outcome::Unknown, ACTION, reason).with_help(STORED);
+        let error = error.with_clock_difference(granted.clock_difference);
         self.keeper.tell(&self.key, claim.attempt.generation + 1, EventKind::RefreshFailed(error.clone()));
         Err(error)
     }

@@ -9,12 +9,14 @@ use rampauth_keeper::{EventKind, Keeper, MemoryStore, SessionKey, Store as _};
 use rampauth_sandbox::{Call, Sandbox};
 
 const TWENTY_MINUTES: Duration = Duration::from_secs(20 * 60);
+const TWO_DAYS: Duration = Duration::from_secs(2 * 86_400);
 
 /// This machine's clock in a test: ahead of the sandbox's, or behind it because the sandbox's was moved.
 #[derive(Clone, Copy)]
 enum Here {
     Ahead,
     Behind,
+    DaysAhead,
 }
 
 impl Here {
@@ -30,6 +32,7 @@ impl Here {
         match self {
             Self::Ahead => SystemClock.now() + TWENTY_MINUTES,
             Self::Behind => SystemClock.now(),
+            Self::DaysAhead => SystemClock.now() + TWO_DAYS,
         }
     }
 
@@ -125,4 +128,34 @@ async fn a_token_that_says_itself_when_it_expires_is_read_by_the_providers_clock
     for here in [Here::Ahead, Here::Behind] {
         keeps(here, Call::TransakUser, Duration::from_secs(30 * 86_400), 1).await;
     }
+}
+
+/// Such a `date` is none that a life may be counted by, so that nothing can be handed out: every word about it names the clock, and
+/// what is granted meanwhile is stored and not asked for in a loop.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_days_ahead_is_named_and_refreshes_in_no_loop() {
+    let here = Here::DaysAhead;
+    let sandbox = here.sandbox().await;
+    let store = MemoryStore::new().with_clock(move || here.now());
+    let keeper = Keeper::builder(store.clone()).clock(move || here.now()).spawn().expect("a keeper");
+    let mut events = keeper.events();
+    let key = SessionKey::parse("any/sandbox/account").expect("a key");
+    let session = keeper.session(key.clone(), here.card(&sandbox)).await.expect("a session");
+    session.put(login(&sandbox, Call::AlixCard)).await.expect("saved");
+    let error = session.refresh().await.expect_err("expired already");
+    let named = "this machine's clock is 2 days ahead of the provider's";
+    assert!(error.help().contains(named), "{error}: {}", error.help());
+    assert!(error.clock_difference().is_some_and(|it| it.by() > TWO_DAYS - Duration::from_secs(60)));
+    for _ in 0..20 {
+        let error = session.access_token().await.expect_err("expired");
+        assert!(error.help().contains(named), "{error}: {}", error.help());
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let calls = sandbox.events().len();
+    assert!(calls <= 6, "{calls} calls");
+    let record = store.load(&key).await.expect("a store in order").expect("a record");
+    assert_eq!(record.clock_difference().map(|(difference, _)| difference.is_ahead()), Some(true));
+    let told = std::iter::from_fn(|| events.try_next()).filter(|it| matches!(it.kind, EventKind::ClocksDiffer(_)));
+    assert_eq!(told.count(), 1);
+    keeper.shutdown().await;
 }

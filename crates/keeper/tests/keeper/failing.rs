@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rampauth_core::{Error, ErrorKind, Expiry, Outcome, WhenUnknown};
+use rampauth_core::{ClockDifference, Error, ErrorKind, Expiry, Outcome, WhenUnknown};
 use rampauth_keeper::{EventKind, Keeper, Session, State};
 
 use crate::support::{LIFETIME, Move, World, error, key, pass, tokens};
@@ -113,6 +113,23 @@ async fn a_program_that_starts_anew_sends_once_for_each_of_the_longest_pauses_an
     assert_eq!((told.kind(), world.provider.calls()), (ErrorKind::Unauthorized, sent + 1));
     one_shot(&world).await.expect_err("held back");
     assert_eq!(world.provider.calls(), sent + 1);
+}
+
+/// A clock that is wrong is a reason for refusals too, so it is named wherever a login is said to be needed.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_disagrees_is_named_beside_the_login() {
+    let world = refused(9).await;
+    let ahead = ClockDifference::from_milliseconds(20 * 60_000);
+    let refusal = error(ErrorKind::Refused, Outcome::Refused).with_clock_difference(Some(ahead));
+    world.provider.next([Move::Fail(refusal)]);
+    let told = world.session.refresh().await.expect_err("refused");
+    world.keeper.shutdown().await;
+    let held_back = one_shot(&world).await.expect_err("held back");
+    assert_eq!(held_back.outcome(), Outcome::NotSent);
+    for told in [told, held_back] {
+        assert!(told.help().contains("log in again"), "{}", told.help());
+        assert!(told.help().ends_with("; this machine's clock is 20 min ahead of the provider's"), "{}", told.help());
+    }
 }
 
 #[tokio::test(start_paused = true)]
