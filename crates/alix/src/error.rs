@@ -7,9 +7,14 @@
 use rampauth_core::json::{Json, JsonObject};
 use rampauth_core::{Error, ErrorKind};
 
-/// The body's `errorCode`, a number or a text; `None` when it is absent or is 0, which stands for success.
+/// The body's `errorCode`, a number or a text; `None` when it is absent, empty, or 0, which stands for success.
 pub(crate) fn error_code(body: &JsonObject<'_>) -> Option<String> {
-    body.get("errorCode").ok().flatten().as_ref().and_then(Json::as_code).filter(|code| code != "0")
+    body.get("errorCode")
+        .ok()
+        .flatten()
+        .as_ref()
+        .and_then(Json::as_code)
+        .filter(|code| !matches!(code.trim(), "" | "0"))
 }
 
 /// Alix's answer to every mistake is the same, so the advice names all that it can be.

@@ -5,7 +5,6 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
 use rampauth_core::json::{Json, JsonObject, JsonText, MemberProblem};
-use rampauth_core::time::{from_unix_milliseconds, from_unix_seconds, parse_rfc3339};
 use rampauth_core::{
     AccessToken, Answer, Error, ErrorKind, Expiry, Granted, Outcome, RefreshCredential, RefreshToken, SecretString,
     SessionKind, TokenSet, request,
@@ -233,25 +232,7 @@ impl<'a> Tokens<'a> {
     /// and what had passed when the provider answered is odd, for nobody grants a dead token: it may be a lifetime, which reads
     /// as a day in 1970.
     fn told(&self, names: [&str; 2]) -> Option<SystemTime> {
-        let mut times = names.iter().filter_map(|name| read_time(&self.get(name).ok().flatten()?));
+        let mut times = names.iter().filter_map(|name| self.get(name).ok().flatten()?.as_time());
         times.find(|time| !self.answer.had_passed(*time))
-    }
-}
-
-/// Unix seconds as a text (the sample's form) or a number, milliseconds from 1e12 on, or RFC 3339.
-fn read_time(value: &Json<'_>) -> Option<SystemTime> {
-    let number = match value {
-        Json::Integer(number) => *number,
-        Json::Float(number) => *number as i64,
-        Json::Text(text) => match text.expose_secret().trim().parse() {
-            Ok(number) => number,
-            Err(_) => return parse_rfc3339(text.expose_secret().trim()),
-        },
-        _ => return None,
-    };
-    match number {
-        ..=0 => None,
-        1_000_000_000_000.. => from_unix_milliseconds(number),
-        _ => from_unix_seconds(number),
     }
 }

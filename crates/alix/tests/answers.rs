@@ -64,6 +64,10 @@ const ANSWERS: &[Row] = &[
     (200, &[], r#"{"accessToken":"a","refreshToken":"r"}"#, "granted a r unknown expiry"),
     (200, &[], r#"{"success":true,"data":{"accessToken":"a","refreshToken":"r"},"errorCode":0}"#, "granted a r unknown expiry"),
     (201, &[], r#"{"accessToken":"a","refreshToken":"r","errorCode":"0"}"#, "granted a r unknown expiry"),
+    // An empty code names no error.
+    (200, &[], r#"{"success":true,"message":"","data":{"accessToken":"a","refreshToken":"r"},"errorCode":""}"#, "granted a r unknown expiry"),
+    (200, &[], r#"{"success":true,"data":null,"errorCode":" "}"#, "protocol unknown: the answer has no `accessToken` (status 200)"),
+    (200, &[], r#"{"success":false,"data":null,"errorCode":""}"#, "refused refused: the provider refused (status 200)"),
     (400, &[], r#"{"error":"Invalid request"}"#, "refused refused: the provider refused (status 400)"),
     (400, &[], r#"{"success":false,"message":"m","data":null,"errorCode":32}"#, "refused refused: the provider refused (status 400, code 32)"),
     // A number of up to 12 digits is a code; a longer one could be something else.

@@ -7,10 +7,12 @@
 mod scan;
 
 use std::fmt;
+use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
 use crate::SecretString;
+use crate::time::{from_unix_milliseconds, from_unix_seconds, parse_rfc3339};
 
 /// A JSON value, of which no more is read than the kind says.
 #[derive(Clone, Debug)]
@@ -184,6 +186,28 @@ impl<'a> Json<'a> {
             Self::Text(text) => Some(text.expose_secret().to_owned()),
             Self::Integer(number) => Some(number.to_string()),
             _ => None,
+        }
+    }
+
+    /// A number above zero, as a number or as a text; a fraction is cut.
+    pub fn as_positive(&self) -> Option<i64> {
+        let number = match self {
+            Self::Integer(number) => *number,
+            // Casting saturates.
+            Self::Float(number) => *number as i64,
+            Self::Text(text) => text.expose_secret().trim().parse().ok()?,
+            _ => return None,
+        };
+        Some(number).filter(|number| *number > 0)
+    }
+
+    /// A time as providers write one: Unix seconds, milliseconds from 1e12 on, as a number or as a text; or RFC 3339.
+    pub fn as_time(&self) -> Option<SystemTime> {
+        match (self.as_positive(), self) {
+            (Some(milliseconds @ 1_000_000_000_000..), _) => from_unix_milliseconds(milliseconds),
+            (Some(seconds), _) => from_unix_seconds(seconds),
+            (None, Self::Text(text)) => parse_rfc3339(text.expose_secret().trim()),
+            (None, _) => None,
         }
     }
 }

@@ -52,4 +52,6 @@ pub use rsa_key::{RsaSigningKey, RsaVerifyingKey, SmallKeysAllowed};
 pub use secret::{SecretBytes, SecretString};
 pub use sign::{Signature, Signer, Verifier};
 pub use token::{AccessToken, Expiry, MAX_TOKEN_LENGTH, RefreshToken, TokenSet};
-pub use transport::{HttpClient, MAX_BODY_LENGTH, TransportError, TransportFailure, request};
+pub use transport::{
+    HttpClient, MAX_BODY_LENGTH, TransportError, TransportFailure, header_value, request, secret_header_value,
+};

@@ -55,6 +55,28 @@ pub fn request(method: Method, uri: Uri, user_agent: &'static str, body: Bytes) 
     request
 }
 
+/// The value of a header that a call needs.
+///
+/// # Errors
+///
+/// [`ErrorKind::Internal`] when it is not legal in a header: what goes into one was checked when it was read.
+pub fn header_value(text: &str) -> Result<HeaderValue, Error> {
+    let reason = "it has no valid form";
+    HeaderValue::from_str(text)
+        .map_err(|_| Error::new(ErrorKind::Internal, Outcome::NotSent, "build the request", reason))
+}
+
+/// The same for a value that is a secret: nothing that shows the request shows it.
+///
+/// # Errors
+///
+/// As [`header_value`].
+pub fn secret_header_value(text: &str) -> Result<HeaderValue, Error> {
+    let mut value = header_value(text)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
 /// How far a failed request got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, Method, Request, header};
 use rampauth_core::json::{Json, JsonObject};
 use rampauth_core::time::parse_rfc3339;
 use rampauth_core::{
-    AccessToken, Answer, Error, ErrorKind, Expiry, Outcome, RefreshToken, SecretString, TokenSet, request,
+    AccessToken, Answer, Error, Expiry, RefreshToken, SecretString, TokenSet, request, secret_header_value,
 };
 
 use crate::config::{Config, UserId};
@@ -20,12 +20,9 @@ const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 
 /// A refresh: the token in a header, and no body.
 pub(crate) fn refresh_request(config: &Config, token: &RefreshToken) -> Result<Request<Bytes>, Error> {
-    let internal = |_| Error::new(ErrorKind::Internal, Outcome::NotSent, "build the request", "it has no valid form");
-    let mut token = HeaderValue::from_str(token.expose_secret()).map_err(internal)?;
-    token.set_sensitive(true);
     let mut request = request(Method::POST, config.base_url.join(PATH)?, USER_AGENT, Bytes::new());
     let headers = request.headers_mut();
-    headers.insert(AUTH_TOKEN, token);
+    headers.insert(AUTH_TOKEN, secret_header_value(token.expose_secret())?);
     // HTTP clients leave it out of a POST without a body, and some servers answer that with 411.
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     Ok(request)

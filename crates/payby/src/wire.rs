@@ -5,10 +5,10 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
 use rampauth_core::json::{Json, JsonObject, MemberProblem};
-use rampauth_core::time::{from_unix_milliseconds, from_unix_seconds, parse_rfc3339, to_unix_milliseconds};
+use rampauth_core::time::{from_unix_milliseconds, to_unix_milliseconds};
 use rampauth_core::{
-    AccessToken, Answer, Error, ErrorKind, Expiry, Granted, Outcome, RefreshToken, SecretBytes, SecretString, TokenSet,
-    Verifier, request,
+    AccessToken, Answer, Error, ErrorKind, Expiry, Granted, RefreshToken, SecretBytes, SecretString, TokenSet,
+    Verifier, header_value, request, secret_header_value,
 };
 
 use crate::config::Config;
@@ -38,24 +38,17 @@ pub(crate) fn key_check_request(config: &Config, sign: &SecretString) -> Result<
 }
 
 fn signed_request(config: &Config, path: &str, body: &str, sign: &SecretString) -> Result<Request<Bytes>, Error> {
-    let value = |text: &str| {
-        let internal =
-            |_| Error::new(ErrorKind::Internal, Outcome::NotSent, "build the request", "it has no valid form");
-        HeaderValue::from_str(text).map_err(internal)
-    };
     let url = config.environment.base_url().join(path)?;
     let mut request = request(Method::POST, url, USER_AGENT, Bytes::copy_from_slice(body.as_bytes()));
     let headers = request.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert("partner-id", value(config.partner_id.as_str())?);
-    let mut sign = value(sign.expose_secret())?;
-    sign.set_sensitive(true);
-    headers.insert(SIGN, sign);
+    headers.insert("partner-id", header_value(config.partner_id.as_str())?);
+    headers.insert(SIGN, secret_header_value(sign.expose_secret())?);
     if let Some(language) = &config.content_language {
-        headers.insert(header::CONTENT_LANGUAGE, value(language.as_str())?);
+        headers.insert(header::CONTENT_LANGUAGE, header_value(language.as_str())?);
     }
     if let Some(version) = &config.api_version {
-        headers.insert("api-version", value(version.as_str())?);
+        headers.insert("api-version", header_value(version.as_str())?);
     }
     Ok(request)
 }
@@ -139,7 +132,7 @@ const REFRESH_TOKEN: [&str; 2] = ["refreshToken", "refresh_token"];
 const EXPIRES_IN: [&str; 2] = ["expiresIn", "expires_in"];
 const EXPIRES_AT: [&str; 2] = ["expiresAt", "expires_at"];
 
-impl Tokens<'_> {
+impl<'a> Tokens<'a> {
     /// Whether there is anything in the places where tokens belong.
     fn any(&self) -> bool {
         [ACCESS_TOKEN, REFRESH_TOKEN].as_flattened().iter().any(|name| !matches!(self.of.text(name), Ok(None)))
@@ -192,9 +185,9 @@ impl Tokens<'_> {
     /// an invented lifetime, and an odd value is no reason to lose a token. A lifetime counts from the sending; an instant is
     /// by PayBy's clock.
     fn access_expiry(&self, token: &str) -> Result<Expiry, String> {
-        let after = self.either(EXPIRES_IN, read_number)?;
+        let after = self.either(EXPIRES_IN, Json::as_positive)?;
         let after = after.and_then(|seconds| seconds_after(self.sent_at, seconds));
-        let at = self.either(EXPIRES_AT, read_time)?;
+        let at = self.either(EXPIRES_AT, Json::as_time)?;
         let at = at.and_then(|at| self.answer.local_expiry(Expiry::At(at)).time());
         Ok(match after.into_iter().chain(at).min() {
             Some(time) => Expiry::At(time),
@@ -212,7 +205,7 @@ impl Tokens<'_> {
     fn either<T: PartialEq>(
         &self,
         names: [&str; 2],
-        read: impl Fn(&Json<'_>) -> Option<T>,
+        read: impl Fn(&Json<'a>) -> Option<T>,
     ) -> Result<Option<T>, String> {
         let values = self.both(names, |name| Ok(self.of.get(name)?.as_ref().and_then(&read)))?;
         one_of(names, values, T::eq)
@@ -245,25 +238,4 @@ fn one_of<T>(
 fn seconds_after(start: SystemTime, seconds: i64) -> Option<SystemTime> {
     let start = i64::try_from(to_unix_milliseconds(start)).ok()?;
     from_unix_milliseconds(seconds.checked_mul(1_000)?.checked_add(start)?)
-}
-
-/// A number above zero, or a text of one.
-fn read_number(value: &Json<'_>) -> Option<i64> {
-    let number = match value {
-        Json::Integer(number) => *number,
-        Json::Float(number) => *number as i64,
-        Json::Text(text) => text.expose_secret().trim().parse().ok()?,
-        _ => return None,
-    };
-    Some(number).filter(|number| *number > 0)
-}
-
-/// Unix seconds, milliseconds from 1e12 on, or RFC 3339.
-fn read_time(value: &Json<'_>) -> Option<SystemTime> {
-    match (read_number(value), value) {
-        (Some(milliseconds @ 1_000_000_000_000..), _) => from_unix_milliseconds(milliseconds),
-        (Some(seconds), _) => from_unix_seconds(seconds),
-        (None, Json::Text(text)) => parse_rfc3339(text.expose_secret().trim()),
-        (None, _) => None,
-    }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CACHE_CONTROL};
 use http::{HeaderName, HeaderValue, Method, Request};
 use rampauth_core::json::JsonObject;
-use rampauth_core::{AccessToken, Answer, Error, ErrorKind, Expiry, Outcome, request};
+use rampauth_core::{AccessToken, Answer, Error, Expiry, request, secret_header_value};
 
 use crate::config::Config;
 use crate::error::{refusal, with_details};
@@ -30,25 +30,17 @@ pub(crate) fn refresh_request(
 ) -> Result<Request<Bytes>, Error> {
     let mut request = request(Method::GET, config.base_url.join(PATH)?, USER_AGENT, Bytes::new());
     let headers = request.headers_mut();
-    headers.insert(AUTHORIZATION, sensitive(token.access_token().expose_secret())?);
+    headers.insert(AUTHORIZATION, secret_header_value(token.access_token().expose_secret())?);
     // A GET that mints a credential: no cache may keep its answer.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(key) = &config.api_key {
-        headers.insert(X_API_KEY, sensitive(key.expose_secret())?);
+        headers.insert(X_API_KEY, secret_header_value(key.expose_secret())?);
     }
     if let Some(ip) = user_ip {
         // A listener for both IP versions reports an IPv4 peer as `::ffff:…`; its address is the IPv4 one.
-        headers.insert(X_USER_IP, sensitive(&ip.to_canonical().to_string())?);
+        headers.insert(X_USER_IP, secret_header_value(&ip.to_canonical().to_string())?);
     }
     Ok(request)
-}
-
-fn sensitive(value: &str) -> Result<HeaderValue, Error> {
-    let no_valid_form = "it has no valid form";
-    let mut value = HeaderValue::from_str(value)
-        .map_err(|_| Error::new(ErrorKind::Internal, Outcome::NotSent, "build the request", no_valid_form))?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// Reads the answer to a refresh.

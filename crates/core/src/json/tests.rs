@@ -205,3 +205,59 @@ fn debug_shows_no_value() {
     let shown = format!("{:?}", Json::parse(br#"{"needle":"needle"}"#).expect("JSON"));
     assert!(!shown.contains("needle"), "{shown}");
 }
+
+#[test]
+fn a_time_is_seconds_milliseconds_or_a_date_as_a_number_or_as_a_text() {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    let at = |milliseconds| Some(UNIX_EPOCH + Duration::from_millis(milliseconds));
+    for (text, expected) in [
+        ("1731314878", at(1_731_314_878_000)),
+        ("\"1731314878\"", at(1_731_314_878_000)),
+        ("\" 1731314878\\n\"", at(1_731_314_878_000)),
+        ("1731314878.9", at(1_731_314_878_000)),
+        ("1e9", at(1_000_000_000_000)),
+        ("1", at(1_000)),
+        // The first that are milliseconds, and the last that are seconds, of which the calendar has none so late.
+        ("1000000000000", at(1_000_000_000_000)),
+        ("999999999999", None),
+        ("1731314878500", at(1_731_314_878_500)),
+        ("\"2024-11-11T08:47:58Z\"", at(1_731_314_878_000)),
+        ("\" 2024-11-11T08:47:58.5Z \"", at(1_731_314_878_500)),
+        ("0", None),
+        ("-1", None),
+        ("\"-1731314878\"", None),
+        ("\"1e9\"", None),
+        ("\"1731314878.5\"", None),
+        ("\"soon\"", None),
+        ("\"\"", None),
+        ("1e300", None),
+        ("9223372036854775807", None),
+        ("true", None),
+        ("null", None),
+        ("[1731314878]", None),
+        ("{}", None),
+        ("\"\\ud800\"", None),
+    ] {
+        assert_eq!(Json::parse(text.as_bytes()).expect(text).as_time(), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_number_above_zero_may_be_a_text_and_has_its_fraction_cut() {
+    for (text, expected) in [
+        ("1", Some(1)),
+        ("\"900\"", Some(900)),
+        ("\" 900 \"", Some(900)),
+        ("900.9", Some(900)),
+        ("0.9", None),
+        ("0", None),
+        ("-900", None),
+        ("\"900.9\"", None),
+        ("1e300", Some(i64::MAX)),
+        ("true", None),
+        ("[]", None),
+    ] {
+        assert_eq!(Json::parse(text.as_bytes()).expect(text).as_positive(), expected, "{text}");
+    }
+}
