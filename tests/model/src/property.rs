@@ -29,6 +29,8 @@ pub enum Rule {
     Readers,
     /// See [`REFUSALS`].
     Refusals,
+    /// See [`TRIED`].
+    Tried,
 }
 
 /// The rules that some step has broken.
@@ -68,6 +70,8 @@ pub const UNDONE: &str = "no login and no logout is undone";
 pub const READERS: &str = "readers never go back";
 /// Tokens that come are not counted as refused for what came before them.
 pub const REFUSALS: &str = "a grant and a login forget refusals";
+/// What a person tries in login-needed leaves the session in it, unless it is granted or an earlier answer stands in.
+pub const TRIED: &str = "a try in login-needed changes the state by a grant alone";
 /// If an answer that a living process received is live, the record, an orphan or a process holds a live token.
 pub const ANSWER_LOST: &str = "no live answer is lost";
 /// In login-needed neither the tokens nor an orphan are live; under `Stop`, and where the provider does not name dead tokens,
@@ -80,7 +84,7 @@ pub const ENDS: &str = "every fair run ends settled";
 pub const ORPHANS: &str = "an orphan is never the session's own";
 
 /// Every property that must hold, in the order of the documentation.
-pub const ALL: [&str; 13] = [
+pub const ALL: [&str; 14] = [
     TWO_AT_ONCE,
     SPENT_AS_FRESH,
     SUCCESSOR_KNOWN,
@@ -90,6 +94,7 @@ pub const ALL: [&str; 13] = [
     UNDONE,
     READERS,
     REFUSALS,
+    TRIED,
     ANSWER_LOST,
     CONDEMNED,
     ENDS,
@@ -124,6 +129,7 @@ pub fn all() -> Vec<Property<KeeperModel>> {
         Property::always(UNDONE, |_, world: &World| !world.broken.has(Rule::Undone) && belongs(world)),
         Property::always(READERS, |_, world: &World| !world.broken.has(Rule::Readers)),
         Property::always(REFUSALS, |_, world: &World| !world.broken.has(Rule::Refusals)),
+        Property::always(TRIED, |_, world: &World| !world.broken.has(Rule::Tried)),
         Property::always(ANSWER_LOST, no_live_answer_is_lost),
         Property::always(CONDEMNED, condemned_rightly),
         Property::always(ENDS, |_, world: &World| !world.ended || is_settled(world)),

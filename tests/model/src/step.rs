@@ -292,6 +292,9 @@ impl KeeperModel {
         let error = matches!(outcome, Outcome::Refused | Outcome::Forbidden).then(|| refusal().clone());
         let operation = Operation::Conclude { attempt: reference(presentation), conclusion, next_due, error };
         let answer = self.store(world, operation);
+        // Anything but `Done` says that tokens came from elsewhere.
+        let changed = world.record.as_ref().is_some_and(|it| it.state != State::LoginNeeded);
+        world.broken.note(Rule::Tried, presentation.condemned && changed && matches!(answer, Answer::Done(_)));
         if conclusion == Conclusion::Dead && matches!(answer, Answer::Done(_) | Answer::Adopted(_)) {
             world.condemned |= 1 << world.provider.presents(self.setup.kind, presentation.grant);
         }

@@ -7,7 +7,7 @@ use rampauth_core::WhenUnknown;
 use rampauth_model::check::check;
 use rampauth_model::flaw::Flaw;
 use rampauth_model::property::{
-    ANSWER_LOST, CONDEMNED, ENDS, ORPHANS, REFUSALS, REFUSED_AGAIN, SPENT_AS_FRESH, SUCCESSOR_KNOWN, TWO_AT_ONCE,
+    ANSWER_LOST, CONDEMNED, ENDS, ORPHANS, REFUSALS, REFUSED_AGAIN, SPENT_AS_FRESH, SUCCESSOR_KNOWN, TRIED, TWO_AT_ONCE,
 };
 use rampauth_model::setup::{Fault, Kind, Setup};
 
@@ -42,8 +42,8 @@ fn cases() -> [(Flaw, &'static str, Setup); 18] {
             },
         ),
         (Flaw::SentUnasked, REFUSED_AGAIN, condemned(&[Fault::ByHand], 1)),
-        (Flaw::RefusalChangesState, REFUSED_AGAIN, condemned(&[Fault::ByHand, Fault::Forbidden], 2)),
-        (Flaw::TriedAsIfFirst, REFUSED_AGAIN, condemned(&[Fault::ByHand, Fault::NotSent], 2)),
+        (Flaw::RefusalChangesState, TRIED, condemned(&[Fault::ByHand, Fault::Forbidden], 2)),
+        (Flaw::TriedAsIfFirst, TRIED, condemned(&[Fault::ByHand, Fault::NotSent], 2)),
         (Flaw::RefusalsKept, REFUSALS, with(Kind::Rotates, &[Fault::Forbidden], 1)),
         // An earlier answer heals the session between a person's claim and the send.
         (Flaw::NoSecondLook, SUCCESSOR_KNOWN, stop(&[Fault::Pause, Fault::ByHand], 2)),
