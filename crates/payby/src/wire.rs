@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
-use rampauth_core::json::{Json, JsonObject, MemberProblem};
+use rampauth_core::json::{Json, JsonObject};
 use rampauth_core::time::{from_unix_milliseconds, to_unix_milliseconds};
 use rampauth_core::{
     AccessToken, Answer, Error, ErrorKind, Expiry, Granted, RefreshToken, SecretBytes, SecretString, TokenSet,
@@ -132,7 +132,7 @@ const REFRESH_TOKEN: [&str; 2] = ["refreshToken", "refresh_token"];
 const EXPIRES_IN: [&str; 2] = ["expiresIn", "expires_in"];
 const EXPIRES_AT: [&str; 2] = ["expiresAt", "expires_at"];
 
-impl<'a> Tokens<'a> {
+impl Tokens<'_> {
     /// Whether there is anything in the places where tokens belong.
     fn any(&self) -> bool {
         [ACCESS_TOKEN, REFRESH_TOKEN].as_flattened().iter().any(|name| !matches!(self.of.text(name), Ok(None)))
@@ -142,7 +142,7 @@ impl<'a> Tokens<'a> {
         let illegal = |[name, _]: [&str; 2]| format!("`{name}` is no token that a header can carry");
         let access = self.token(ACCESS_TOKEN)?.ok_or("the answer has no `accessToken`")?;
         let access = AccessToken::from_secret(access).map_err(|_| illegal(ACCESS_TOKEN))?;
-        let access_expiry = self.access_expiry(access.expose_secret())?;
+        let access_expiry = self.access_expiry(access.expose_secret());
         // Absent or empty: the one presented stays. Whether tokens rotate is not published.
         let refresh = match self.token(REFRESH_TOKEN)? {
             Some(refresh) => Some(RefreshToken::from_secret(refresh).map_err(|_| illegal(REFRESH_TOKEN))?),
@@ -159,7 +159,7 @@ impl<'a> Tokens<'a> {
         let expiry = self.refresh_expiry(&refresh);
         let mut set = TokenSet::new().with_refresh_token(refresh, expiry);
         if let Some(Ok(access)) = self.only_text(ACCESS_TOKEN, "").map(AccessToken::from_secret) {
-            let expiry = self.access_expiry(access.expose_secret()).unwrap_or(Expiry::Unknown);
+            let expiry = self.access_expiry(access.expose_secret());
             set = set.with_access_token(access, expiry);
         }
         Some(set)
@@ -167,9 +167,14 @@ impl<'a> Tokens<'a> {
 
     /// Under whichever name it stands, if nothing is wrong with either.
     fn token(&self, names: [&str; 2]) -> Result<Option<SecretString>, String> {
-        let texts = self.both(names, |name| self.of.text(name))?;
-        one_of(names, texts, |one, other| one.expose_secret() == other.expose_secret())
-            .map(|text| text.map(SecretString::from))
+        let text = |name| self.of.text(name).map_err(|problem| format!("`{name}` {problem}"));
+        let [camel, snake] = names;
+        match [text(camel)?, text(snake)?] {
+            [Some(one), Some(other)] if one.expose_secret() != other.expose_secret() => {
+                Err(format!("`{camel}` and `{snake}` contradict each other"))
+            }
+            [one, other] => Ok(one.or(other).map(SecretString::from)),
+        }
     }
 
     /// The one readable text under these names other than `but`, whatever else is wrong.
@@ -181,56 +186,23 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// The earlier of what `expiresIn` and `expiresAt` say; else what the token, if it is a JWT, says of itself. Never
-    /// an invented lifetime, and an odd value is no reason to lose a token. A lifetime counts from the sending; an instant is
-    /// by PayBy's clock.
-    fn access_expiry(&self, token: &str) -> Result<Expiry, String> {
-        let after = self.either(EXPIRES_IN, Json::as_positive)?;
-        let after = after.and_then(|seconds| seconds_after(self.sent_at, seconds));
-        let at = self.either(EXPIRES_AT, Json::as_time)?;
-        let at = at.and_then(|at| self.answer.local_expiry(Expiry::At(at)).time());
-        Ok(match after.into_iter().chain(at).min() {
+    /// The earliest of what `expiresIn` and `expiresAt` say under either spelling; else what the token, if it is a JWT, says of itself.
+    /// Never an invented lifetime, and what is odd here, or stands there twice, is no reason to lose a token. A lifetime counts from
+    /// the sending; an instant is by PayBy's clock.
+    fn access_expiry(&self, token: &str) -> Expiry {
+        let values = |names: [&'static str; 2]| names.into_iter().filter_map(|name| self.of.get(name).ok().flatten());
+        let lives = values(EXPIRES_IN).filter_map(|value| seconds_after(self.sent_at, value.as_positive()?));
+        let ends = values(EXPIRES_AT).filter_map(|value| self.answer.local_expiry(Expiry::At(value.as_time()?)).time());
+        match lives.chain(ends).min() {
             Some(time) => Expiry::At(time),
             None => self.answer.local_expiry(Expiry::of_jwt(token)),
-        })
+        }
     }
 
     /// No member for it is known. What the token, if it is a JWT, says of itself is unverified, and no ground for giving the
     /// session up.
     fn refresh_expiry(&self, token: &RefreshToken) -> Expiry {
         self.answer.local_expiry(Expiry::of_jwt(token.expose_secret()).as_assumed())
-    }
-
-    /// What is read under the two spellings of a name, which must not contradict each other.
-    fn either<T: PartialEq>(
-        &self,
-        names: [&str; 2],
-        read: impl Fn(&Json<'a>) -> Option<T>,
-    ) -> Result<Option<T>, String> {
-        let values = self.both(names, |name| Ok(self.of.get(name)?.as_ref().and_then(&read)))?;
-        one_of(names, values, T::eq)
-    }
-
-    fn both<T>(
-        &self,
-        [camel, snake]: [&str; 2],
-        read: impl Fn(&str) -> Result<Option<T>, MemberProblem>,
-    ) -> Result<[Option<T>; 2], String> {
-        let read = |name: &str| read(name).map_err(|problem| format!("`{name}` {problem}"));
-        Ok([read(camel)?, read(snake)?])
-    }
-}
-
-fn one_of<T>(
-    [camel, snake]: [&str; 2],
-    values: [Option<T>; 2],
-    agree: impl Fn(&T, &T) -> bool,
-) -> Result<Option<T>, String> {
-    match values {
-        [Some(one), Some(other)] if !agree(&one, &other) => {
-            Err(format!("`{camel}` and `{snake}` contradict each other"))
-        }
-        [one, other] => Ok(one.or(other)),
     }
 }
 

@@ -169,6 +169,10 @@ async fn what_is_read_from_a_signed_answer() {
             Expiry::Unknown,
         ),
         (format!(r#"{camel},"expiresIn":"60","expires_in":60"#), true, told(60)),
+        // What contradicts itself is read as the earlier of the two, and what stands there twice as neither.
+        (format!(r#"{camel},"expiresIn":90,"expires_in":60"#), true, told(60)),
+        (format!(r#"{camel},"expiresIn":30,"expiresIn":90,"expires_in":60"#), true, told(60)),
+        (format!(r#"{camel},"expiresAt":1581497498,"expires_at":1581493999"#), true, told(101)),
         // Times in every form.
         (format!(r#"{camel},"expiresIn":60.9"#), true, told(60)),
         (format!(r#"{camel},"expiresAt":1581497498"#), true, told(3600)),
