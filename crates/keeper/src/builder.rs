@@ -20,6 +20,9 @@ use crate::steady::Steady;
 use crate::sweep::sweep;
 use crate::wall::WallClock;
 
+/// The longest deadline or pause that is counted with: ten years.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
 /// Sets up a [`Keeper`].
 #[must_use]
 pub struct KeeperBuilder {
@@ -125,13 +128,10 @@ impl KeeperBuilder {
         let Ok(runtime) = Handle::try_current() else {
             return Err(Error::config("start the keeper", "it needs a tokio runtime, and none is running"));
         };
-        let options = Options {
-            request: self.request,
-            save: self.save,
-            lease: self.request + 2 * self.save,
-            floor: self.floor,
-            failing_after: self.failing_after,
-        };
+        // Sums of these are times that can be counted.
+        let (request, save) = (self.request.min(LONGEST), self.save.min(LONGEST));
+        let floor = (self.floor.0.min(LONGEST), self.floor.1.min(LONGEST));
+        let options = Options { request, save, lease: request + 2 * save, floor, failing_after: self.failing_after };
         let shared = Arc::new(Shared {
             store: self.store,
             sealing: RwLock::new(self.sealing.map(Arc::new)),

@@ -217,3 +217,22 @@ async fn a_pause_that_does_not_grow_stands_all_the_same() {
     }
     assert_eq!(world.provider.calls(), 1);
 }
+
+/// Nothing that a program sets is a time that cannot be counted with.
+#[tokio::test(start_paused = true)]
+async fn the_longest_deadlines_and_pauses_are_borne() {
+    let world = World::new().await;
+    world.keeper.shutdown().await;
+    let (clock, longest) = (Arc::clone(&world.clock), Duration::MAX);
+    let keeper = Keeper::builder(world.store.clone()).clock(move || clock()).floor(longest, longest);
+    let keeper = keeper.request_deadline(longest).save_deadline(longest).spawn().expect("a keeper");
+    let session = keeper.session(key(), world.provider.clone()).await.expect("a session");
+    session.refresh().await.expect("granted");
+    let failed = error(ErrorKind::RateLimited, Outcome::Refused).with_retry_after(Some(longest));
+    world.provider.next([Move::Fail(failed), Move::LoseAnswer]);
+    for kind in [ErrorKind::RateLimited, ErrorKind::Timeout] {
+        assert_eq!(session.refresh().await.expect_err("no grant").kind(), kind);
+    }
+    session.settle().await.expect("granted");
+    assert_eq!(world.provider.calls(), 4);
+}
