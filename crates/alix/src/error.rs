@@ -27,9 +27,13 @@ pub(crate) fn advise(error: Error) -> Error {
     if error.kind() == ErrorKind::Refused { error.with_help(CAUSES) } else { error }
 }
 
-/// Adds the body's code and message to an error about its answer.
+/// Adds the body's code and message to an error about its answer, if they are Alix's. What a keeper concludes of a refusal in doubt
+/// hangs on them, and a gateway in front has messages too (`{"message":"Bad Request"}`).
 pub(crate) fn with_details(error: Error, body: &JsonObject<'_>) -> Error {
     let mut error = advise(error);
+    if !is_documented(body) {
+        return error;
+    }
     if let Some(code) = error_code(body) {
         error = error.with_provider_code(&code);
     }
@@ -39,4 +43,10 @@ pub(crate) fn with_details(error: Error, body: &JsonObject<'_>) -> Error {
         }
     }
     error
+}
+
+/// Whether an error's body has one of the two shapes.
+fn is_documented(body: &JsonObject<'_>) -> bool {
+    let is_enveloped = matches!(body.get("success"), Ok(Some(Json::Bool(_)))) || error_code(body).is_some();
+    is_enveloped || matches!(body.text("error"), Ok(Some(_)))
 }

@@ -131,6 +131,23 @@ async fn the_vendors_refusals_are_understood_at_either_endpoint() {
     }
 }
 
+/// What a keeper concludes of a refusal in doubt hangs on it.
+#[tokio::test]
+async fn a_message_in_none_of_the_two_shapes_is_not_the_vendors() {
+    let said = async |body: &str| {
+        let refused = card(BASE, Canned::new(400, body)).refresh(&credential()).await.expect_err("refused");
+        refused.provider_message().map(str::to_owned)
+    };
+    for body in
+        [r#"{"message":"m"}"#, r#"{"message":"m","success":"no"}"#, r#"{"message":"m","error":{},"errorCode":0}"#]
+    {
+        assert_eq!(said(body).await, None, "{body}");
+    }
+    for body in [r#"{"message":"m","success":false}"#, r#"{"message":"m","errorCode":7}"#, r#"{"error":"m"}"#] {
+        assert_eq!(said(body).await.as_deref(), Some("m"), "{body}");
+    }
+}
+
 #[tokio::test]
 async fn either_endpoint_may_answer_in_the_others_shape() {
     let bare = card(BASE, Canned::new(200, ON_OFF_RAMP_SAMPLE)).refresh(&credential()).await.expect("granted");

@@ -32,6 +32,7 @@ struct Inner {
     provider_message: Option<String>,
     retry_after: Option<Duration>,
     verified: Option<bool>,
+    about_the_caller: bool,
     salvage: Option<TokenSet>,
     body: Option<SecretBytes>,
     clock_difference: Option<ClockDifference>,
@@ -62,6 +63,7 @@ impl Error {
             provider_message: None,
             retry_after: None,
             verified: None,
+            about_the_caller: false,
             salvage: None,
             body: None,
             clock_difference: None,
@@ -113,7 +115,8 @@ impl Error {
         self.edit(|inner| inner.provider_code = code)
     }
 
-    /// Keeps the provider's message, cut to 200 characters. It is never part of the error's text.
+    /// Keeps the provider's message, cut to 200 characters. It is never part of the error's text. Give none of a gateway's: a refusal
+    /// with a code or a message counts as the provider's own word.
     #[must_use]
     pub fn with_provider_message(self, message: &str) -> Self {
         let message = message.chars().filter(|c| !c.is_control()).take(MAX_PROVIDER_TEXT).collect();
@@ -124,6 +127,13 @@ impl Error {
     #[must_use]
     pub fn with_retry_after(self, wait: Option<Duration>) -> Self {
         self.edit(|inner| inner.retry_after = wait)
+    }
+
+    /// Says that the provider refused the caller, its keys, its rights or its clock, in an answer of a kind that could be about the
+    /// token too.
+    #[must_use]
+    pub fn with_about_the_caller(self) -> Self {
+        self.edit(|inner| inner.about_the_caller = true)
     }
 
     /// Keeps whether the answer's signature was verified.
@@ -203,6 +213,11 @@ impl Error {
     /// data included, so neither `Display` nor `Debug` shows it.
     pub fn provider_message(&self) -> Option<&str> {
         self.0.provider_message.as_deref()
+    }
+
+    /// Whether the provider refused the caller, its keys, its rights or its clock: then nothing is said of the presented token.
+    pub fn is_about_the_caller(&self) -> bool {
+        self.0.about_the_caller
     }
 
     /// Whether the provider's signature over the answer was verified; `None` where answers are not signed.

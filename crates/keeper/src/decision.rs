@@ -180,8 +180,8 @@ pub(crate) fn lives_no_longer(granted: &TokenSet, record: &Record, now: SystemTi
 /// What an error of a refresh means for the record.
 ///
 /// Where a provider publishes how it refuses a dead token, that alone condemns one. Where none is published, a refusal in the
-/// provider's own words is left to the record: it condemns a token that is in doubt and no other. A bare status never does, nor
-/// one that is about the caller (401, 403, 404), for a gateway could have sent it.
+/// provider's own words is left to the record: it condemns a token that is in doubt and no other. A bare status never does, for a
+/// gateway could have sent it, nor does a refusal of the caller (401, 403, 404; its keys, its clock).
 pub fn conclusion(error: &Error, policy: &RefreshPolicy) -> Conclusion {
     match (error.kind(), error.outcome()) {
         (ErrorKind::LoginNeeded, _) => Conclusion::Dead,
@@ -194,9 +194,9 @@ pub fn conclusion(error: &Error, policy: &RefreshPolicy) -> Conclusion {
     }
 }
 
-/// Whether a refusal has a code or a message of the provider's.
+/// Whether a refusal has a code or a message of the provider's, and not one about the caller.
 fn is_in_own_words(error: &Error) -> bool {
-    error.provider_code().is_some() || error.provider_message().is_some()
+    !error.is_about_the_caller() && (error.provider_code().is_some() || error.provider_message().is_some())
 }
 
 /// How many refusals in a row make a session without a usable access token *failing*, unless a keeper is told otherwise.

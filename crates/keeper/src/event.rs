@@ -115,7 +115,8 @@ pub enum EventKind {
         expiry: SystemTime,
     },
     /// This machine's clock is more than a minute off the provider's. Lives are counted by the provider's, so nothing is lost by
-    /// it; set the clock all the same. Told when it shows, and again when the difference has changed by more than a minute.
+    /// it up to a day; beyond that dead tokens are handed out, or none. Set the clock in any case. Told when it shows, and again when
+    /// the difference has changed by more than a minute.
     ClocksDiffer(ClockDifference),
 }
 

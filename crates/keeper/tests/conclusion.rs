@@ -50,4 +50,6 @@ fn what_an_error_means_for_the_record() {
     // A message is a word of the provider's too.
     let told = Error::new(Kind::Refused, Outcome::Refused, "refresh", "a reason").with_provider_message("no");
     assert_eq!(conclusion(&told, &unnamed), Refused);
+    // One about the caller says nothing of the token.
+    assert_eq!(conclusion(&told.with_provider_code("403").with_about_the_caller(), &unnamed), NotSent);
 }

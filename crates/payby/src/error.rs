@@ -173,6 +173,7 @@ fn refusal(answer: &Answer, head: &Head<'_>) -> Error {
             };
             return answer
                 .error(ErrorKind::Refused, Outcome::Refused, "the provider does not accept requestTime")
+                .with_about_the_caller()
                 .with_help(format!(
                     "set this machine's clock; requestTime may be 15 minutes off at most; nothing was granted; {compared}"
                 ));
@@ -181,7 +182,7 @@ fn refusal(answer: &Answer, head: &Head<'_>) -> Error {
     };
     let error = advise(answer.error(kind, outcome, reason));
     if kind == ErrorKind::Refused && head.refuses_the_caller() {
-        return error.with_help(
+        return error.with_about_the_caller().with_help(
             "check partner id, signing key and environment (`check_keys` tells which key is wrong); nothing was \
              granted",
         );

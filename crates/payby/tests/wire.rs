@@ -302,3 +302,24 @@ fn fields_of_biz_content_never_collide() {
         assert_eq!(error.to_string(), "failed to read an extra field of bizContent: its value is not JSON", "{bad}");
     }
 }
+
+/// What a keeper concludes of a refusal in doubt hangs on it.
+#[tokio::test]
+async fn a_refusal_of_keys_rights_or_clock_is_about_the_caller() {
+    let head = |status: &str, code: &str, message: &str| {
+        format!(r#"{{"head":{{"applyStatus":"{status}","code":"{code}","msg":"{message}"}}}}"#)
+    };
+    for (answer, is_about_the_caller) in [
+        (head("FAIL", "400", "REQUESTTIME_TOO_EARLY"), true),
+        (head("FAIL", "400", "REQUESTTIME_TOO_LATER"), true),
+        (head("FAIL", "403", "UNAUTHORIZED"), true),
+        (head("ERROR", "62001", "m"), true),
+        (head("FAIL", "400", "INVALID_PARAMETER"), false),
+        (head("FAIL", "601", "RISK_FAIL"), false),
+        (head("FAIL", "62001", "m"), false),
+    ] {
+        let http = Canned::new(200, Sign::Good, answer.as_str());
+        let error = client(BASE, http).refresh(&credential()).await.expect_err("refused");
+        assert_eq!(error.is_about_the_caller(), is_about_the_caller, "{answer}");
+    }
+}

@@ -11,7 +11,7 @@ use rampauth_test_kit::logs::render_error;
 use rampauth_test_kit::odd;
 use rampauth_test_kit::scripted::{Ending, Script, response};
 
-use subject::{Call, End, NEW_ACCESS, NEW_REFRESH, STORED_REFRESH, play};
+use subject::{Call, End, NEW_ACCESS, NEW_REFRESH, STORED_REFRESH, play, play_in_doubt};
 
 const ALL: [Call; 5] = [Call::AlixCard, Call::AlixOnOffRamp, Call::TransakUser, Call::PayBy, Call::Onboard];
 
@@ -183,6 +183,61 @@ async fn a_gateways_page_ends_no_session_whatever_its_status() {
                 is_kept(call, &what, end, state);
             }
         }
+    }
+}
+
+/// Nor does it say what became of a token that is in doubt.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateways_page_resolves_no_doubt() {
+    let pages = [
+        "<html><h1>400 Bad Request</h1></html>",
+        "",
+        r#"{"message":"Bad Request"}"#,
+        r#"{"message":"no Route matched with those values","request_id":"1"}"#,
+        r#"{"status":400,"title":"Bad Request"}"#,
+        r#"{"code":"400"}"#,
+    ];
+    for call in ALL {
+        for status in [400, 401, 403, 404, 413, 422, 429, 431] {
+            let scripts = pages.map(|page| Script::Raw(response(status, &[], page)));
+            for (page, end) in pages.iter().zip(&play_in_doubt(call, scripts.to_vec()).await) {
+                let what = format!("{status} {page}");
+                assert_eq!(end.result.as_ref().expect_err(&what).outcome(), Outcome::Refused, "{call:?}, {what}");
+                is_kept(call, &what, end, State::Doubtful);
+            }
+        }
+    }
+}
+
+/// A refusal of the caller, its keys or its clock says nothing of the token. Any other one of the endpoint's own says that an earlier
+/// sending was carried out, where no code for a dead token is published.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_a_refusal_of_the_token_resolves_a_doubt() {
+    use State::{Doubtful, LoginNeeded};
+    let payby = |status: &str, code: &str, message: &str| {
+        format!(r#"{{"head":{{"applyStatus":"{status}","code":"{code}","msg":"{message}"}}}}"#)
+    };
+    let alix = |body: &str| body.to_owned();
+    for (call, body, state) in [
+        (Call::PayBy, payby("FAIL", "400", "REQUESTTIME_TOO_EARLY"), Doubtful),
+        (Call::PayBy, payby("FAIL", "400", "REQUESTTIME_TOO_LATER"), Doubtful),
+        (Call::PayBy, payby("FAIL", "403", "UNAUTHORIZED"), Doubtful),
+        (Call::PayBy, payby("ERROR", "62001", "the signature is wrong"), Doubtful),
+        (Call::PayBy, payby("FAIL", "402", "RATE_LIMIT_REJECT"), Doubtful),
+        (Call::PayBy, payby("FAIL", "404", "SERVICE_NOT_AVAILABLE"), Doubtful),
+        (Call::PayBy, payby("FAIL", "400", "INVALID_PARAMETER"), LoginNeeded),
+        (Call::PayBy, payby("FAIL", "62001", "the token is spent"), LoginNeeded),
+        (Call::AlixCard, alix(r#"{"success":false,"message":"m","data":null,"errorCode":32}"#), LoginNeeded),
+        (Call::AlixOnOffRamp, alix(r#"{"error":"Invalid request"}"#), LoginNeeded),
+    ] {
+        // Signed as a success is, for PayBy's refusals ride on status 200.
+        let refusal = match call {
+            Call::PayBy => call.answer(None, body.as_bytes(), body.as_bytes()).await,
+            _ => response(400, &[], &body),
+        };
+        let [end] = &play_in_doubt(call, vec![Script::Raw(refusal)]).await[..] else { panic!("one") };
+        assert_eq!(end.result.as_ref().expect_err(&body).outcome(), Outcome::Refused, "{call:?}, {body}");
+        is_kept(call, &body, end, state);
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rampauth_core::{
-    AccessToken, AwsLcSigningKey, Error, Expiry, Refresh, RefreshToken, ReqwestClient, RsaVerifyingKey, Signer as _,
-    TokenSet,
+    AccessToken, AwsLcSigningKey, Error, Expiry, Outcome, Refresh, RefreshToken, ReqwestClient, RsaVerifyingKey,
+    Signer as _, TokenSet,
 };
 use rampauth_keeper::{Keeper, MemoryStore, SessionKey, State, Store as _};
 use rampauth_test_kit::keys;
@@ -158,10 +158,19 @@ fn alix(url: &str) -> rampauth_alix::Config {
 
 /// A refresh by hand against each of these servers, one session each, all at once.
 pub(crate) async fn play(call: Call, scripts: Vec<Script>) -> Vec<End> {
+    play_after(call, &[], scripts).await
+}
+
+/// The same after an answer that is lost: the token is sent once more, because a person asked.
+pub(crate) async fn play_in_doubt(call: Call, scripts: Vec<Script>) -> Vec<End> {
+    play_after(call, &[Script::CloseAfterRequest], scripts).await
+}
+
+async fn play_after(call: Call, before: &[Script], scripts: Vec<Script>) -> Vec<End> {
     LazyLock::force(&HTTP);
     let mut ends = Vec::new();
     for script in scripts {
-        ends.push(tokio::spawn(refresh_once(call, script)));
+        ends.push(tokio::spawn(refresh(call, [before, &[script]].concat())));
     }
     let mut all = Vec::new();
     for end in ends {
@@ -170,18 +179,24 @@ pub(crate) async fn play(call: Call, scripts: Vec<Script>) -> Vec<End> {
     all
 }
 
-async fn refresh_once(call: Call, script: Script) -> End {
-    let server = ScriptedServer::start(script);
+/// A refresh by hand for each of these answers; the end is that of the last.
+async fn refresh(call: Call, scripts: Vec<Script>) -> End {
+    let times = scripts.len();
+    let server = ScriptedServer::start(Script::Then(scripts));
     let store = MemoryStore::new();
     let keeper = Keeper::builder(store.clone()).on_demand().spawn().expect("a keeper");
     let mut events = keeper.events();
     let key = SessionKey::parse("any/sandbox/account").expect("a key");
     let session = keeper.session(key.clone(), call.provider(&server.url())).await.expect("a session");
     session.put(call.login()).await.expect("saved");
+    for _ in 1..times {
+        let lost = session.refresh().await.expect_err("lost");
+        assert_eq!(lost.outcome(), Outcome::Unknown, "{lost}");
+    }
     let started = Instant::now();
     let result = session.refresh().await;
     let took = started.elapsed();
-    assert_eq!(server.requests().len(), 1, "sent once");
+    assert_eq!(server.requests().len(), times, "sent once each");
     let record = store.load(&key).await.expect("a store in order").expect("a record");
     let tokens = session.tokens().expect("tokens");
     keeper.shutdown().await;
