@@ -16,8 +16,8 @@ use crate::{Error, ErrorKind, Outcome, Signature, Signer, Verifier};
 
 /// A private key in memory. Each signature is blinded with fresh randomness, which leaves its bytes unchanged.
 ///
-/// It stands on `rsa` 0.10, which exponentiates in constant time; earlier releases had a timing side channel
-/// (RUSTSEC-2023-0071). [`AwsLcSigningKey`](crate::AwsLcSigningKey) (feature `aws-lc-rs`) makes the same bytes with another
+/// It stands on `rsa` 0.10, which exponentiates in constant time, and blinds the message, the exponents and the primes. Earlier
+/// releases had a timing side channel (RUSTSEC-2023-0071). [`AwsLcSigningKey`](crate::AwsLcSigningKey) (feature `aws-lc-rs`) makes the same bytes with another
 /// implementation, and a KMS can stand behind [`Signer`].
 #[derive(Clone)]
 pub struct RsaSigningKey(Arc<pkcs1v15::SigningKey<Sha256>>);
