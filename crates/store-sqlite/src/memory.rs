@@ -13,9 +13,13 @@ use crate::presence::{Beside, Identity};
 /// What SQLite maps at once, in bytes.
 const REGION: u64 = 32 * 1024;
 
-/// Handles of shared memories, by database. Closing one drops all locks that this process has on the file (POSIX), so they are closed
-/// when no store of this process uses that database any more.
-static HANDLES: Mutex<BTreeMap<PathBuf, Handles>> = Mutex::new(BTreeMap::new());
+/// Handles of shared memories, by database: by which file it is, for a folder that is mounted twice gives it two paths. Closing one
+/// drops all locks that this process has on the file (POSIX), so they are closed when no store of this process uses that database
+/// any more.
+static HANDLES: Mutex<BTreeMap<Database, Handles>> = Mutex::new(BTreeMap::new());
+
+/// `None` for all that nothing is known of.
+type Database = Option<Identity>;
 
 #[derive(Default)]
 struct Handles {
@@ -23,20 +27,22 @@ struct Handles {
     files: Vec<(Identity, File)>,
 }
 
-fn handles() -> MutexGuard<'static, BTreeMap<PathBuf, Handles>> {
+fn handles() -> MutexGuard<'static, BTreeMap<Database, Handles>> {
     HANDLES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The use of a database by one store; made before SQLite opens it, and dropped after SQLite has closed it.
 #[derive(Debug)]
 pub(crate) struct SharedMemory {
-    database: PathBuf,
+    database: Database,
+    path: PathBuf,
 }
 
 impl SharedMemory {
     pub(crate) fn of(resolved: &Path) -> Self {
-        handles().entry(resolved.to_owned()).or_default().stores += 1;
-        Self { database: resolved.to_owned() }
+        let database = Identity::of(resolved);
+        handles().entry(database).or_default().stores += 1;
+        Self { database, path: Beside::SharedMemory.of(resolved) }
     }
 
     /// Gives all of it blocks, and the next part that it may grow by.
@@ -45,15 +51,14 @@ impl SharedMemory {
     ///
     /// When the disk has no room, or the file cannot be opened.
     pub(crate) fn allocate(&self) -> io::Result<()> {
-        let path = Beside::SharedMemory.of(&self.database);
         let mut handles = handles();
-        let handles = handles.entry(self.database.clone()).or_default();
-        let there = Identity::of(&path).ok_or(io::ErrorKind::NotFound)?;
+        let handles = handles.entry(self.database).or_default();
+        let there = Identity::of(&self.path).ok_or(io::ErrorKind::NotFound)?;
         let known = handles.files.iter().position(|(identity, _)| *identity == there);
         let index = match known {
             Some(index) => index,
             None => {
-                handles.files.push((there, File::options().read(true).write(true).open(&path)?));
+                handles.files.push((there, File::options().read(true).write(true).open(&self.path)?));
                 handles.files.len() - 1
             }
         };

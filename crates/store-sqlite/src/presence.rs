@@ -107,7 +107,7 @@ pub(crate) fn check_names(_: &Path) -> Result<(), Trouble> {
 }
 
 /// Which file it is, whatever its name.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg(unix)]
 pub(crate) struct Identity {
     device: u64,
@@ -125,7 +125,7 @@ impl Identity {
 }
 
 /// A file that is open cannot be moved or deleted on Windows.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg(not(unix))]
 pub(crate) struct Identity;
 

@@ -108,6 +108,26 @@ async fn mounted_alone(folder: &Path) {
     let [real, shared] = names.map(|name| SqliteStore::open(name).expect("a folder that is shared"));
     login(&real, &key("a"), "first").await;
     assert_eq!(payload(&shared, &key("a")).await, "first");
+    // Closing a file drops all locks that a process has on it, by whatever name it was opened.
+    let memory = std::os::unix::fs::MetadataExt::ino(&fs::metadata(folder.join("real/rampauth.db-shm")).expect("it"));
+    let locks = || {
+        let all = fs::read_to_string("/proc/locks").expect("the machine's locks");
+        all.lines().filter(|line| line.contains(&format!(":{memory} "))).count()
+    };
+    assert!(locks() > 0, "SQLite locks its shared memory");
+    drop(real);
+    // Each store has the log open by itself, and lets go of it before the shared memory.
+    let log = folder.join("real/rampauth.db-wal");
+    let is_open = || {
+        let files = fs::read_dir("/proc/self/fd").expect("this process's files");
+        files.filter_map(|file| fs::read_link(file.ok()?.path()).ok()).any(|file| file == log)
+    };
+    while is_open() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(locks() > 0, "the other store uses it still");
+    assert_eq!(payload(&shared, &key("a")).await, "first");
 }
 
 /// Everything that is free on the disk, and more room when it is dropped.
