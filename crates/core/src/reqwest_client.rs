@@ -27,6 +27,7 @@ use crate::transport::{HttpClient, TransportError, TransportFailure};
 use connector::HandOver;
 use deadline::in_time;
 use exchange::{Arrived, exchange};
+use heard::is_malformed;
 
 const ACTION: &str = "build the HTTP client";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -280,8 +281,14 @@ impl ReqwestClient {
             return Err(too_late());
         }
         *sent = true;
-        let exchanged = exchange(stream, request, arrived).await;
-        exchanged.map_err(|error| TransportError::new(TransportFailure::Interrupted).with_source(error))
+        exchange(stream, request, arrived).await.map_err(|error| {
+            let interrupted = TransportError::new(TransportFailure::Interrupted);
+            match is_malformed(&error) {
+                // What hyper says of it may quote it.
+                true => interrupted.with_source("what came is not in the form of HTTP"),
+                false => interrupted.with_source(error),
+            }
+        })
     }
 
     /// The request in the form that HTTP/1.1 gives it on a connection to its server.

@@ -196,6 +196,8 @@ async fn an_answer_that_is_not_in_the_form_of_http_is_handed_over_as_it_came() {
     ] {
         let error = exchange(Script::Raw(answer.into_bytes())).await.expect_err(what);
         assert_eq!(error.failure(), TransportFailure::Interrupted, "{what}");
+        let why = std::error::Error::source(&error).expect(what).to_string();
+        assert_eq!(why, "what came is not in the form of HTTP", "{what}");
         let partial = error.partial_response().expect(what);
         assert_eq!((partial.status().as_u16(), &partial.body()[..]), (200, body.as_bytes()), "{what}");
     }
