@@ -22,9 +22,13 @@ pub(super) fn inherit(tree: &Tree, problems: &mut Vec<String>) -> usize {
             problems.push(format!("{file}: write `[lints]` with `workspace = true`"));
         }
         let kept_back = package.and_then(|it| it.get("publish")) == Some(&Value::Boolean(false));
+        let released = package.and_then(|it| it.get("metadata")?.get("release")?.get("release"));
         match (folder.starts_with("crates/"), kept_back) {
             (true, true) => problems.push(format!("{file}: `crates/` is what is published; move it to `tests/`")),
             (false, false) => problems.push(format!("{file}: only `crates/` is published; write `publish = false`")),
+            (false, true) if released != Some(&Value::Boolean(false)) => problems.push(format!(
+                "{file}: write `[package.metadata.release]` with `release = false`, or `cargo release` takes it along"
+            )),
             _ => {}
         }
         // Derive macros emit `::core::…` paths, which such a package would capture.
@@ -151,6 +155,18 @@ mod tests {
         let problems = problems_of(inherit, &files, 2);
         assert_eq!(problems.len(), 2, "{problems:#?}");
         assert!(problems[0].contains("move it to `tests/`") && problems[1].contains("write `publish = false`"));
+    }
+
+    #[test]
+    fn what_is_not_published_is_not_released() {
+        let root = "[workspace]\nmembers = [\"tests/b\"]\n";
+        let kept_back = GOOD.replace("[lints]", "publish = false\n[lints]");
+        for (release, found) in [("", 1), ("release = true", 1), ("release = false", 0)] {
+            let manifest = format!("{kept_back}[package.metadata.release]\n{release}\n");
+            let problems = problems_of(inherit, &[("Cargo.toml", root), ("tests/b/Cargo.toml", &*manifest)], 1);
+            assert_eq!(problems.len(), found, "{release}: {problems:#?}");
+        }
+        assert_eq!(problems_of(inherit, &[("Cargo.toml", root), ("tests/b/Cargo.toml", &*kept_back)], 1).len(), 1);
     }
 
     #[test]
