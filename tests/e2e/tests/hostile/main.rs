@@ -1,6 +1,7 @@
 //! Hostile answers over real sockets, to each of the five calls as a keeper makes them: what becomes of the tokens that came,
 //! what the caller is told, and in which state the session is afterwards.
 
+mod dead;
 mod subject;
 
 use std::time::Duration;

@@ -85,7 +85,7 @@ impl Call {
         }
     }
 
-    fn login(self) -> TokenSet {
+    pub(crate) fn login(self) -> TokenSet {
         let (access, refresh) = self.stored();
         let access_expiry = Expiry::of_jwt(&access);
         let set = TokenSet::new().with_access_token(AccessToken::new(access).expect("a token"), access_expiry);
@@ -114,7 +114,7 @@ impl Call {
         [head.as_bytes(), body].concat()
     }
 
-    fn provider(self, url: &str) -> Arc<dyn Refresh> {
+    pub(crate) fn provider(self, url: &str) -> Arc<dyn Refresh> {
         match self {
             Self::AlixCard => Arc::new(rampauth_alix::CardClient::with_http_client(alix(url), HTTP.clone())),
             Self::AlixOnOffRamp => {
