@@ -61,6 +61,23 @@ async fn expired_already_and_no_longer_than_before_are_judged_by_the_providers_c
 }
 
 #[tokio::test]
+async fn a_presented_token_that_says_nothing_of_itself_is_compared_by_this_machines_clock() {
+    let presented = user_token("opaque").with_expiry(Expiry::At(at(NOW + 5 * DAY)));
+    for case in date_cases(now()) {
+        let theirs = seconds(moved(now(), -case.later));
+        let refresh = async |lives: u64| {
+            let result = client(BASE, answer(&case, &jwt("new", theirs + lives))).refresh(&presented).await;
+            result.map(|token| token.expiry()).map_err(|error| error.to_string())
+        };
+        let reason = "the new token expires no later than the one presented";
+        let no_later = Err(format!("failed to refresh the Transak user token: {reason} (status 200)"));
+        assert_eq!(refresh(5 * DAY - 1).await, no_later, "{case:?}");
+        assert_eq!(refresh(5 * DAY).await, no_later, "{case:?}");
+        assert_eq!(refresh(5 * DAY + 1).await, Ok(Expiry::At(at(NOW + 5 * DAY + 1))), "{case:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_clock_that_was_set_in_the_meantime_changes_nothing_about_which_token_lives_longer() {
     // Granted while this machine's clock was 20 minutes ahead; since then it was set right.
     let presented = user_token(&jwt("presented", NOW + 600)).with_expiry(Expiry::At(at(NOW + 1_800)));
