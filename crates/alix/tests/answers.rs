@@ -8,6 +8,7 @@ use common::{card, on_off_ramp};
 use httpmock::{Method::POST, MockServer};
 use rampauth_alix::{CardCredential, Error, ErrorKind, Expiry, OnOffRampCredential};
 use rampauth_core::ReqwestClient;
+use rampauth_test_kit::odd::longest;
 use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
 
 /// Long enough for a loopback connection on a busy machine.
@@ -147,6 +148,10 @@ async fn every_status_and_body_has_its_meaning() {
     for (status, headers, body, expected) in ANSWERS {
         check(&server, &http, *status, headers, body, expected).await;
     }
+    let whole = longest(r#"{"accessToken":"a","refreshToken":"r"}"#);
+    check(&server, &http, 200, &[], &whole, "granted a r unknown expiry").await;
+    let expected = "protocol unknown salvage r: the answer is longer than 64 KiB (status 200)";
+    check(&server, &http, 200, &[], &format!("{whole} "), expected).await;
     let long = format!(r#"{{"accessToken":"a","refreshToken":"r","x":"{}"}}"#, "x".repeat(64 * 1024));
     let expected = "protocol unknown: the answer is longer than 64 KiB (status 200)";
     check(&server, &http, 200, &[], &long, expected).await;

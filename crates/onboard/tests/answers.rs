@@ -8,6 +8,7 @@ use common::{Canned, NOW, at, client, credential, describe, granted, now};
 use httpmock::{Method::POST, MockServer};
 use rampauth_core::ReqwestClient;
 use rampauth_onboard::{Error, Expiry, HttpClient, OnboardTokens};
+use rampauth_test_kit::odd::longest;
 use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
 
 const BASE: &str = "https://external.dev.onboardpay.co";
@@ -175,6 +176,8 @@ async fn every_success_status_with_a_body_has_its_meaning() {
         ),
         row(200, "", "protocol unknown: the answer is empty (status 200)"),
         row(204, "", "protocol unknown: the answer is empty (status 204)"),
+        row(200, longest(GRANTED), "granted u a r"),
+        row(200, longest(GRANTED) + " ", "protocol unknown salvage a r: the answer is longer than 64 KiB (status 200)"),
         row(200, long, "protocol unknown: the answer is longer than 64 KiB (status 200)"),
     ])
     .await;

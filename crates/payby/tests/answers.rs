@@ -10,6 +10,7 @@ use common::{client, credential, expand, now};
 use httpmock::{Method::POST, MockServer};
 use rampauth_core::ReqwestClient;
 use rampauth_payby::{Client, Error, ErrorKind, Expiry, HttpClient, PayByCredential, SecretBytes};
+use rampauth_test_kit::odd::longest;
 use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
 
 /// Short enough for a test, long enough for a loopback connection on a busy machine.
@@ -214,6 +215,12 @@ async fn an_answer_under_a_wrong_signature_is_not_even_parsed() {
 #[tokio::test]
 async fn an_answer_that_is_too_long_to_verify_is_not_read() {
     let server = MockServer::start_async().await;
+    let granting = expand(r#"{#0,"body":{"accessToken":"a","refreshToken":"r"}}"#);
+    let whole: &'static str = Box::leak(longest(&granting).into_boxed_str());
+    check(&server, (200, Good, &[], whole, "granted a r unknown expiry")).await;
+    let longer: &'static str = Box::leak(format!("{whole} ").into_boxed_str());
+    let expected = "protocol unknown: the answer is longer than 64 KiB (status 200)";
+    check(&server, (200, Good, &[], longer, expected)).await;
     let long = expand(&format!(r#"{{#0,"body":{{"accessToken":"a","x":"{}"}}}}"#, "x".repeat(64 * 1024)));
     let long: &'static str = Box::leak(long.into_boxed_str());
     for sign in [Good, Sign::Stale, Absent] {
@@ -247,7 +254,7 @@ async fn check(server: &MockServer, (status, sign, headers, body, expected): Row
         let length = body.len().min(64 * 1024 + 1);
         assert_eq!(error.body().map(SecretBytes::expose_secret), kept.then_some(&body.as_bytes()[..length]), "{row}");
         let message = body.contains("the message") && !Sign::WRONG.contains(&sign);
-        let told = body.len() < 64 * 1024 && error.provider_message() == Some("the message");
+        let told = body.len() <= 64 * 1024 && error.provider_message() == Some("the message");
         assert_eq!(told, message, "{row}");
     }
     assert_eq!(describe(result), expected, "{row}");

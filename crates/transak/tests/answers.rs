@@ -8,6 +8,7 @@ use std::time::Duration;
 use common::{DAY, NOW, at, client, jwt, presented, user_token};
 use httpmock::{Method::GET, MockServer};
 use rampauth_core::ReqwestClient;
+use rampauth_test_kit::odd::longest;
 use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
 use rampauth_transak::{AccessToken, Error, ErrorKind, Expiry, HttpClient, UserToken};
 
@@ -158,6 +159,10 @@ async fn every_status_and_body_has_its_meaning() {
     for (status, headers, body, expected) in ANSWERS {
         check(&server, *status, headers, body, expected).await;
     }
+    let whole = longest(&format!(r#"{{"data":{{"accessToken":"{}"}}}}"#, jwt("new", NOW + 30 * DAY)));
+    check(&server, 200, &[], &whole, "granted $NEW for 30 days").await;
+    let expected = "protocol unknown salvage $NEW for 30 days: the answer is longer than 64 KiB (status 200)";
+    check(&server, 200, &[], &format!("{whole} "), expected).await;
     let long = format!(r#"{{"data":{{"accessToken":"$NEW"}},"x":"{}"}}"#, "x".repeat(64 * 1024));
     check(&server, 200, &[], &long, "protocol unknown: the answer is longer than 64 KiB (status 200)").await;
     let long = format!(r#"{{"error":{{"errorCode":1002,"message":"{}"}}}}"#, "x".repeat(64 * 1024));

@@ -10,6 +10,11 @@ use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 /// The longest answer that is read.
 const MAX_LENGTH: usize = 64 * 1024;
 
+/// The document with white space behind it: as long as the longest answer that is read.
+pub fn longest(document: &str) -> String {
+    document.to_owned() + &" ".repeat(MAX_LENGTH - document.len())
+}
+
 /// The document compressed in each way that is undone: the `content-encoding`, and the bytes.
 ///
 /// # Panics
