@@ -236,3 +236,26 @@ impl<'a> Tokens<'a> {
         times.find(|time| !self.answer.had_passed(*time))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_never_grows_while_it_is_written() {
+        let text = |length: usize| SecretString::new("x".repeat(length));
+        let token = RefreshToken::new("t".repeat(700)).expect("a token");
+        let email = Email::new("somebody@example.com").expect("an address");
+        for (before, after) in [(0, 0), (40, 400), (3_000, 2)] {
+            let frame = Frame { before: text(before), after: text(after) };
+            let with_email = frame.around(&token, Some(&email)).expect("a body");
+            let expected = before + after + r#""","userEmail":""}"#.len() + 700 + 20;
+            assert_eq!(with_email.len(), expected);
+            assert_eq!(with_email.try_into_mut().expect("its only owner").capacity(), expected);
+            // The room for the name of a member that is left out is all that is to spare.
+            let without = frame.around(&token, None).expect("a body");
+            let (length, room) = (without.len(), without.try_into_mut().expect("its only owner").capacity());
+            assert_eq!((length, room), (before + after + 703, before + after + 703 + r#","userEmail":"""#.len()));
+        }
+    }
+}
