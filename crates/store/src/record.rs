@@ -321,9 +321,11 @@ impl Record {
         failed.or_else(granted)
     }
 
-    /// Until when the provider asked to be left alone, if that is still to come at `now`.
+    /// Until when the provider asked to be left alone, if that is still to come at `now`. A wish that was noted later than that is of
+    /// a clock that was set back since: nobody can say how long ago it was, and it is not heeded.
     pub fn paused_until(&self, now: SystemTime) -> Option<SystemTime> {
-        self.last_error.as_ref().and_then(|error| error.paused_until).filter(|until| now < *until)
+        let noted = self.last_error.as_ref().filter(|error| error.at <= now);
+        noted.and_then(|error| error.paused_until).filter(|until| now < *until)
     }
 
     /// What is left of a session that was ended at this generation, by [`Operation::Remove`](crate::Operation::Remove) or

@@ -131,3 +131,29 @@ async fn a_refresh_token_that_dies_before_the_pause_ends_is_sent_once_more() {
     let record = world.store.record_of(&key()).await;
     assert!(record.paused_until((world.clock)()).is_some());
 }
+
+/// A machine may start with a clock that is a year ahead: what was noted then pauses nobody for a year.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_ends_a_pause() {
+    const YEAR: i64 = 365 * 86_400;
+    for fails_again in [false, true] {
+        let world = World::new().await;
+        let token = world.session.access_token().await.expect("a token");
+        world.wall.step(YEAR);
+        world.session.reject(&token).await.expect("noted");
+        world.provider.next([Move::Fail(busy(10 * MINUTE))]);
+        world.session.refresh().await.expect_err("not now");
+        world.keeper.shutdown().await;
+        world.wall.step(-YEAR);
+        if fails_again {
+            let (keeper, session) = world.another_process().await;
+            world.provider.next([Move::Fail(error(ErrorKind::Unreachable, Outcome::NotSent))]);
+            session.refresh().await.expect_err("down");
+            keeper.shutdown().await;
+        }
+        let before = world.provider.calls();
+        let (_keeper, session) = world.another_process().await;
+        session.access_token().await.expect("refreshed");
+        assert_eq!(world.provider.calls(), before + 1, "failed again: {fails_again}");
+    }
+}

@@ -204,6 +204,8 @@ pub(super) fn conclude(
     error: Option<LastError>,
     now: &StoreTime,
 ) -> Answer {
+    // No failure that follows shortens what the provider asked for.
+    let paused_until = record.paused_until(now.wall);
     let Some(attempt) = &mut record.attempt else {
         // Its own repetition, or it was never begun: nothing of it is left to conclude.
         return if conclusion == Conclusion::Dead {
@@ -224,8 +226,6 @@ pub(super) fn conclude(
         if taken_back && attempt.presented_by.contains(&id) && error.as_ref().is_some_and(LastError::is_refusal) {
             record.refusals = record.refusals.saturating_add(1);
         }
-        // No failure that follows shortens what the provider asked for.
-        let paused_until = record.last_error.as_ref().and_then(|last| last.paused_until);
         record.last_error =
             error.map(|error| LastError { paused_until: error.paused_until.max(paused_until), ..error });
         if record.state != State::LoginNeeded {
