@@ -88,7 +88,7 @@ pub fn plan(record: &Record, need: Need, policy: &RefreshPolicy, lease: Duration
 }
 
 /// Until when a *failing* session sends nothing for a caller: it is tried once for each of the longest pauses. A person's word
-/// stands above that.
+/// stands above that, and so does a clock that was set back since the last refusal: nobody can say how long ago that was.
 pub fn held_back(
     record: &Record,
     need: Need,
@@ -97,6 +97,7 @@ pub fn held_back(
     now: SystemTime,
 ) -> Option<SystemTime> {
     let waits = matches!(need, Need::UsableAt(_)) && decision::is_failing(record, failing_after, now);
+    let waits = waits && record.last_error.as_ref().is_none_or(|error| error.at <= now);
     record.next_due.filter(|due| waits && now < *due && decision::may_pause(record, policy, now))
 }
 

@@ -212,3 +212,23 @@ async fn a_plain_401_condemns_nothing_in_doubt_neither_whatever_the_provider_pub
         assert!(world.provider.calls() - hourly <= 6, "it backs off");
     }
 }
+
+/// What was noted by a clock that was set back since holds nobody back for as long as that.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_ends_the_pause() {
+    const YEAR: i64 = 365 * 86_400;
+    let world = refused(0).await;
+    world.wall.step(YEAR);
+    world.provider.next((0..11).map(|_| no(ErrorKind::Unauthorized)));
+    for _ in 0..10 {
+        world.session.refresh().await.expect_err("refused");
+    }
+    world.keeper.shutdown().await;
+    one_shot(&world).await.expect_err("held back");
+    assert_eq!(world.provider.calls(), 10);
+    world.wall.step(-YEAR);
+    assert_eq!(one_shot(&world).await.expect_err("refused").outcome(), Outcome::Refused);
+    assert_eq!(world.provider.calls(), 11);
+    // What is noted from here on holds back as ever.
+    assert_eq!(one_shot(&world).await.expect_err("held back").outcome(), Outcome::NotSent);
+}
