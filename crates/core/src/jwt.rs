@@ -134,6 +134,23 @@ mod tests {
     }
 
     #[test]
+    fn only_a_short_word_is_an_algorithm() {
+        for (algorithm, expected) in [
+            ("HS256", true),
+            ("ECDH-ES", true),
+            ("A128CBC-HS256-16", true),
+            ("A128CBC-HS256-160", false),
+            ("HS 256", false),
+            ("none!", false),
+            ("é", false),
+        ] {
+            let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{algorithm}"}}"#));
+            let jwt = UnverifiedJwt::read(&format!("{header}.e30.x")).expect("a JWT");
+            assert_eq!(jwt.algorithm.as_deref(), expected.then_some(algorithm));
+        }
+    }
+
+    #[test]
     fn odd_times_are_none_and_the_rest_is_kept() {
         for (exp, expected) in [
             ("1700000000.9", at(1_700_000_000)),

@@ -77,3 +77,28 @@ impl fmt::Debug for Signature {
         f.write_str("Signature(***)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes the message itself for its signature.
+    #[derive(Debug)]
+    struct Same;
+
+    impl Verifier for Same {
+        fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+            message == signature
+        }
+    }
+
+    #[test]
+    fn a_shared_verifier_says_what_the_verifier_says() {
+        let shared: Arc<dyn Verifier> = Arc::new(Same);
+        for (signature, expected) in [("text", true), ("another", false)] {
+            assert_eq!(Verifier::verify(&shared, b"text", signature.as_bytes()), expected);
+            assert_eq!(Verifier::verify_base64(&shared, b"text", &STANDARD.encode(signature)), expected);
+        }
+        assert!(!Verifier::verify_base64(&shared, b"text", "text"));
+    }
+}

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, Request, Response};
-use rampauth_core::json::Json;
+use rampauth_core::json::{Json, JsonObject};
 use rampauth_core::{
     AccessToken, Answer, Error, ErrorKind, Expiry, HttpClient, MAX_BODY_LENGTH, Outcome, RefreshToken, SecretBytes,
     TokenSet, TransportError, TransportFailure, request,
@@ -74,7 +74,10 @@ fn read(answer: &Answer) -> Result<TokenSet, Error> {
         return Err(error);
     }
     let json = answer.json()?;
-    let body = json.as_object().ok_or_else(|| answer.protocol_error("no object"))?;
+    read_members(answer, json.as_object().ok_or_else(|| answer.protocol_error("no object"))?)
+}
+
+fn read_members(answer: &Answer, body: &JsonObject<'_>) -> Result<TokenSet, Error> {
     let text = |name| body.text(name).ok().flatten().map(|text| text.expose_secret().to_owned());
     if text("no").is_some() {
         return Err(answer
@@ -213,4 +216,48 @@ fn a_body_of_the_longest_length_is_read_and_one_byte_more_is_not() {
     body.push(b' ');
     let error = answer(&body).json().map(|_| ()).expect_err("too long");
     assert_eq!(error.to_string(), "failed to refresh the tokens: the answer is longer than 64 KiB (status 200)");
+}
+
+#[tokio::test]
+async fn tokens_are_recovered_from_the_one_object_among_other_text() {
+    for (body, expected) in [
+        (r#"notice: {"a":"access","r":"refresh"}"#, Some(["access", "refresh"])),
+        // What can be read of an object that is refused counts too.
+        (r#"notice: {"r":"refresh"}"#, Some(["-", "refresh"])),
+        (r#"{"status":"ok"}{"a":"access","r":"refresh"}"#, Some(["access", "refresh"])),
+        // The same tokens twice are no contradiction, others are.
+        (r#"{"a":"access","r":"refresh"}{"r":"refresh","a":"access"}"#, Some(["access", "refresh"])),
+        (r#"{"a":"access","r":"refresh"}{"a":"other","r":"refresh"}"#, None),
+        (r#"{"a":"access","r":"refresh"}{"a":"access","r":"other"}"#, None),
+        (r#"{"a":"access","r":"refresh"}{"r":"refresh"}"#, None),
+        ("notice: {}", None),
+    ] {
+        let answer = Answer::new(Response::new(Bytes::copy_from_slice(body.as_bytes())), UNIX_EPOCH, ACTION);
+        let read = |object: &JsonObject<'_>| read_members(&answer, object);
+        let error = answer.read_tokens(read).expect_err("it is not one document");
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Protocol, Outcome::Unknown), "{body}");
+        assert_eq!(error.salvage().map(tokens), expected, "{body}");
+    }
+}
+
+#[test]
+fn headers_and_trust_are_handed_on() {
+    let response = Response::builder().header("x-request-id", "7").body(Bytes::new()).expect("a response");
+    let answer = Answer::new(response, UNIX_EPOCH, ACTION);
+    assert_eq!(answer.headers()["x-request-id"], "7");
+    let error = || answer.protocol_error("odd");
+    assert_eq!(error().verified(), None);
+    for verified in [true, false] {
+        assert_eq!(error().with_verified(verified).verified(), Some(verified));
+    }
+}
+
+#[test]
+fn a_redirection_is_named_as_one() {
+    for status in [300, 302, 307, 399] {
+        let response = Response::builder().status(status).body(Bytes::new()).expect("a response");
+        let error = Answer::new(response, UNIX_EPOCH, ACTION).status_error().expect("no success");
+        let says = format!("failed to {ACTION}: the provider redirected, which is never followed (status {status})");
+        assert_eq!(error.to_string(), says);
+    }
 }

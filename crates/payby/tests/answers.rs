@@ -103,6 +103,7 @@ const SIGNED: &[Row] = &[
     (200, Good, &[], r#"{#0,"body":null}"#, "protocol unknown verified: the answer has no `accessToken` (status 200, code 0)"),
     (200, Good, &[], r#"{#0,"body":"a"}"#, "protocol unknown verified: `body` is of another type than is documented (status 200, code 0)"),
     (200, Good, &[], r#"{#0,"body":{"refreshToken":"r"}}"#, "protocol unknown verified salvage r and no access token: the answer has no `accessToken` (status 200, code 0)"),
+    (200, Good, &[], r#"{#0,"body":{"refreshToken":"r","refresh_token":"r"}}"#, "protocol unknown verified salvage r and no access token: the answer has no `accessToken` (status 200, code 0)"),
     (200, Good, &[], r#"{#0,"body":{"accessToken":7,"refreshToken":"r"}}"#, "protocol unknown verified salvage r and no access token: `accessToken` is of another type than is documented (status 200, code 0)"),
     (200, Good, &[], r#"{#0,"body":{"accessToken":"a","accessToken":"b","refreshToken":"r"}}"#, "protocol unknown verified salvage r and no access token: `accessToken` stands there more than once (status 200, code 0)"),
     (200, Good, &[], r#"{#0,"body":{"accessToken":"a\nb","refreshToken":"r"}}"#, "protocol unknown verified salvage r and no access token: `accessToken` is no token that a header can carry (status 200, code 0)"),

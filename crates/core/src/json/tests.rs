@@ -20,6 +20,9 @@ fn members_are_found_or_named_as_a_problem() {
     assert_eq!(members.names().collect::<String>(), "abcdeefh");
     assert!(members.object("f").expect("an object").is_some());
     assert_eq!(members.object("a").expect_err("a text"), MemberProblem::WrongType);
+    let value = |name| members.get(name).expect("readable").expect("there");
+    assert_eq!(value("a").as_text().map(JsonText::expose_secret), Some("x"));
+    assert!(value("c").as_text().is_none() && value("f").as_text().is_none());
 }
 
 #[test]
@@ -196,7 +199,16 @@ fn whole_objects_are_found_among_anything() {
     assert_eq!(found(r#"[{"t":"1"}"#), ["1"]);
     assert_eq!(found(r#"{"t":"1","u":{"t":"2"}"#), ["2"]);
     assert_eq!(found(r#"{"t":"1""#), Vec::<String>::new());
-    // What never ends is given up, and soon.
+    // What never ends is given up, and soon: once as much was looked through as 64 times the length.
+    let mut given_up = 0;
+    for depth in 1..200 {
+        let text = r#"{"":"#.repeat(depth) + r#"{"t":"1"}"#;
+        let looked_through: usize = (0..depth).map(|brace| text.len() - 4 * brace).sum();
+        let expected: &[&str] = if looked_through <= 64 * text.len() { &["1"] } else { &[] };
+        given_up += usize::from(expected.is_empty());
+        assert_eq!(found(&text), expected, "{depth}");
+    }
+    assert!(given_up > 50, "{given_up}");
     assert_eq!(found(&r#"{"":"#.repeat(13_000)), Vec::<String>::new());
 }
 
@@ -259,5 +271,16 @@ fn a_number_above_zero_may_be_a_text_and_has_its_fraction_cut() {
         ("[]", None),
     ] {
         assert_eq!(Json::parse(text.as_bytes()).expect(text).as_positive(), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_problem_with_a_member_is_named() {
+    for (problem, expected) in [
+        (MemberProblem::Repeated, "stands there more than once"),
+        (MemberProblem::WrongType, "is of another type than is documented"),
+        (MemberProblem::Unreadable, "cannot be read as a text"),
+    ] {
+        assert_eq!(problem.to_string(), expected);
     }
 }
