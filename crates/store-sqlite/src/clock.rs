@@ -58,6 +58,8 @@ mod tests {
         let (first, second) = (machine()(), machine()());
         let (first, second) = (first.boot.expect("a boot-time clock"), second.boot.expect("a boot-time clock"));
         assert_eq!(first.boot, second.boot);
+        // Bits of a digest, which names one boot among all.
+        assert!(first.boot > u128::from(u64::MAX), "{}", first.boot);
         assert!(first.since > Duration::ZERO && first.since <= second.since);
     }
 

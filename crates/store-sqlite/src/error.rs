@@ -292,3 +292,84 @@ fn io_failure(extended_code: i32) -> (StoreErrorKind, &'static str) {
 }
 
 const DAMAGED: &str = "is damaged where this is kept; restore a copy";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sqlite(extended_code: i32) -> Trouble {
+        Trouble::Sqlite(rusqlite::Error::SqliteFailure(ffi::Error::new(extended_code), None))
+    }
+
+    fn no_room(cause: io::ErrorKind) -> Trouble {
+        Trouble::NoRoom { room: 2_049, cause: cause.into() }
+    }
+
+    #[test]
+    fn busy_and_full_are_told_from_all_else() {
+        for (trouble, busy, full) in [
+            (sqlite(ffi::SQLITE_BUSY), true, false),
+            (sqlite(ffi::SQLITE_BUSY_SNAPSHOT), true, false),
+            (sqlite(ffi::SQLITE_LOCKED), true, false),
+            (Trouble::Busy, true, false),
+            (sqlite(ffi::SQLITE_FULL), false, true),
+            (sqlite(ffi::SQLITE_IOERR_WRITE), false, true),
+            (no_room(io::ErrorKind::StorageFull), false, true),
+            (Trouble::NoMemory(io::ErrorKind::StorageFull.into()), false, true),
+            (sqlite(ffi::SQLITE_IOERR_READ), false, false),
+            (sqlite(ffi::SQLITE_CORRUPT), false, false),
+            (Trouble::Sqlite(rusqlite::Error::QueryReturnedNoRows), false, false),
+            (Trouble::ReadOnly, false, false),
+        ] {
+            assert_eq!((trouble.is_busy(), trouble.is_full_disk()), (busy, full), "{trouble:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_used_up_is_named() {
+        const ROOM: &str = "has no room for the tokens that a refresh may bring: make 3 KiB of room";
+        let place = Place { path: "/a/b.db".into(), busy_timeout: std::time::Duration::from_secs(5) };
+        let said = |trouble: Trouble| trouble.into_error(format_args!("save it"), &place).to_string();
+        let emfile = || io::Error::from_raw_os_error(24);
+        let mut rows = vec![
+            (no_room(io::ErrorKind::StorageFull), format!("{ROOM} on its disk")),
+            (no_room(io::ErrorKind::QuotaExceeded), format!("{ROOM} in this user's quota")),
+            (
+                no_room(io::ErrorKind::FileTooLarge),
+                format!("{ROOM} within the limit on the size of files (`ulimit -f`)"),
+            ),
+            (no_room(io::ErrorKind::Other), "cannot be given room for the tokens that a refresh may bring".to_owned()),
+            (Trouble::NoMemory(io::ErrorKind::StorageFull.into()), NO_MEMORY.to_owned()),
+            (Trouble::NotMade(io::ErrorKind::NotFound.into()), "cannot be created: its folder does not exist".into()),
+            (
+                Trouble::NotMade(io::ErrorKind::NotADirectory.into()),
+                "cannot be created: what should be its folder is a file".into(),
+            ),
+            (Trouble::NotMade(io::ErrorKind::StorageFull.into()), format!("cannot be created: {DISK_FULL}")),
+            (Trouble::NotMade(io::ErrorKind::QuotaExceeded.into()), format!("cannot be created: {QUOTA}")),
+            (
+                Trouble::NotMade(io::ErrorKind::ReadOnlyFilesystem.into()),
+                "cannot be created: its file system is read-only".into(),
+            ),
+            (
+                Trouble::NotMade(io::ErrorKind::PermissionDenied.into()),
+                "cannot be created: this user may not write to its folder".into(),
+            ),
+            (
+                Trouble::NotMade(io::ErrorKind::InvalidInput.into()),
+                "cannot be created: its path holds a NUL byte".into(),
+            ),
+        ];
+        if cfg!(unix) {
+            rows.extend([
+                (Trouble::NoRoom { room: 1, cause: emfile() }, format!("cannot be given room: {TOO_MANY_FILES}")),
+                (Trouble::NoMemory(emfile()), format!("cannot be given its shared memory: {TOO_MANY_FILES}")),
+                (Trouble::NotMade(emfile()), format!("cannot be created: {TOO_MANY_FILES}")),
+            ]);
+        }
+        for (trouble, expected) in rows {
+            let row = format!("{trouble:?}");
+            assert_eq!(said(trouble), format!("failed to save it: /a/b.db {expected}"), "{row}");
+        }
+    }
+}
