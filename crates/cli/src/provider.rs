@@ -70,7 +70,7 @@ impl Profile {
             None => client,
         };
         Ok(match self.provider {
-            Provider::AlixCard { .. } | Provider::AlixOnOffRamp { .. } => {
+            Provider::AlixCard { .. } | Provider::AlixOnOffRamp { .. } | Provider::PayBy(_) => {
                 let advice = format!("`rampauth sign {}` shows what is signed", printable(&self.name));
                 Box::new(Advised { client, concerns: |error| error.kind() == ErrorKind::Refused, advice })
             }

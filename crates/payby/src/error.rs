@@ -181,14 +181,18 @@ fn refusal(answer: &Answer, head: &Head<'_>) -> Error {
         _ => (ErrorKind::Refused, Outcome::Refused, "the provider refused"),
     };
     let error = advise(answer.error(kind, outcome, reason));
-    if kind == ErrorKind::Refused && head.refuses_the_caller() {
-        return error.with_about_the_caller().with_help(
-            "check partner id, signing key and environment (`check_keys` tells which key is wrong); nothing was \
-             granted",
-        );
+    match kind {
+        ErrorKind::Refused if head.refuses_the_caller() => error.with_about_the_caller().with_help(
+            "check partner id, signing key and environment (a check of the keys tells which one is wrong); nothing was granted",
+        ),
+        ErrorKind::Refused => error.with_help(CAUSES),
+        _ => error,
     }
-    error
 }
+
+/// PayBy has one code for every invalid parameter, and publishes none for a dead token.
+const CAUSES: &str = "nothing was granted; the code and the provider's message say most; usual causes: a refresh token that was used \
+    or has ended, the name of its field, which PayBy does not publish, or a merchant order number that was used before";
 
 /// The page of the call was online for a month, so the call itself may not be there any more.
 fn advise(error: Error) -> Error {

@@ -36,9 +36,9 @@ fn describe(result: Result<String, Error>) -> String {
         Ok(tokens) => return format!("granted {tokens}"),
         Err(error) => error,
     };
-    // The advice that is PayBy's own: for a call that may be gone, and for a caller that is not accepted.
-    let own = error.kind() == ErrorKind::WrongEndpoint
-        || (error.kind() == ErrorKind::Refused && error.provider_code() == Some("403"));
+    // The advice that is PayBy's own: for a call that may be gone, and for what its codes can mean.
+    let by_code = error.provider_code().is_some() || error.status() == Some(200);
+    let own = error.kind() == ErrorKind::WrongEndpoint || (error.kind() == ErrorKind::Refused && by_code);
     let usual = Error::new(error.kind(), error.outcome(), "", "").with_clock_difference(error.clock_difference());
     assert_eq!(error.help() != usual.help(), own, "{error}: {}", error.help());
     let verified = if error.verified() == Some(true) { " verified" } else { "" };
@@ -392,9 +392,9 @@ async fn errors_say_what_to_do() {
     for body in ["{#403}", r#"{"head":{"applyStatus":"error","code":"400"}}"#] {
         let error = refused_with(200, &[], body).await;
         insta::allow_duplicates! {
-            insta::assert_snapshot!(error.help(), @"check partner id, signing key and environment (`check_keys` tells which key is wrong); nothing was granted");
+            insta::assert_snapshot!(error.help(), @"check partner id, signing key and environment (a check of the keys tells which one is wrong); nothing was granted");
         }
     }
-    insta::assert_snapshot!(refused_with(200, &[], "{#601}").await.help(), @"read status and code; nothing was granted");
+    insta::assert_snapshot!(refused_with(200, &[], "{#601}").await.help(), @"nothing was granted; the code and the provider's message say most; usual causes: a refresh token that was used or has ended, the name of its field, which PayBy does not publish, or a merchant order number that was used before");
     insta::assert_snapshot!(refused_with(200, &[], "{#0}").await.help(), @"check the provider's public key and the environment; treat the presented token as in doubt");
 }
