@@ -19,10 +19,11 @@ use rampauth_store_sqlite::SqliteStore;
 use serde::Serialize;
 use tempfile::TempDir;
 
-use crate::commands::{sandbox, status};
+use crate::commands::sandbox;
 use crate::config::Config;
 use crate::signals::{Hangup, Signal, Stop};
-use crate::{kit, output, signals, stored, terminal};
+use crate::terminal::Look;
+use crate::{kit, output, signals, stored};
 use calls::Row;
 use crash::{Crash, Gate};
 use kept::Kept;
@@ -63,8 +64,7 @@ pub(crate) async fn run(json: bool) -> Result<(), Error> {
     if json {
         return output::json(&story, Outcome::Unknown);
     }
-    let colour = terminal::has_colour(&std::io::stdout());
-    output::line(&page::render(&story, SystemClock.now(), status::page::terminal_width(), colour), Outcome::Unknown)
+    output::line(&page::render(&story, SystemClock.now(), Look::of_stdout()), Outcome::Unknown)
 }
 
 async fn play(progress: &Progress) -> Result<Story, Error> {

@@ -16,7 +16,8 @@ use rampauth_store_sqlite::SqliteStore;
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::{output, signals, stored, terminal};
+use crate::terminal::Look;
+use crate::{output, signals, stored};
 pub(crate) use row::Row;
 
 /// How often `--watch` looks.
@@ -35,7 +36,7 @@ pub(crate) async fn run(path: &Path, check: bool, watch: bool, json: bool) -> Re
         let store = stored::find(&config)?;
         let rows = rows(&config, store.as_ref()).await?;
         if check {
-            check::all_is_well(&rows)?;
+            check::all_is_well(&rows, SystemClock.now())?;
         }
         return if json { output::json(&Document { sessions: &rows }, Outcome::NotSent) } else { print(&rows, "") };
     }
@@ -87,7 +88,6 @@ async fn rows(config: &Config, store: Option<&SqliteStore>) -> Result<Vec<Row>, 
 }
 
 fn print(rows: &[Row], before: &str) -> Result<(), Error> {
-    let colour = terminal::has_colour(&std::io::stdout());
-    let page = page::render(rows, SystemClock.now(), page::terminal_width(), colour);
+    let page = page::render(rows, SystemClock.now(), Look::of_stdout());
     output::line(&format!("{before}{page}"), Outcome::NotSent)
 }

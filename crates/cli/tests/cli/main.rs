@@ -45,6 +45,7 @@ mod status;
 mod status_check;
 mod stored;
 mod support;
+mod terminal;
 mod token_file;
 mod tunnel;
 mod verify;

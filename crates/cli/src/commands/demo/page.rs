@@ -2,13 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
+use comfy_table::{Attribute, Cell, Color};
 
 use super::crash::Crash;
 use super::kept::Kept;
 use super::{Story, table};
 use crate::commands::status;
+use crate::terminal::{Lines, Look};
 use crate::time::in_words;
 
 const VERIFIED: &str = "Each signature was made by one implementation of RSA and verified by another.";
@@ -16,22 +16,17 @@ const NEXT: &str = "\
 Keys, tokens and store are gone again.
 Next: `rampauth sandbox --write demo` keeps a sandbox running and writes a configuration with live tokens for it.";
 
-pub(super) fn render(story: &Story, now: SystemTime, width: Option<u16>, colour: bool) -> String {
-    let calls = table::render(&story.rows, now, width, colour);
-    let (kept, crash) = (kept(&story.kept, width, colour), crash(&story.crash, now, width, colour));
-    format!("{calls}\n{VERIFIED}\n\n{kept}\n\n{crash}\n\n{NEXT}")
+pub(super) fn render(story: &Story, now: SystemTime, look: Look) -> String {
+    let calls = table::render(&story.rows, now, look);
+    let (kept, crash) = (kept(&story.kept, look), crash(&story.crash, now, look));
+    let page = format!("{calls}\n{VERIFIED}\n\n{kept}\n\n{crash}\n\n{NEXT}");
+    // As wide as what they stand for, so that the tables stay as they are.
+    if look.unicode { page } else { page.replace('·', "-").replace('µ', "u") }
 }
 
-fn kept(kept: &Kept, width: Option<u16>, colour: bool) -> String {
+fn kept(kept: &Kept, look: Look) -> String {
     let text = format!("A token of {} that lives {} ms, kept fresh", kept.provider.name(), kept.lifetime.as_millis());
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED.with_rounded_corners()).force_no_tty();
-    if let Some(width) = width {
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-    }
-    if colour {
-        table.enforce_styling();
-    }
+    let mut table = look.table(Lines::Around);
     let header = ["rotations", "refreshes", "readers", "reads", "waited", "slowest read"];
     table.set_header(header.map(|text| Cell::new(text).add_attribute(Attribute::Bold)));
     let waited = match kept.waited {
@@ -48,15 +43,16 @@ fn kept(kept: &Kept, width: Option<u16>, colour: bool) -> String {
     ]);
     format!(
         "{}\n{table}\nNo reader was given an expired token, and none an older one than before.",
-        title(&text, colour)
+        title(&text, look.colour)
     )
 }
 
-fn crash(crash: &Crash, now: SystemTime, width: Option<u16>, colour: bool) -> String {
-    let title = title("A process, killed between sending a refresh and saving the answer", colour);
+fn crash(crash: &Crash, now: SystemTime, look: Look) -> String {
+    let title = title("A process, killed between sending a refresh and saving the answer", look.colour);
     // Its sentences are cut into lines beside a terminal too.
-    let width = width.map_or(table::WIDE, |width| width.min(table::WIDE));
-    let status = status::page::render(std::slice::from_ref(&crash.status), now, Some(width), colour);
+    let width = look.width.map_or(table::WIDE, |width| width.min(table::WIDE));
+    let look = Look { width: Some(width), ..look };
+    let status = status::page::render(std::slice::from_ref(&crash.status), now, look);
     format!(
         "{title}\n\
          after {:>5} ms: killed; {} had granted its request, and the answer was still to come\n\
@@ -118,9 +114,13 @@ mod tests {
         }
     }
 
+    fn look(width: Option<u16>) -> Look {
+        Look { width, colour: false, unicode: true }
+    }
+
     #[test]
     fn the_figures_stand_there_as_they_were_measured() {
-        insta::assert_snapshot!(kept(&figures(0, Duration::from_nanos(41_001)), None, false), @r"
+        insta::assert_snapshot!(kept(&figures(0, Duration::from_nanos(41_001)), look(None)), @r"
         A token of onboard that lives 400 ms, kept fresh
         ╭───────────┬───────────┬─────────┬───────┬───────────┬──────────────╮
         │ rotations ┆ refreshes ┆ readers ┆ reads ┆ waited    ┆ slowest read │
@@ -129,7 +129,7 @@ mod tests {
         ╰───────────┴───────────┴─────────┴───────┴───────────┴──────────────╯
         No reader was given an expired token, and none an older one than before.
         ");
-        insta::assert_snapshot!(kept(&figures(1_002, Duration::from_micros(30_001)), Some(70), false), @r"
+        insta::assert_snapshot!(kept(&figures(1_002, Duration::from_micros(30_001)), look(Some(70))), @r"
         A token of onboard that lives 400 ms, kept fresh
         ╭───────────┬───────────┬─────────┬───────┬────────┬──────────────╮
         │ rotations ┆ refreshes ┆ readers ┆ reads ┆ waited ┆ slowest read │
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn colour_is_for_terminals_that_want_it() {
-        let kept = |colour| kept(&figures(0, Duration::ZERO), None, colour);
+        let kept = |colour| kept(&figures(0, Duration::ZERO), Look { colour, ..look(None) });
         assert!(kept(true).starts_with("\x1b[1mA token") && !kept(false).contains('\x1b'));
     }
 

@@ -2,27 +2,20 @@
 
 use std::time::SystemTime;
 
-use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint};
 
 use super::calls::{GRANTED, Row};
 use crate::provider::ALGORITHM;
+use crate::terminal::{Lines, Look};
 use crate::time::in_words;
 
 /// What the table takes with everything side by side, in columns of a terminal.
 pub(super) const WIDE: u16 = 144;
 
 /// The table: one line a row where there is room, else what is signed under the call.
-pub(super) fn render(rows: &[Row], now: SystemTime, width: Option<u16>, colour: bool) -> String {
-    let narrow = width.is_some_and(|width| width < WIDE);
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED.with_rounded_corners()).force_no_tty();
-    if let Some(width) = width {
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-    }
-    if colour {
-        table.enforce_styling();
-    }
+pub(super) fn render(rows: &[Row], now: SystemTime, look: Look) -> String {
+    let narrow = look.width.is_some_and(|width| width < WIDE);
+    let mut table = look.table(Lines::Around);
     let middle = if narrow { vec!["call, and what is signed"] } else { vec!["call", "signed"] };
     let header = [vec!["provider"], middle, vec!["outcome", "expires", "rotated"]].concat();
     table.set_header(header.into_iter().map(|text| Cell::new(text).add_attribute(Attribute::Bold)));
@@ -56,6 +49,10 @@ mod tests {
     use rampauth_core::Expiry;
     use rampauth_sandbox::Call;
 
+    fn look(width: Option<u16>) -> Look {
+        Look { width, colour: false, unicode: true }
+    }
+
     fn rows() -> [Row; 2] {
         let row = |call, request: &str, signed, seconds, rotated| {
             let expiry = Expiry::At(UNIX_EPOCH + Duration::from_secs(seconds));
@@ -69,7 +66,7 @@ mod tests {
 
     #[test]
     fn side_by_side_where_there_is_room() {
-        let wide = render(&rows(), UNIX_EPOCH, None, false);
+        let wide = render(&rows(), UNIX_EPOCH, look(None));
         insta::assert_snapshot!(wide, @r"
         ╭──────────────┬─────────────────────────────────┬────────────────────────────────────┬─────────┬────────────────┬─────────╮
         │ provider     ┆ call                            ┆ signed                             ┆ outcome ┆ expires        ┆ rotated │
@@ -78,12 +75,12 @@ mod tests {
         │ transak-user ┆ GET /api/v2/auth/refresh        ┆ nothing                            ┆ granted ┆ in 30 d        ┆ no      │
         ╰──────────────┴─────────────────────────────────┴────────────────────────────────────┴─────────┴────────────────┴─────────╯
         ");
-        assert_eq!(render(&rows(), UNIX_EPOCH, Some(WIDE), false), wide);
+        assert_eq!(render(&rows(), UNIX_EPOCH, look(Some(WIDE))), wide);
     }
 
     #[test]
     fn one_under_the_other_where_there_is_not() {
-        insta::assert_snapshot!(render(&rows(), UNIX_EPOCH, Some(90), false), @r"
+        insta::assert_snapshot!(render(&rows(), UNIX_EPOCH, look(Some(90))), @r"
         ╭──────────────┬────────────────────────────────────┬─────────┬────────────────┬─────────╮
         │ provider     ┆ call, and what is signed           ┆ outcome ┆ expires        ┆ rotated │
         ╞══════════════╪════════════════════════════════════╪═════════╪════════════════╪═════════╡
@@ -93,13 +90,13 @@ mod tests {
         │              ┆ nothing                            ┆         ┆                ┆         │
         ╰──────────────┴────────────────────────────────────┴─────────┴────────────────┴─────────╯
         ");
-        let tiny = render(&rows(), UNIX_EPOCH, Some(10), false);
+        let tiny = render(&rows(), UNIX_EPOCH, look(Some(10)));
         assert!(tiny.contains("in 14 min 59 s"), "{tiny}");
     }
 
     #[test]
     fn colour_is_the_only_difference_that_colour_makes() {
-        let coloured = render(&rows(), UNIX_EPOCH, None, true);
+        let coloured = render(&rows(), UNIX_EPOCH, Look { colour: true, ..look(None) });
         assert!(coloured.contains("\x1b["));
         let plain: String = coloured
             .split('\x1b')
@@ -109,6 +106,6 @@ mod tests {
                 _ => part.split_once('m').expect("the end of a colour").1,
             })
             .collect();
-        assert_eq!(plain, render(&rows(), UNIX_EPOCH, None, false));
+        assert_eq!(plain, render(&rows(), UNIX_EPOCH, look(None)));
     }
 }

@@ -74,6 +74,13 @@ fn ready(name: &str, profile: &Profile, record: &Record, tokens: &StoredTokens, 
         };
     }
     let expired = tokens.access_expiry.time().is_some_and(|expiry| expiry <= now);
+    let paused_until = record.last_error.as_ref().and_then(|error| error.paused_until).filter(|until| now < *until);
+    if let (Some(until), true) = (paused_until.and_then(rfc3339), expired) {
+        return format!(
+            "its access token has expired, and the provider asked to be left alone until {until}: `rampauth keep` tries again then, \
+             and so does `rampauth token {name}`"
+        );
+    }
     match (&record.last_error, expired) {
         (Some(error), _) if error.is_refusal() && profile.policy().names_dead_tokens => {
             "the provider refused the last refresh, for a reason other than the token: look at the code and at the profile; it \
@@ -277,6 +284,27 @@ base_url = "http://127.0.0.1:9"
             advice("card", &[("presented_expiry", json!({"at": NOW}))]),
             "its refresh token has expired: have the person log in, then `rampauth import card`"
         );
+    }
+
+    #[test]
+    fn nothing_is_tried_before_a_pause_is_over() {
+        let failed = |until: &str| {
+            let (_, mut error) = failed("rate_limited", "refused");
+            error["paused_until"] = json!(until);
+            ("last_error", error)
+        };
+        for profile in ["card", "payby", "onboard"] {
+            assert_eq!(
+                advice(profile, &[expired(), failed("2026-11-20T09:31:00Z")]),
+                format!(
+                    "its access token has expired, and the provider asked to be left alone until 2026-11-20T09:31:00Z: `rampauth \
+                     keep` tries again then, and so does `rampauth token {profile}`"
+                )
+            );
+            let over = advice(profile, &[expired(), failed("2026-11-20T09:29:59Z")]);
+            assert!(!over.contains("left alone") && over.contains("the last refresh failed"), "{over}");
+            assert_eq!(advice(profile, &[failed("2026-11-20T09:31:00Z")]), "nothing", "a token is at hand");
+        }
     }
 
     #[test]

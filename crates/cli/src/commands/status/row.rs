@@ -38,6 +38,9 @@ pub(crate) struct Row {
     /// Until when.
     claimed_until: Option<String>,
     pub(crate) advice: String,
+    /// Whether it has an access token that can be handed out.
+    #[serde(skip)]
+    pub(crate) has_usable_token: bool,
     #[serde(skip)]
     pub(crate) times: Times,
 }
@@ -47,6 +50,8 @@ pub(crate) struct Row {
 pub(crate) struct Times {
     pub(crate) access: Option<Expiry>,
     pub(crate) refresh: Option<Expiry>,
+    /// Of the token that a refresh presents, whichever that is.
+    pub(crate) presented: Option<Expiry>,
     pub(crate) next: Option<SystemTime>,
     pub(crate) claim: Option<SystemTime>,
 }
@@ -59,6 +64,7 @@ impl Times {
             access: tokens.map(|tokens| tokens.access_expiry),
             // What is presented is the access token there.
             refresh: tokens.filter(|tokens| !renews_itself(tokens)).map(|tokens| tokens.presented_expiry),
+            presented: tokens.map(|tokens| tokens.presented_expiry),
             next: record.next_due,
             // The store's own clock decides about a claim; on one machine the wall clock says the same.
             claim: lease.map(|lease| lease.until).filter(|until| now < *until),
@@ -167,6 +173,10 @@ impl Row {
             claimed_by: claim.map(|(attempt, _)| stored::owner(attempt.owner)),
             claimed_until: claim.and_then(|(_, until)| rfc3339(until)),
             advice: advice::of(state, config, profile, record, now),
+            has_usable_token: record.tokens.as_ref().is_some_and(|tokens| {
+                let lives = tokens.access_expiry.time().is_none_or(|expiry| now < expiry);
+                lives && tokens.access.is_some() && record.rejected != tokens.access
+            }),
             times,
         }
     }
@@ -193,6 +203,7 @@ impl Row {
                 }
                 _ => error.to_string(),
             },
+            has_usable_token: false,
             times: Times::default(),
         }
     }
