@@ -11,6 +11,7 @@ mod input;
 mod kit;
 mod logging;
 mod nearest;
+mod open_files;
 mod output;
 mod provider;
 mod provider_message;
@@ -47,8 +48,10 @@ fn start(args: Args) -> Result<(), Error> {
         _ if args.json => logging::Format::Json,
         _ => logging::Format::Text,
     };
-    logging::start(format)?;
-    if !clears_up(&args.command) {
+    let goes_on = clears_up(&args.command);
+    logging::start(format, goes_on)?;
+    open_files::check()?;
+    if !goes_on {
         signals::end_at_once()?;
     }
     // One call at a time: a single thread is enough. The sandbox brings threads of its own.

@@ -21,6 +21,22 @@ fn the_filter_decides_what_is_logged() {
     }
 }
 
+/// Where the code of a remark is concerns nobody who has not asked to see by what it can be filtered.
+#[test]
+fn remarks_look_like_errors_and_name_no_module() {
+    let tokens = r#"{"acessToken":"a","refreshToken":"r"}"#;
+    let stderr = |arguments: &[&str], filter: &str| {
+        let home = Home::stored_at("http://127.0.0.1:9");
+        home.run(arguments).env("RAMPAUTH_LOG", filter).stdin(tokens).done().stderr
+    };
+    let remark = "`acessToken` is no known member; perhaps `accessToken`";
+    assert_eq!(stderr(&["import", "card"], ""), format!("warning: {remark}\n"));
+    let filtered = stderr(&["import", "card"], "info");
+    assert!(filtered.contains("WARN rampauth::tokens::given: "), "{filtered}");
+    let json: serde_json::Value = serde_json::from_str(&stderr(&["import", "card", "--json"], "")).expect("one line");
+    assert_eq!((&json["level"], &json["fields"]["message"]), (&"WARN".into(), &remark.into()));
+}
+
 #[test]
 fn what_is_no_filter_is_refused() {
     for filter in ["rampauth=loud", "a=b=c"] {
