@@ -150,7 +150,8 @@ pub(crate) enum Command {
     /// Keep every session fresh until stopped, and log what happens
     ///
     /// All profiles of the configuration: sessions that are imported, replaced or forgotten meanwhile are noticed within
-    /// seconds. The configuration itself is read once. Ctrl-C and SIGTERM finish what is under way and end it with 0.
+    /// seconds. SIGHUP has the configuration and all secrets read again. Ctrl-C and SIGTERM finish what is under way and end it
+    /// with 0; a second one ends it at once.
     Keep {
         /// How to log on standard error; without it text, or JSON with --json
         #[arg(long, value_name = "FORMAT", value_enum)]

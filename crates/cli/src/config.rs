@@ -23,7 +23,7 @@ use toml::de::{DeTable, DeValue};
 
 pub(crate) use exposed::others_may_write;
 pub(crate) use network::{CaFile, Network, Proxy};
-pub(crate) use place::printable;
+pub(crate) use place::{not_expanded, printable};
 pub(crate) use profile::{AlixPartner, PayByMerchant, Profile, Provider};
 pub(crate) use secret::{SecretRef, Source as SecretSource};
 
@@ -75,14 +75,21 @@ impl Config {
         let name = path.display();
         let text = match input::file(path, MAX_LENGTH) {
             Ok(Some(text)) => text,
-            Ok(None) => return Err(Error::config(ACTION, format!("{name} is longer than 1 MiB"))),
+            Ok(None) => {
+                return Err(Error::config(ACTION, format!("{name} is longer than 1 MiB"))
+                    .with_help("give the configuration with --config or RAMPAUTH_CONFIG"));
+            }
             Err(error) => {
+                let help = "give a file with --config or RAMPAUTH_CONFIG, or write one with `rampauth init`";
                 return Err(Error::config(ACTION, format!("{name} cannot be read"))
-                    .with_help("give a file with --config or RAMPAUTH_CONFIG, or write one with `rampauth init`")
+                    .with_help(not_expanded(path).unwrap_or(help))
                     .with_source(error));
             }
         };
-        let text = input::text(&text).map_err(|it| Error::config(ACTION, format!("{name} is {it}")))?;
+        let text = input::text(&text).map_err(|it| {
+            Error::config(ACTION, format!("{name} is {it}"))
+                .with_help("save the file as UTF-8, which TOML is written in")
+        })?;
         let config = Self::parse(text, File::new(path, text))?;
         tracing::debug!(file = %name, profiles = config.profiles.len(), "read the configuration");
         Ok(config)

@@ -34,8 +34,11 @@ pub(crate) fn offered_or(waiting: &'static str) -> Result<Option<Zeroizing<Vec<u
 pub(crate) fn demanded_or(waiting: &'static str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
     match patiently(waiting, || bounded(io::stdin().lock(), MAX_STDIN)) {
         Ok(Some(bytes)) => Ok(Some(bytes).filter(|bytes| !bytes.is_empty())),
-        Ok(None) => Err(Error::input(ACTION, "it is longer than 1 MiB")),
-        Err(error) => Err(Error::input(ACTION, "the system does not let it be read").with_source(error)),
+        Ok(None) => Err(Error::input(ACTION, "it is longer than 1 MiB")
+            .with_help("see what is sent there: no provider's tokens or answers are that long")),
+        Err(error) => Err(Error::input(ACTION, "the system does not let it be read")
+            .with_help("see what standard input is connected to")
+            .with_source(error)),
     }
 }
 

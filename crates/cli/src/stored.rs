@@ -144,6 +144,7 @@ fn failed(kind: ErrorKind, outcome: Outcome, error: &StoreError) -> Error {
             "nothing in the file was changed: restore a copy, or set a damaged record aside with `rampauth forget PROFILE`, log in \
              and import"
         }
+        StoreErrorKind::NotWritable => "put that right and try again; nothing in the file was changed",
         _ => "nothing in the file was changed: put it in order, or name another one under `store`",
     };
     Error::new(kind, outcome, action, reason).with_help(help)
@@ -169,7 +170,7 @@ impl Stored {
         tracing::debug!(owner = owner(keeper.owner()), pid = std::process::id(), "opened the store");
         let events = keeper.events();
         let session = keeper.session_with(profile.key.clone(), Arc::clone(&client), profile.options).await;
-        let session = session.map_err(|error| in_words_of_the_command(said_by_the_store(error), profile))?;
+        let session = session.map_err(|error| in_words_of_the_command(said_by_the_store(error), &profile.name))?;
         Ok(Self { session, store, client, places: Places::of(config), keeper, events, prints: None })
     }
 
@@ -200,11 +201,11 @@ impl Stored {
 }
 
 /// An error about tokens that cannot be opened, with what to do about it here.
-pub(crate) fn in_words_of_the_command(error: Error, profile: &Profile) -> Error {
+pub(crate) fn in_words_of_the_command(error: Error, profile: &str) -> Error {
     if !error.help().contains("`Keeper::remove`") {
         return error;
     }
-    let name = printable(&profile.name);
+    let name = printable(profile);
     let anew = format!("rampauth forget {name}, have the person log in, then: rampauth import {name} < tokens.json");
     let help = match error.kind() {
         ErrorKind::Config => format!("give the key of this id under `readable_keys`; if it is lost: {anew}"),

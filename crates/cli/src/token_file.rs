@@ -8,6 +8,7 @@ use rampauth_core::{Error, ErrorKind, Outcome};
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
+use crate::config::not_expanded;
 use crate::input::{self, MAX_STDIN};
 
 const READ: &str = "read the tokens";
@@ -37,15 +38,21 @@ impl TokenFile {
     /// # Errors
     ///
     /// When it is no regular file, is empty, longer than 1 MiB or cannot be read.
-    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
-        let name = path.display().to_string();
+    pub(crate) fn read(given: &Path) -> Result<Self, Error> {
+        let name = given.display().to_string();
         let refuse = |reason: &str| {
             Error::input(READ, format!("{name} {reason}")).with_help(
             r#"give a file of {"accessToken": "…", "refreshToken": "…"}, as `refresh` prints them; it is replaced by the new ones"#,
         )
         };
-        let unreadable = |error: io::Error| refuse("cannot be read").with_source(error);
-        let path = fs::canonicalize(path).map_err(unreadable)?;
+        let unreadable = |error: io::Error| {
+            let refusal = refuse("cannot be read").with_source(error);
+            match not_expanded(given) {
+                Some(help) => refusal.with_help(help),
+                None => refusal,
+            }
+        };
+        let path = fs::canonicalize(given).map_err(unreadable)?;
         let metadata = fs::metadata(&path).map_err(unreadable)?;
         // Asked before it is opened: a named pipe would be waited for.
         if metadata.is_dir() {

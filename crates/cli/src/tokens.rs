@@ -7,7 +7,7 @@ use rampauth_core::{AccessToken, Presents, RefreshToken, TokenSet};
 use serde::Serialize;
 
 use crate::time::told;
-pub(crate) use given::{BEARER, Given, check_alive, has_bearer, read, warn_of};
+pub(crate) use given::{Given, check_alive, header_before, read, warn_of};
 
 /// Tokens as they are printed. Times are UTC without a fraction; one that the provider did not tell is null.
 #[derive(Serialize)]

@@ -8,6 +8,7 @@ use crate::time::rfc3339;
 use crate::{input, output, tokens};
 
 const ACTION: &str = "read the JWT";
+const HELP: &str = "give one JWT on standard input";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,11 +24,14 @@ struct Decoded<'a> {
 }
 
 pub(crate) fn run(reveal: bool) -> Result<(), Error> {
-    let refuse = |reason: &'static str| Error::input(ACTION, reason).with_help("give one JWT on standard input");
+    let refuse = |reason: &'static str| Error::input(ACTION, reason).with_help(HELP);
     let given = input::offered()?.ok_or_else(|| refuse("there is none on standard input"))?;
-    let token = input::text(&given).map_err(|it| Error::input(ACTION, format!("it is {it}")))?.trim();
-    if tokens::has_bearer(token) {
-        return Err(refuse(tokens::BEARER));
+    let token = input::text(&given).map_err(|it| Error::input(ACTION, format!("it is {it}")).with_help(HELP))?.trim();
+    if let Some(reason) = tokens::header_before(token) {
+        return Err(refuse(reason));
+    }
+    if token.starts_with('{') {
+        return Err(refuse("it is JSON, where a token alone belongs"));
     }
     if token.len() > MAX_TOKEN_LENGTH {
         return Err(refuse("it is longer than 65,536 bytes"));

@@ -48,11 +48,11 @@ fn given() -> Result<AccessToken, Error> {
         |reason: String| Error::input(ACTION, reason).with_help("give the access token on standard input, alone");
     let given = input::offered()?.ok_or_else(|| refuse("there is none on standard input".to_owned()))?;
     let token = input::text(&given).map_err(|it| refuse(format!("it is {it}")))?.trim();
-    if tokens::has_bearer(token) {
-        return Err(refuse(tokens::BEARER.to_owned()));
+    if let Some(reason) = tokens::header_before(token) {
+        return Err(refuse(reason.to_owned()));
     }
     if token.starts_with('{') {
-        return Err(refuse("it is JSON".to_owned()));
+        return Err(refuse("it is JSON, where a token alone belongs".to_owned()));
     }
     AccessToken::new(token)
         .map_err(|error| error.with_action(ACTION).with_help("give the access token on standard input, alone"))

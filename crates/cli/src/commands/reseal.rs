@@ -29,7 +29,7 @@ pub(crate) async fn run(path: &Path, json: bool) -> Result<(), Error> {
         None => ResealReport::default(),
     };
     let ResealReport { resealed, current, failed, .. } = report;
-    if let Some(error) = left_over(failed, resealed.len() + current.len()) {
+    if let Some(error) = left_over(&config, failed, resealed.len() + current.len()) {
         return Err(error);
     }
     let id = keys.sealing().id();
@@ -58,12 +58,15 @@ fn names(keys: &[SessionKey]) -> Vec<&str> {
 }
 
 /// Names each session that was left as it was, a line of the log each, and says how many there are.
-fn left_over(failed: Vec<(SessionKey, Error)>, done: usize) -> Option<Error> {
+fn left_over(config: &Config, failed: Vec<(SessionKey, Error)>, done: usize) -> Option<Error> {
     let left = failed.len();
     let mut first = None;
     for (key, error) in failed {
-        let error = stored::said_by_the_store(error);
-        tracing::error!(%key, %error, "left as it was");
+        let profile = config.profiles().find(|profile| profile.key == key);
+        let name = profile.map_or("PROFILE", |profile| &profile.name);
+        let error = stored::in_words_of_the_command(stored::said_by_the_store(error), name);
+        let (text, help) = (error.to_string(), error.help());
+        tracing::error!(%key, error = text, help, "left as it was");
         first.get_or_insert(error);
     }
     let first = first?;

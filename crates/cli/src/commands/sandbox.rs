@@ -56,7 +56,9 @@ pub(crate) async fn start(builder: rampauth_sandbox::Builder) -> Result<Sandbox,
         StartError::InUse(addr) => Error::input(ACTION, format!("the port of {addr} is in use"))
             .with_help("take another port, or 0 for a free one"),
         StartError::Listen { addr, source, .. } => {
-            Error::input(ACTION, format!("the system does not let it listen on {addr}")).with_source(source)
+            Error::input(ACTION, format!("the system does not let it listen on {addr}"))
+                .with_help("listen on 127.0.0.1:0, which takes a free port of this machine")
+                .with_source(source)
         }
         error => Error::new(ErrorKind::Internal, Outcome::NotSent, ACTION, "it has no thread or no randomness")
             .with_source(error),

@@ -1,5 +1,6 @@
 //! `rampauth verify`: whether a signature is the provider's.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -7,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use rampauth_core::{Error, ErrorKind, Outcome};
 use serde::Serialize;
 
-use crate::config::Config;
+use crate::config::{Config, not_expanded};
 use crate::{input, output};
 
 const ACTION: &str = "verify";
@@ -32,14 +33,23 @@ pub(crate) fn run(config: &Path, profile: &str, signature_file: &Path) -> Result
 }
 
 fn read(path: &Path) -> Result<String, Error> {
-    let refuse = |reason: &'static str| Error::input(ACTION_OF_FILE, reason);
+    let refuse = |reason: &str| Error::input(ACTION_OF_FILE, reason.to_owned()).with_help(FORM);
     let bytes = match input::file(path, MAX_LENGTH) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Err(refuse("it is longer than 8 KiB")),
-        Err(error) => return Err(refuse("it cannot be read").with_source(error)),
+        Err(error) => {
+            let unreadable = refuse(&format!("{} cannot be read", path.display())).with_source(error);
+            return Err(match not_expanded(path) {
+                Some(help) => unreadable.with_help(help),
+                None => unreadable,
+            });
+        }
     };
-    let text = input::text(&bytes).map_err(|it| Error::input(ACTION_OF_FILE, format!("it is {it}")))?;
-    base64(text).map_err(|reason| refuse(reason).with_help(FORM))
+    let text = input::text(&bytes).map_err(|it| match it {
+        "not UTF-8" => refuse("it is not text; write the base64 of these bytes"),
+        it => refuse(&format!("it is {it}")),
+    })?;
+    base64(text).map_err(refuse)
 }
 
 const ACTION_OF_FILE: &str = "read the signature file";
@@ -47,6 +57,8 @@ const FORM: &str =
     "give the signature as the provider sends it: standard base64 with its padding, and nothing around it";
 /// A text of hexadecimal digits alone, this long or longer, is no base64 of a signature.
 const HEX: usize = 64;
+/// What a signature by a key of 2048 to 4096 bits has, in bytes.
+const LENGTHS: RangeInclusive<usize> = 256..=512;
 
 /// The signature on one line, from standard base64 that may be wrapped.
 ///
@@ -62,6 +74,9 @@ fn base64(text: &str) -> Result<String, &'static str> {
     if text.starts_with(quotes) || text.ends_with(quotes) {
         return Err("it stands in quotes; leave them off");
     }
+    if text.contains(':') {
+        return Err("it is a whole header line, or its bytes with `:` between them; the base64 alone belongs there");
+    }
     // Each line may be indented and end in white space; between two characters of a line there is none.
     if text.lines().any(|line| line.trim().contains(char::is_whitespace)) {
         return Err("it holds white space; a `+` may have become a space, as it does in a URL");
@@ -70,8 +85,12 @@ fn base64(text: &str) -> Result<String, &'static str> {
     if line.len() >= HEX && line.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err("it is written in hexadecimal digits, not in base64");
     }
-    if STANDARD.decode(&line).is_ok() {
-        return Ok(line);
+    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=\r\n".contains(&byte);
+    match STANDARD.decode(&line) {
+        Ok(bytes) if bytes.iter().all(|byte| is_base64(*byte)) => return Err("it is base64 twice over"),
+        Ok(bytes) if LENGTHS.contains(&bytes.len()) => return Ok(line),
+        Ok(_) => return Err("it is base64 of fewer or more bytes than any RSA signature has; it may be cut short"),
+        Err(_) => {}
     }
     let is_of = |more: &[u8]| line.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte));
     Err(if is_of(b"-_=") && line.contains(['-', '_']) {
@@ -110,7 +129,21 @@ mod tests {
             (url.trim_end_matches('=').to_owned(), "it is base64url (`-` and `_`), not standard base64 (`+` and `/`)"),
             (plain.replace('=', "%3D"), "it is encoded for a URL (`%2B`, `%3D`)"),
             (plain.trim_end_matches('=').to_owned(), "it is base64 without its padding (`=`), or cut short"),
-            ("sign:AAAA".to_owned(), "it is not base64"),
+            (
+                format!("sign: {plain}"),
+                "it is a whole header line, or its bytes with `:` between them; the base64 alone belongs there",
+            ),
+            (STANDARD.encode(&plain), "it is base64 twice over"),
+            (STANDARD.encode(format!("{plain}\n")), "it is base64 twice over"),
+            (
+                STANDARD.encode([0xfb; 255]),
+                "it is base64 of fewer or more bytes than any RSA signature has; it may be cut short",
+            ),
+            (
+                STANDARD.encode([0xfb; 513]),
+                "it is base64 of fewer or more bytes than any RSA signature has; it may be cut short",
+            ),
+            ("!".to_owned(), "it is not base64"),
         ] {
             assert_eq!(base64(&text), Err(reason), "{text}");
         }

@@ -135,15 +135,36 @@ impl fmt::Display for Place {
     }
 }
 
-/// What a shell does to a path and a configuration does not.
+/// What a shell does to a path and this program does not, where an argument looks as if it should: a shell leaves `~` alone in
+/// `--file=~/card.json`.
+pub(crate) fn not_expanded(path: &Path) -> Option<&'static str> {
+    let path = path.to_string_lossy();
+    if path.starts_with('~') {
+        Some(NO_TILDE)
+    } else if path.contains('$') {
+        Some("variables in a path are not expanded: write the whole path")
+    } else {
+        None
+    }
+}
+
+const NO_TILDE: &str = "`~` is not expanded: write the whole path";
+
+/// The same for a path in the configuration.
 fn how_it_was_read(written: &str) -> &'static str {
     if written.starts_with('~') {
-        "`~` is not expanded: write the whole path"
+        NO_TILDE
     } else if written.contains('$') || written.split('%').count() > 2 {
         "variables in a path are not expanded: write the whole path, or take the secret itself from a variable with { env = \"NAME\" }"
     } else {
         "paths are relative to the folder of the configuration; write the whole path, or put the file there"
     }
+}
+
+/// The name of a variable, where it can be nothing else: as the names of variables are written, and made of words.
+pub(super) fn shown_variable(name: &str) -> Option<&str> {
+    let is_of_a_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    (name.bytes().all(is_of_a_name) && is_plain(name)).then_some(name)
 }
 
 /// Whether a part of a path is made of words and short numbers. A longer mixture of letters and digits is what secrets look like.

@@ -7,11 +7,12 @@ use rampauth_core::{Error, SecretString};
 use toml::de::DeValue;
 use zeroize::Zeroizing;
 
-use super::place::Place;
+use super::place::{Place, shown_variable};
 use crate::{env, input};
 
 /// The longest secret, in bytes: 64 KiB.
 const MAX_LENGTH: usize = 64 * 1024;
+const NOT_SET: &str = "set the variable where this command runs, or name a file: { file = \"PATH\" }";
 
 /// A secret that is somewhere else.
 #[derive(Clone, Debug)]
@@ -51,6 +52,11 @@ impl SecretRef {
             "env" if text.contains(['=', '\0']) => {
                 return Err(place.refuse("no variable can have the name in it").with_help(FORM));
             }
+            "env" if text.starts_with('$') => {
+                return Err(place
+                    .refuse("the name in it begins with `$`, which is no part of a variable's name")
+                    .with_help(FORM));
+            }
             "env" => Source::Variable(text.into_owned()),
             "file" if text.contains("-----BEGIN") || text.contains(char::is_control) => {
                 return Err(place.refuse("it holds a key itself, where the path of a file belongs").with_help(FORM));
@@ -87,7 +93,7 @@ impl SecretRef {
             return Err(self.refuse("is empty"));
         }
         match what_does_not_belong(text) {
-            Some(found) => Err(self.refuse(&found).with_help("put the secret alone there, without anything around it")),
+            Some(found) => Err(self.refuse(&found)),
             None => Ok(SecretString::from(text)),
         }
     }
@@ -102,7 +108,7 @@ impl SecretRef {
             Source::Variable(name) => match env::variable(name).map(std::ffi::OsString::into_string) {
                 Some(Ok(text)) => Zeroizing::new(text.into_bytes()),
                 Some(Err(_)) => return Err(self.refuse("is not UTF-8")),
-                None => return Err(self.refuse("is not set")),
+                None => return Err(self.refuse("is not set").with_help(NOT_SET)),
             },
             Source::File { written, path } => match input::file(path, MAX_LENGTH) {
                 Ok(Some(bytes)) => bytes,
@@ -118,10 +124,16 @@ impl SecretRef {
     }
 
     fn refuse(&self, what: &str) -> Error {
-        match self.source {
-            Source::Variable(_) => self.place.refuse(format_args!("the environment variable that it names {what}")),
+        let refusal = match &self.source {
+            Source::Variable(name) => match shown_variable(name) {
+                Some(name) => {
+                    self.place.refuse(format_args!("the environment variable that it names, `{name}`, {what}"))
+                }
+                None => self.place.refuse(format_args!("the environment variable that it names {what}")),
+            },
             Source::File { .. } => self.place.refuse(format_args!("the file that it names {what}")),
-        }
+        };
+        refusal.with_help("put the secret alone there, without anything around it")
     }
 }
 

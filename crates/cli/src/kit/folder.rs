@@ -10,6 +10,7 @@ use super::File;
 use crate::rescue::create_private;
 
 const ACTION: &str = "write the folder";
+const HELP: &str = "give another folder, or see whether this user may write there and whether there is room";
 
 /// Creates the folder where there is none, and puts the files into it.
 ///
@@ -17,7 +18,8 @@ const ACTION: &str = "write the folder";
 /// file that is replaced is never seen half-written, nor written through a link.
 pub(super) fn fill(folder: &Path, force: bool, files: &[File]) -> Result<(), Error> {
     let name = folder.display();
-    let failed = |error: io::Error| Error::input(ACTION, format!("{name} cannot be written")).with_source(error);
+    let failed =
+        |error: io::Error| Error::input(ACTION, format!("{name} cannot be written")).with_help(HELP).with_source(error);
     let found = look(folder).map_err(failed)?;
     if found == Found::Full && !force {
         return Err(Error::input(ACTION, format!("{name} is not empty"))
@@ -39,7 +41,7 @@ pub(super) fn fill(folder: &Path, force: bool, files: &[File]) -> Result<(), Err
     if found == Found::Nothing {
         drop(fs::remove_dir(folder));
     }
-    Err(Error::input(ACTION, reason).with_source(error))
+    Err(Error::input(ACTION, reason).with_help(HELP).with_source(error))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

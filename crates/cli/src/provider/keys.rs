@@ -25,12 +25,14 @@ impl Keys {
     pub(super) fn signing(&self, secret: &SecretRef) -> Result<RsaSigningKey, Error> {
         const HELP: &str = "make a larger one and give its public key to the provider: openssl genpkey -algorithm RSA -pkeyopt \
                             rsa_keygen_bits:2048 -out FILE";
-        once(&self.signing, secret, HELP, |bytes| RsaSigningKey::parse(bytes))
+        const FORM: &str = "give your own private RSA key of 2048 to 4096 bits there: PEM, base64 or DER";
+        once(&self.signing, secret, [FORM, HELP], |bytes| RsaSigningKey::parse(bytes))
     }
 
     pub(super) fn verifying(&self, secret: &SecretRef) -> Result<RsaVerifyingKey, Error> {
         const HELP: &str = "ask the provider for a public key of 2048 bits or more";
-        once(&self.verifying, secret, HELP, |bytes| RsaVerifyingKey::parse(bytes))
+        const FORM: &str = "give the provider's public RSA key of 2048 to 4096 bits there: PEM, base64 or DER";
+        once(&self.verifying, secret, [FORM, HELP], |bytes| RsaVerifyingKey::parse(bytes))
     }
 
     /// A secret text, checked by its own type.
@@ -55,7 +57,7 @@ impl Keys {
 fn once<K: Clone>(
     known: &RefCell<Known<K>>,
     secret: &SecretRef,
-    help_with_a_small_one: &'static str,
+    [help, help_with_a_small_one]: [&'static str; 2],
     parse: impl FnOnce(&[u8]) -> Result<K, Error>,
 ) -> Result<K, Error> {
     let mut known = known.borrow_mut();
@@ -70,7 +72,7 @@ fn once<K: Clone>(
             let refusal = secret.place().refuse_with(&error);
             // What the library advises about a small key cannot be done here.
             let is_small = error.help().contains("allow_small_keys");
-            if is_small { refusal.with_help(help_with_a_small_one) } else { refusal }
+            refusal.with_help(if is_small { help_with_a_small_one } else { help })
         })?,
     };
     known.by_source.insert(secret.source().clone(), key.clone());

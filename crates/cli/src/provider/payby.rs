@@ -40,7 +40,10 @@ impl PayByMerchant {
         let string_to_sign = match body {
             Some(body) => {
                 let text = std::str::from_utf8(&body);
-                SecretString::from(text.map_err(|_| Error::input("sign the body", "it is not UTF-8"))?)
+                SecretString::from(text.map_err(|_| {
+                    Error::input("sign the body", "it is not UTF-8")
+                        .with_help("give the exact bytes of the body, which are JSON")
+                })?)
             }
             None => {
                 let now = SystemClock.now();

@@ -11,8 +11,7 @@ use crate::input;
 use members::{Members, Names};
 
 const ACTION: &str = "read the tokens";
-/// What is said of a token with the word before it that belongs into a header.
-pub(crate) const BEARER: &str = "it starts with `Bearer `, which is no part of the token; leave it off";
+const ALONE: &str = "give the token alone, as the provider issued it";
 
 const ACCESS: Names = Names {
     token: &["accessToken", "access_token"],
@@ -124,11 +123,15 @@ pub(crate) fn warn_of(doubts: &[String]) {
     }
 }
 
-/// Whether a token has the word before it that belongs into a header.
-pub(crate) fn has_bearer(token: &str) -> bool {
-    const WORD: &str = "bearer";
-    let word = token.get(..WORD.len()).is_some_and(|word| word.eq_ignore_ascii_case(WORD));
-    word && token[WORD.len()..].starts_with(char::is_whitespace)
+/// What of a header stands before a token, so that it is none, to stand after the action of an error.
+pub(crate) fn header_before(token: &str) -> Option<&'static str> {
+    const HEADERS: [&str; 3] = ["authorization", "access-token", "x-auth-token"];
+    let begins = |word: &str| token.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    if begins("bearer") && token["bearer".len()..].starts_with(char::is_whitespace) {
+        return Some("it starts with `Bearer `, which is no part of the token; leave it off");
+    }
+    let is_header = |name: &str| begins(name) && token[name.len()..].trim_start().starts_with(':');
+    HEADERS.into_iter().any(is_header).then_some("it starts with the name of a header; leave that off")
 }
 
 fn refuse(reason: String) -> Error {
@@ -163,10 +166,10 @@ fn token<T>(
     action: &'static str,
 ) -> Result<Option<T>, Error> {
     let Some(text) = members.token(names).map_err(refuse)? else { return Ok(None) };
-    if has_bearer(text.expose_secret()) {
-        return Err(Error::input(action, BEARER).with_help("give the token alone, as the provider issued it"));
+    if let Some(reason) = header_before(text.expose_secret()) {
+        return Err(Error::input(action, reason).with_help(ALONE));
     }
-    take(SecretString::from(text)).map(Some).map_err(|error| error.with_action(action))
+    take(SecretString::from(text)).map(Some).map_err(|error| error.with_action(action).with_help(ALONE))
 }
 
 /// That a token is missing, and under which name it may be there.

@@ -117,12 +117,25 @@ fn one_mistake_in_a_profile() {
         ("secret_key = { env = \"\" }", "key `secret_key` (rampauth.toml:5): the name in it is empty"),
         ("secret_key = { env = \"A=B\" }", "key `secret_key` (rampauth.toml:5): no variable can have the name in it"),
         (
-            "secret_key = { env = \"RAMPAUTH_TEST_UNSET\" }",
+            "secret_key = { env = \"$SECRET\" }",
+            "key `secret_key` (rampauth.toml:5): the name in it begins with `$`, which is no part of a variable's name",
+        ),
+        // It could be the secret itself.
+        (
+            "secret_key = { env = \"hunter2\" }",
             "key `secret_key` (rampauth.toml:5): the environment variable that it names is not set",
         ),
         (
+            "secret_key = { env = \"AKIAIOSFODNN7EXAMPLE\" }",
+            "key `secret_key` (rampauth.toml:5): the environment variable that it names is not set",
+        ),
+        (
+            "secret_key = { env = \"RAMPAUTH_TEST_UNSET\" }",
+            "key `secret_key` (rampauth.toml:5): the environment variable that it names, `RAMPAUTH_TEST_UNSET`, is not set",
+        ),
+        (
             "secret_key = { env = \"EMPTY\" }",
-            "key `secret_key` (rampauth.toml:5): the environment variable that it names is empty",
+            "key `secret_key` (rampauth.toml:5): the environment variable that it names, `EMPTY`, is empty",
         ),
         (
             "secret_key = { file = \"nowhere\" }",

@@ -57,12 +57,38 @@ fn a_file_that_cannot_be_read_is_named_as_it_was_understood() {
 }
 
 #[test]
+fn a_path_that_a_shell_left_as_it_is_is_named_in_arguments_too() {
+    let home = Home::at("http://127.0.0.1:9");
+    let no_tilde = "`~` is not expanded: write the whole path";
+    for (arguments, help) in [
+        (&["status", "--config=~/rampauth.toml"][..], no_tilde),
+        (&["refresh", "card", "--file=~/card.json"], no_tilde),
+        (&["refresh", "card", "--file=$HOME/card.json"], "variables in a path are not expanded: write the whole path"),
+        (&["verify", "payby", "--signature-file=~/signature"], no_tilde),
+    ] {
+        let error = home.run(&[arguments, &["--json"]].concat()).done().error();
+        assert_eq!(error["help"], help, "{arguments:?}");
+    }
+}
+
+#[test]
 fn advice_is_an_example() {
     let help = |config: &str| refresh(&Home::new(config), "card").error()["help"].as_str().expect("a text").to_owned();
     assert_eq!(help(&card("partner_code = 7")), "write, for example: partner_code = \"zencardtest\"");
     assert_eq!(help(&card("timeout_seconds = 0")), "write, for example: timeout_seconds = 30");
     let onboard = "[profile.card]\nprovider = \"onboard\"\nenvironment = \"production\"\n";
     assert_eq!(help(onboard), "write, for example: environment = \"staging\"");
+    // The example would be what stands there already.
+    let home = Home::new(&card("signing_key = { file = \"given\" }"));
+    for (content, advice) in [
+        ("", "put the secret alone there, without anything around it"),
+        ("not a key", "give your own private RSA key of 2048 to 4096 bits there: PEM, base64 or DER"),
+    ] {
+        home.write("given", content);
+        assert_eq!(refresh(&home, "card").error()["help"], advice);
+    }
+    let not_set = help(&card("secret_key = { env = \"RAMPAUTH_TEST_UNSET\" }"));
+    assert_eq!(not_set, "set the variable where this command runs, or name a file: { file = \"PATH\" }");
     let small = fs::read(keys::PARTNER_PKCS8.path().with_file_name("rsa-1024.pkcs8.pem")).expect("a small key");
     let home = Home::new(&card("signing_key = { file = \"small.pem\" }"));
     home.write("small.pem", small);

@@ -33,6 +33,8 @@ fn what_is_not_a_jwt_is_refused() {
         ("opaque", &format!("read the JWT: {shape}")),
         ("a.b.c", &format!("read the JWT: {shape}")),
         ("Bearer a.b.c", "read the JWT: it starts with `Bearer `, which is no part of the token; leave it off"),
+        ("Authorization: Bearer a.b.c", "read the JWT: it starts with the name of a header; leave that off"),
+        (r#"{"accessToken":"a.b.c"}"#, "read the JWT: it is JSON, where a token alone belongs"),
         (&long, "read the JWT: it is longer than 65,536 bytes"),
         (&endless, "read standard input: it is longer than 1 MiB"),
     ] {

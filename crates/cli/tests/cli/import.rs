@@ -79,9 +79,12 @@ fn what_sending_would_refuse_is_refused_before_it_is_stored() {
     let home = two_names();
     let charset = "it holds a character other than printable ASCII (a line break, perhaps)";
     let bearer = "it starts with `Bearer `, which is no part of the token; leave it off";
+    let header = "it starts with the name of a header; leave that off";
     for (profile, tokens, message) in [
         ("card", r#"{"refreshToken":"Bearer r"}"#, format!("read `refreshToken`: {bearer}")),
         ("user", r#"{"accessToken":"bearer a"}"#, format!("read `accessToken`: {bearer}")),
+        ("onboard", r#"{"refreshToken":"X-Auth-Token : r"}"#, format!("read `refreshToken`: {header}")),
+        ("payby", r#"{"accessToken":"access-token:a","refreshToken":"r"}"#, format!("read `accessToken`: {header}")),
         ("card", "{\"refreshToken\":\"r\\n\"}", format!("read `refreshToken`: {charset}")),
         (
             "card",

@@ -79,10 +79,12 @@ fn what_is_no_token_is_refused() {
     home.run(&["import", "card"]).stdin(TOKENS).done().output();
     let refusal = |stdin: &str| reject(&home, "card", stdin).refusal();
     assert_eq!(refusal(""), "failed to read the rejected token: there is none on standard input");
-    assert_eq!(refusal("{}"), "failed to read the rejected token: it is JSON");
+    assert_eq!(refusal("{}"), "failed to read the rejected token: it is JSON, where a token alone belongs");
     assert_eq!(refusal("\n"), "failed to read the rejected token: it is empty");
     let bearer = "it starts with `Bearer `, which is no part of the token; leave it off";
     assert_eq!(refusal("Bearer old"), format!("failed to read the rejected token: {bearer}"));
+    let header = "it starts with the name of a header; leave that off";
+    assert_eq!(refusal("access-token: old"), format!("failed to read the rejected token: {header}"));
     let done = reject(&home, "onboard", "old");
     assert_eq!((done.code, &done.error()["kind"]), (4, &json!("login_needed")));
     assert_eq!(token(&home, "card"), "old");

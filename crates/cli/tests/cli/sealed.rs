@@ -211,6 +211,9 @@ fn what_reseal_cannot_read_it_names_and_the_others_are_done() {
     let [named, error] = lines.as_slice() else { panic!("two lines: {}", done.stderr) };
     assert_eq!(named["fields"]["key"], "alix-card/127.0.0.1:9/card");
     assert!(named["fields"]["error"].as_str().is_some_and(|why| why.ends_with("which is not among the keys given")));
+    let help = "give the key of this id under `readable_keys`; if it is lost: rampauth forget card, have the person log in, then: \
+                rampauth import card < tokens.json";
+    assert_eq!((&named["fields"]["help"], &error["error"]["help"]), (&json!(help), &json!(help)));
     let counted =
         "failed to seal the tokens anew: 1 session was left unchanged, named above; 1 are sealed with the present key";
     assert_eq!(error["error"]["message"], counted);
@@ -244,8 +247,13 @@ fn a_key_that_is_none_is_refused_before_anything_is_stored() {
         ("sealing_key = { file = \"k\" }", "", sealing, "the file that it names is empty"),
         ("sealing_key = { file = \"k\" }", "\n", sealing, "the file that it names is empty"),
         ("sealing_key = { file = \"nowhere\" }", "", sealing, "the file that it names, `nowhere`, cannot be read"),
-        ("sealing_key = { env = \"K\" }", "", sealing, "the environment variable that it names is empty"),
-        ("sealing_key = { env = \"NOT_SET\" }", "", sealing, "the environment variable that it names is not set"),
+        ("sealing_key = { env = \"K\" }", "", sealing, "the environment variable that it names, `K`, is empty"),
+        (
+            "sealing_key = { env = \"NOT_SET\" }",
+            "",
+            sealing,
+            "the environment variable that it names, `NOT_SET`, is not set",
+        ),
         ("sealing_key = { env = \"K\" }", "hunter2 hunter2", sealing, "it is not base64"),
         ("sealing_key = { env = \"K\" }", &key[..40], sealing, "it is not 32 bytes in base64"),
         ("sealing_key = { env = \"K\" }", &key[1..], sealing, "it is not base64"),

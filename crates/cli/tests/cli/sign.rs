@@ -90,7 +90,10 @@ fn one_line_end_of_a_secret_file_is_dropped_and_nothing_of_a_variable() {
     home.write("rampauth.toml", config.replace("{ file = \"secret.txt\" }", "{ env = \"SECRET\" }"));
     let run = home.run(&["sign", "card", "--json", "--reveal"]).env("SECRET", "s\n");
     let refusal = run.done().refusal();
-    assert!(refusal.ends_with("names ends in a line end, which would be taken for a part of it"), "{refusal}");
+    assert!(
+        refusal.ends_with("names, `SECRET`, ends in a line end, which would be taken for a part of it"),
+        "{refusal}"
+    );
 }
 
 #[test]

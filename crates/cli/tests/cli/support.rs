@@ -199,6 +199,8 @@ impl Run {
         for name in ["RAMPAUTH_CONFIG", "RAMPAUTH_LOG", "NO_COLOR"] {
             command.env_remove(name);
         }
+        // The locale decides which characters tables are drawn with.
+        command.env("LC_ALL", "C.UTF-8");
         Self { command, stdin: None, stdout: None }
     }
 
@@ -279,6 +281,11 @@ impl Done {
         assert!(self.stderr.lines().count() == 1 && self.stderr.ends_with('\n'), "{}", self.stderr);
         let mut document: Value = serde_json::from_str(&self.stderr).expect("JSON");
         let error = document["error"].take();
+        // Each says what to do here, and neither in general nor in the words of the libraries.
+        let help = error["help"].as_str().expect("a text");
+        let is_crooked =
+            ["that the message names", "`Keeper", "::", "check_keys"].iter().any(|words| help.contains(words));
+        assert!(!help.is_empty() && (!is_crooked || help.contains("[::1]")), "{error}");
         let members: Vec<&str> = error.as_object().expect("an object").keys().map(String::as_str).collect();
         assert_eq!(
             members,

@@ -77,7 +77,7 @@ fn alix_on_off_ramp_without_a_body() {
 fn the_others_do_not_sign() {
     let home = Home::at("http://127.0.0.1:9");
     for profile in ["card", "user", "onboard"] {
-        let refusal = verify(&home, profile, "AAAA", Some(BODY)).refusal();
+        let refusal = verify(&home, profile, &sign("else"), Some(BODY)).refusal();
         assert_eq!(refusal, "failed to verify: this provider does not sign its answers");
     }
 }
@@ -91,5 +91,5 @@ fn a_signature_file_that_is_none() {
     assert_eq!(verify(&home, "payby", &long, Some(BODY)).refusal(), format!("{read}: it is longer than 8 KiB"));
     let run = home.run(&["verify", "payby", "--signature-file", "nowhere", "--json"]);
     let refusal = run.stdin(BODY).done().refusal();
-    assert_eq!(refusal, format!("{read}: it cannot be read"));
+    assert_eq!(refusal, format!("{read}: nowhere cannot be read"));
 }

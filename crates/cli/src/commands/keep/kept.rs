@@ -127,7 +127,7 @@ impl Kept {
     }
 
     fn cannot_be_read(&mut self, error: Error) -> bool {
-        let error = stored::in_words_of_the_command(error, &self.profile);
+        let error = stored::in_words_of_the_command(error, &self.profile.name);
         if self.unreadable.is_none() {
             let (profile, message, help) =
                 (printable(&self.profile.name), crate::failure::message(&error), error.help());
