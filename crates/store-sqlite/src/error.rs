@@ -329,7 +329,7 @@ mod tests {
     fn what_is_used_up_is_named() {
         const ROOM: &str = "has no room for the tokens that a refresh may bring: make 3 KiB of room";
         let place = Place { path: "/a/b.db".into(), busy_timeout: std::time::Duration::from_secs(5) };
-        let said = |trouble: Trouble| trouble.into_error(format_args!("save it"), &place).to_string();
+        let said = |trouble: Trouble| trouble.into_error(format_args!("save it"), &place);
         let emfile = || io::Error::from_raw_os_error(24);
         let mut rows = vec![
             (no_room(io::ErrorKind::StorageFull), format!("{ROOM} on its disk")),
@@ -369,7 +369,9 @@ mod tests {
         }
         for (trouble, expected) in rows {
             let row = format!("{trouble:?}");
-            assert_eq!(said(trouble), format!("failed to save it: /a/b.db {expected}"), "{row}");
+            let error = said(trouble);
+            assert_eq!(error.to_string(), format!("failed to save it: /a/b.db {expected}"), "{row}");
+            assert!(std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<io::Error>), "{row}");
         }
     }
 }

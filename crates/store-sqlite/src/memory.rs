@@ -135,3 +135,32 @@ pub(crate) fn check_room(resolved: &Path) -> io::Result<()> {
 pub(crate) fn check_room(_: &Path) -> io::Result<()> {
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn shared_memory_is_given_its_blocks_and_the_last_store_drops_the_handle() {
+        use std::os::unix::fs::MetadataExt as _;
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = folder.path().join("a.db");
+        std::fs::write(&database, "").expect("a database");
+        let (one, other) = (SharedMemory::of(&database), SharedMemory::of(&database));
+        assert_eq!(one.allocate().expect_err("nothing is there yet").kind(), io::ErrorKind::NotFound);
+        std::fs::write(Beside::SharedMemory.of(&database), [0; 4096]).expect("shared memory");
+        one.allocate().expect("room");
+        let there = Beside::SharedMemory.of(&database).metadata().expect("shared memory");
+        assert!(there.blocks() * 512 >= 2 * REGION && there.len() == 4096, "{} {}", there.blocks(), there.len());
+        let identity = one.database;
+        let opened = || handles().get(&identity).map(|handles| (handles.stores, handles.files.len()));
+        assert_eq!(opened(), Some((2, 1)));
+        other.allocate().expect("room");
+        drop(one);
+        assert_eq!(opened(), Some((1, 1)));
+        drop(other);
+        assert_eq!(opened(), None);
+    }
+}

@@ -110,3 +110,98 @@ impl Queue {
         if group.is_empty() { self.work.pop_front().map(Turn::Work) } else { Some(Turn::Steps(group)) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use rampauth_core::SecretString;
+    use rampauth_store::{AttemptId, AttemptRef, SessionId, StoredTokens, TokenDigest};
+
+    use super::*;
+
+    type Caller = oneshot::Receiver<Result<Answer, Trouble>>;
+
+    fn tokens() -> StoredTokens {
+        StoredTokens::new(SecretString::new("t".to_owned()), TokenDigest::of("t"), SystemTime::UNIX_EPOCH)
+    }
+
+    fn login() -> Operation {
+        Operation::Put { session: SessionId::from_random(1), expect: None, tokens: tokens() }
+    }
+
+    fn grant() -> Operation {
+        let attempt = AttemptRef { id: AttemptId::from_random(1), session: SessionId::from_random(1), generation: 1 };
+        Operation::Commit { attempt, tokens: tokens() }
+    }
+
+    fn step(subject: &str, operation: Operation) -> (Step, Caller) {
+        let key = SessionKey::parse(format!("onboard/staging/acme/{subject}")).expect("a key");
+        let (answer, caller) = oneshot::channel();
+        (Step { key, operation, answer }, caller)
+    }
+
+    fn queue() -> (mpsc::Sender<Job>, Queue) {
+        let (sender, coming) = mpsc::channel();
+        (sender, Queue::new(coming))
+    }
+
+    /// The subjects of the steps whose turn it is.
+    fn subjects(turn: Option<Turn>) -> Vec<String> {
+        let Some(Turn::Steps(steps)) = turn else { panic!("no steps") };
+        steps.iter().map(|step| step.key.as_str().rsplit('/').next().expect("a subject").to_owned()).collect()
+    }
+
+    #[test]
+    fn what_a_provider_said_comes_before_what_is_still_to_be_asked() {
+        let (sender, mut queue) = queue();
+        let mut callers = Vec::new();
+        for (subject, operation) in [("a", login()), ("b", grant()), ("c", login()), ("d", grant())] {
+            let (step, caller) = step(subject, operation);
+            callers.push(caller);
+            sender.send(Job::Step(step)).expect("a queue");
+        }
+        assert!(queue.wait());
+        let Some(Turn::Steps(steps)) = queue.next() else { panic!("no steps") };
+        // Not begun, they come before what came since; and one whose caller has left does not come at all.
+        callers.remove(2);
+        let (late, _late) = step("e", login());
+        sender.send(Job::Step(late)).expect("a queue");
+        assert!(queue.wait());
+        queue.put_back(steps);
+        assert_eq!(subjects(queue.next()), ["b", "d", "a", "e"]);
+        assert!(queue.next().is_none());
+    }
+
+    #[test]
+    fn a_group_is_bounded_and_reads_come_between_two() {
+        let (sender, mut queue) = queue();
+        let mut callers = Vec::new();
+        for number in 0..=GROUP {
+            let (step, caller) = step(&number.to_string(), login());
+            callers.push(caller);
+            sender.send(Job::Step(step)).expect("a queue");
+        }
+        for _ in 0..=READS {
+            sender.send(Job::Work(Box::new(|_| ()))).expect("a queue");
+        }
+        assert!(queue.wait());
+        assert_eq!(subjects(queue.next()).len(), GROUP);
+        for _ in 0..READS {
+            assert!(matches!(queue.next(), Some(Turn::Work(_))));
+        }
+        assert_eq!(subjects(queue.next()), [GROUP.to_string()]);
+        assert!(matches!(queue.next(), Some(Turn::Work(_))) && queue.next().is_none());
+    }
+
+    #[test]
+    fn the_wait_ends_when_nothing_can_come_and_not_before_all_had_its_turn() {
+        let (sender, mut queue) = queue();
+        let (step, _caller) = step("a", login());
+        sender.send(Job::Step(step)).expect("a queue");
+        drop(sender);
+        assert!(queue.wait() && queue.wait());
+        assert_eq!(subjects(queue.next()), ["a"]);
+        assert!(!queue.wait());
+    }
+}

@@ -153,6 +153,32 @@ mod tests {
         assert!(room.claims.is_empty());
     }
 
+    #[test]
+    fn only_claims_and_their_ends_are_about_an_attempt() {
+        let (id, session) = (AttemptId::from_random(1), rampauth_store::SessionId::from_random(2));
+        let attempt = rampauth_store::AttemptRef { id, session, generation: 1 };
+        let begin = Operation::Begin {
+            generation: 1,
+            presents: rampauth_store::TokenDigest::of("t"),
+            attempt: id,
+            owner: rampauth_store::OwnerId::from_random(3),
+            lease: std::time::Duration::from_secs(35),
+            settle: false,
+        };
+        let conclusion = rampauth_store::Conclusion::NotSent;
+        let conclude = Operation::Conclude { attempt, conclusion, next_due: None, error: None };
+        let give_up = Operation::GiveUp { session, generation: 1 };
+        let told = [begin, conclude, give_up].map(|operation| Room::default().attempt(&operation));
+        assert_eq!(told, [Some(id), Some(id), None]);
+    }
+
+    #[test]
+    fn a_step_takes_the_pages_of_its_records_and_some_more() {
+        for (bytes, pages) in [(0, 8), (1, 9), (PAYLOAD, 9), (PAYLOAD + 1, 10), (10 * PAYLOAD, 18)] {
+            assert_eq!(step(bytes), pages * 4_120, "{bytes}");
+        }
+    }
+
     #[cfg(any(target_os = "linux", target_os = "android"))]
     #[test]
     fn blocks_are_allocated_behind_the_end_of_the_log_and_its_bytes_stay() {

@@ -107,6 +107,12 @@ fn is_remote(kind: &str) -> bool {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_path_that_is_a_mount_is_turned_away_and_one_on_it_is_not() {
+        assert!(matches!(check(Path::new("/proc")), Err(Trouble::MountedAlone)));
+        assert!(check(Path::new("/proc/self/status")).is_ok());
+    }
+
     const MOUNTS: &str = "\
 21 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
 22 21 0:20 / /proc rw - proc proc rw

@@ -8,7 +8,8 @@ use std::task::{Context, Waker};
 
 use rampauth_core::SecretString;
 use rampauth_store::{
-    Answer, Operation, Record, SessionId, SessionKey, Store as _, StoreError, StoreErrorKind, StoredTokens, TokenDigest,
+    Answer, AttemptId, AttemptRef, Conclusion, Operation, OwnerId, Record, SessionId, SessionKey, Store as _,
+    StoreError, StoreErrorKind, StoredTokens, TokenDigest,
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -205,6 +206,11 @@ async fn what_callers_leave_behind_is_done_after_the_store_is_dropped() {
 }
 
 #[test]
+fn a_file_outlives_its_process() {
+    assert!(store().1.outlives_the_process());
+}
+
+#[test]
 fn stores_and_their_futures_go_wherever_tasks_go() {
     fn everywhere<T: Clone + Send + Sync + 'static>() {}
     fn sent<T: Send>(_: &T) {}
@@ -238,4 +244,32 @@ async fn changes_of_others_are_seen_by_their_marks_and_a_store_s_own_are_not_new
     assert_ne!(mark(&first, "a"), mark(&second, "a"));
     assert_eq!(mark(&first, "b"), mark(&second, "b"));
     assert!(mark(&second, "c").is_some());
+}
+
+#[test]
+fn each_step_has_its_name_in_an_error() {
+    let session = SessionId::from_random(1);
+    let attempt = AttemptRef { id: AttemptId::from_random(2), session, generation: 1 };
+    let tokens = || StoredTokens::new(SecretString::from("t"), TokenDigest::of("t"), std::time::SystemTime::UNIX_EPOCH);
+    let begin = Operation::Begin {
+        generation: 1,
+        presents: TokenDigest::of("t"),
+        attempt: attempt.id,
+        owner: OwnerId::from_random(3),
+        lease: std::time::Duration::from_secs(35),
+        settle: false,
+    };
+    let conclude = Operation::Conclude { attempt, conclusion: Conclusion::Unknown, next_due: None, error: None };
+    for (operation, expected) in [
+        (put(1, "t"), "save the login of"),
+        (begin, "claim"),
+        (Operation::Commit { attempt, tokens: tokens() }, "save the tokens of"),
+        (conclude, "conclude the attempt of"),
+        (Operation::GiveUp { session, generation: 1 }, "give up"),
+        (Operation::Reject { session, generation: 1, access: TokenDigest::of("t") }, "note the rejection for"),
+        (Operation::Remove { session, expect: session }, "remove"),
+        (Operation::Reseal { payloads: Vec::new() }, "seal anew the tokens of"),
+    ] {
+        assert_eq!(super::action(&operation), expected, "{operation:?}");
+    }
 }

@@ -349,3 +349,41 @@ impl Record {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_is_judged_by_the_boot_time_clock_of_its_own_boot_and_else_by_the_wall_clock() {
+        let time = |wall, boot: Option<(u128, u64)>| StoreTime {
+            wall: SystemTime::UNIX_EPOCH + Duration::from_secs(wall),
+            boot: boot.map(|(boot, since)| BootTime { boot, since: Duration::from_secs(since) }),
+        };
+        // Until 135 s by the wall clock, and 45 s by that of boot 7.
+        let lease = time(100, Some((7, 10))).lease(Duration::from_secs(35));
+        for (now, holds) in [
+            (time(100, Some((7, 44))), true),
+            (time(100, Some((7, 45))), false),
+            (time(999, Some((7, 44))), true),
+            (time(134, Some((8, 999))), true),
+            (time(135, Some((8, 1))), false),
+            (time(134, None), true),
+            (time(135, None), false),
+        ] {
+            assert_eq!(lease.holds_at(&now), holds, "{now:?}");
+        }
+    }
+
+    #[test]
+    fn the_clock_of_an_answer_is_kept_and_that_of_what_was_not_sent_is_not() {
+        let difference = Some(ClockDifference::from_milliseconds(-1_200_000));
+        for (outcome, expected) in
+            [(Outcome::NotSent, None), (Outcome::Refused, difference), (Outcome::Unknown, difference)]
+        {
+            let error = Error::new(ErrorKind::Refused, outcome, "test", "odd");
+            let kept = LastError::of(&error.with_clock_difference(difference), SystemTime::UNIX_EPOCH, None);
+            assert_eq!((kept.clock_difference, kept.outcome.as_str()), (expected, outcome.as_str()));
+        }
+    }
+}

@@ -136,3 +136,47 @@ impl StdError for StoreError {
         self.source.as_deref().map(|source| source as _)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Holds nothing, and says nothing of how long it lasts.
+    struct Empty;
+
+    #[async_trait]
+    impl Store for Empty {
+        async fn load(&self, _: &SessionKey) -> Result<Option<Record>, StoreError> {
+            Ok(None)
+        }
+
+        async fn apply(&self, _: &SessionKey, _: Operation) -> Result<Answer, StoreError> {
+            Ok(Answer::Gone)
+        }
+
+        async fn due(&self, _: SystemTime, _: usize) -> Result<Vec<SessionKey>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        async fn keys(&self) -> Result<Vec<SessionKey>, StoreError> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[test]
+    fn a_store_outlives_its_process_unless_it_says_otherwise() {
+        assert!(Empty.outlives_the_process());
+        assert!(Arc::new(Empty).outlives_the_process());
+    }
+
+    #[test]
+    fn an_error_says_what_it_is_and_whether_a_store_caused_it() {
+        let error = StoreError::new(StoreErrorKind::Unavailable, "failed to save it: nobody is there");
+        assert_eq!(error.to_string(), "failed to save it: nobody is there");
+        assert!(!StoreError::is_the_cause_of(&error));
+        let outer = StoreError::new(StoreErrorKind::Unavailable, "failed to refresh").with_source(error);
+        assert!(StoreError::is_the_cause_of(&outer));
+        let other = StoreError::new(StoreErrorKind::Unavailable, "failed").with_source(fmt::Error);
+        assert!(!StoreError::is_the_cause_of(&other));
+    }
+}

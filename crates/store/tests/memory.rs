@@ -79,3 +79,9 @@ async fn debug_shows_how_many_it_holds_and_no_token() {
     let shown = format!("{store:?} {store:#?} {answer:?} {answer:#?} {:?}", login());
     assert!(shown.contains("sessions: 1") && !shown.contains("needle"), "{shown}");
 }
+
+#[test]
+fn it_ends_with_its_process() {
+    assert!(!MemoryStore::new().outlives_the_process());
+    assert!(!Arc::new(MemoryStore::new()).outlives_the_process());
+}

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use rampauth_core::Expiry;
+use rampauth_core::{Expiry, SecretString};
 use rampauth_store::protocol::apply;
 use rampauth_store::{
     Answer, AttemptId, AttemptRef, Conclusion, Operation, OwnerId, Record, Resealed, SessionId, State, StoreTime,
@@ -341,4 +341,36 @@ proptest! {
             world.happens(event)?;
         }
     }
+}
+
+#[test]
+fn a_step_that_writes_notes_when_it_did() {
+    let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+    let tokens = |text: &str| StoredTokens::new(SecretString::new(text.to_owned()), TokenDigest::of(text), at(1));
+    let (session, id) = (SessionId::from_random(1), AttemptId::from_random(1));
+    let mut slot = None;
+    let mut step = |operation, seconds| {
+        let answer = apply(&mut slot, operation, &StoreTime::wall(at(seconds)));
+        (answer, slot.as_ref().expect("a record").updated_at)
+    };
+    let login = Operation::Put { session, expect: None, tokens: tokens("first") };
+    let (Answer::Saved(record), stored) = step(login, 10) else { panic!("not saved") };
+    assert_eq!((record.updated_at, stored), (at(10), at(10)));
+    let begin = |attempt| Operation::Begin {
+        generation: record.generation,
+        presents: TokenDigest::of("first"),
+        attempt: AttemptId::from_random(attempt),
+        owner: OwnerId::from_random(1),
+        lease: Duration::from_secs(35),
+        settle: false,
+    };
+    let (Answer::Begun(begun), stored) = step(begin(1), 20) else { panic!("not begun") };
+    assert_eq!((begun.updated_at, stored), (at(20), at(20)));
+    let (Answer::Busy { .. }, stored) = step(begin(2), 25) else { panic!("not busy") };
+    assert_eq!(stored, at(20), "nothing was written");
+    let attempt = AttemptRef { id, session, generation: record.generation };
+    let (Answer::Saved(saved), stored) = step(Operation::Commit { attempt, tokens: tokens("second") }, 30) else {
+        panic!("not saved")
+    };
+    assert_eq!((saved.updated_at, stored), (at(30), at(30)));
 }
