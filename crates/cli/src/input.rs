@@ -66,6 +66,9 @@ fn patiently<T>(waiting: &'static str, read: impl FnOnce() -> T) -> T {
     result
 }
 
+/// What bytes are that are no text at all.
+pub(crate) const NOT_UTF8: &str = "not UTF-8";
+
 /// Bytes as text, without the byte order mark that some editors put before it.
 ///
 /// # Errors
@@ -84,7 +87,7 @@ pub(crate) fn text(bytes: &[u8]) -> Result<&str, &'static str> {
     if is_utf16 {
         return Err(UTF16);
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8")?;
+    let text = std::str::from_utf8(bytes).map_err(|_| NOT_UTF8)?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 

@@ -46,7 +46,7 @@ fn read(path: &Path) -> Result<String, Error> {
         }
     };
     let text = input::text(&bytes).map_err(|it| match it {
-        "not UTF-8" => refuse("it is not text; write the base64 of these bytes"),
+        input::NOT_UTF8 => refuse("it is not text; write the base64 of these bytes"),
         it => refuse(&format!("it is {it}")),
     })?;
     base64(text).map_err(refuse)

@@ -1,5 +1,7 @@
 //! `verify`: good and bad signatures of a provider.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rampauth_core::{RsaSigningKey, Signer as _};
 use rampauth_test_kit::keys;
 use serde_json::json;
@@ -87,6 +89,13 @@ fn a_signature_file_that_is_none() {
     let home = Home::at("http://127.0.0.1:9");
     let read = "failed to read the signature file";
     assert_eq!(verify(&home, "payby", "\n", Some(BODY)).refusal(), format!("{read}: it is empty"));
+    home.write("signature.bin", [0x80; 256]);
+    let run = home.run(&["verify", "payby", "--signature-file", "signature.bin", "--json"]);
+    let refusal = run.stdin(BODY).done().refusal();
+    assert_eq!(refusal, format!("{read}: it is not text; write the base64 of these bytes"));
+    let cut = STANDARD.encode(&STANDARD.decode(sign(BODY)).expect("base64")[..100]);
+    let short = "it is base64 of fewer or more bytes than any RSA signature has; it may be cut short";
+    assert_eq!(verify(&home, "payby", &cut, Some(BODY)).refusal(), format!("{read}: {short}"));
     let long = "A".repeat(8 * 1024 + 1);
     assert_eq!(verify(&home, "payby", &long, Some(BODY)).refusal(), format!("{read}: it is longer than 8 KiB"));
     let run = home.run(&["verify", "payby", "--signature-file", "nowhere", "--json"]);
