@@ -21,6 +21,7 @@ use rampauth_core::Error;
 use rampauth_keeper::SealingKeys;
 use toml::de::{DeTable, DeValue};
 
+pub(crate) use example::TEMPLATE;
 pub(crate) use exposed::others_may_write;
 pub(crate) use network::{CaFile, Network, Proxy};
 pub(crate) use place::{not_expanded, printable};

@@ -7,10 +7,9 @@ use std::path::Path;
 use rampauth_core::{Error, Outcome};
 use serde::Serialize;
 
+use crate::config::TEMPLATE;
 use crate::{output, signals};
 
-/// The commented file.
-pub(crate) const TEMPLATE: &str = include_str!("init/rampauth.toml");
 const ACTION: &str = "write the configuration";
 
 #[derive(Serialize)]

@@ -1,6 +1,7 @@
-//! A right value for each key of the configuration, as the file that `rampauth init` writes has it.
+//! A right value for each key of the configuration, in the commented file that `rampauth init` writes.
 
-use crate::commands::init::TEMPLATE;
+/// The commented file.
+pub(crate) const TEMPLATE: &str = include_str!("rampauth.toml");
 
 /// The line of the commented file that sets this key, without the mark of a comment.
 pub(super) fn of(key: &str) -> Option<&'static str> {
