@@ -326,6 +326,24 @@ mod tests {
     }
 
     #[test]
+    fn each_code_of_sqlite_has_its_kind() {
+        use StoreErrorKind::{Damaged, Incompatible, NotWritable, Unavailable};
+        let place = Place { path: "/a/b.db".into(), busy_timeout: std::time::Duration::from_secs(5) };
+        for (code, kind, says) in [
+            (ffi::SQLITE_PERM, NotWritable, "may not be written by this user"),
+            (ffi::SQLITE_ERROR, Incompatible, "does not have the tables of a store"),
+            (ffi::SQLITE_CORRUPT, Damaged, DAMAGED),
+            (ffi::SQLITE_IOERR_READ, Unavailable, "could not be read or written: the disk failed"),
+            (ffi::SQLITE_IOERR_WRITE, NotWritable, "a limit on the size of files is used up"),
+            (ffi::SQLITE_IOERR_SHMSIZE, NotWritable, NO_MEMORY),
+            (ffi::SQLITE_NOMEM, Unavailable, "could not be read or written"),
+        ] {
+            let error = sqlite(code).into_error(format_args!("save it"), &place);
+            assert!(error.kind() == kind && error.to_string().contains(says), "{code}: {error}");
+        }
+    }
+
+    #[test]
     fn what_is_used_up_is_named() {
         const ROOM: &str = "has no room for the tokens that a refresh may bring: make 3 KiB of room";
         let place = Place { path: "/a/b.db".into(), busy_timeout: std::time::Duration::from_secs(5) };
