@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::decision::FAILING_AFTER;
 use crate::keeper::{Keeper, Options, Shared, random};
+use crate::permits::PermitsByProvider;
 use crate::registry::Registry;
 use crate::schedule::Schedule;
 use crate::sealing::SealingKeys;
@@ -34,6 +35,7 @@ pub struct KeeperBuilder {
     save: Duration,
     floor: (Duration, Duration),
     failing_after: u32,
+    concurrent_attempts: usize,
     on_demand: bool,
 }
 
@@ -48,6 +50,7 @@ impl KeeperBuilder {
             save: Duration::from_secs(5),
             floor: (Duration::from_secs(1), Duration::from_secs(3_600)),
             failing_after: FAILING_AFTER,
+            concurrent_attempts: 64,
             on_demand: false,
         }
     }
@@ -108,6 +111,16 @@ impl KeeperBuilder {
         self
     }
 
+    /// How many attempts may be under way at a time at one provider and environment, 1 at least. Default 64. The others wait for
+    /// their turn: a credential that dies within one attempt first, then those that callers wait for, then the rest, the nearest
+    /// expiry first. A quarter is kept for the first two.
+    ///
+    /// A process that is killed leaves no more attempts in doubt than this, however many sessions were due together.
+    pub fn concurrent_attempts(mut self, most: usize) -> Self {
+        self.concurrent_attempts = most.max(1);
+        self
+    }
+
     /// Refreshes only when a caller asks for it, never because it is time: for a program that ends after one question. Tokens
     /// that could not be saved are saved with the next refresh that is asked for, or at [`Keeper::shutdown`]: shut it down before it
     /// is let go of.
@@ -144,6 +157,7 @@ impl KeeperBuilder {
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
             schedule: Arc::new(Schedule::new(!self.on_demand)),
+            permits: PermitsByProvider::new(self.concurrent_attempts),
             sessions: Registry::default(),
             events: broadcast::channel(1_024).0,
         });

@@ -1,7 +1,9 @@
 //! The one refresh of a session that is under way, shared by all who wait for it, and the pause after one that failed.
 
+mod guard;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
@@ -11,6 +13,7 @@ use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
+use self::guard::FlightGuard;
 use crate::decision;
 use crate::event::EventKind;
 use crate::keeper::random;
@@ -30,6 +33,8 @@ pub(crate) struct Flight {
     floor: Option<Floor>,
     /// Whether the one under way only looks at the record, because a failure stands.
     only_looks: bool,
+    /// Its place in the line for a permit, while it stands there.
+    in_line: Option<u64>,
     /// Tokens that were granted and that the store has not taken yet.
     unsaved: Option<Unsaved>,
     /// An access token that readers saw, that the provider rejected, and of which the record does not know yet.
@@ -142,7 +147,7 @@ impl Inner {
         // From before the question whether it may start, so that a shutdown waits for what starts.
         let _counted = self.keeper.tasks.token();
         let mut guard = self.flight();
-        let Flight { under_way, callers, floor, only_looks, .. } = guard.get();
+        let Flight { under_way, callers, floor, only_looks, in_line, .. } = guard.get();
         let mut barred = None;
         let (landing, flying) = under_way.join_or_start(self, || {
             barred = self.may_start(need, floor.as_mut())?;
@@ -151,9 +156,15 @@ impl Inner {
         })?;
         *callers = if flying.is_some() { 0 } else { *callers } + u32::from(need != Need::Ahead);
         let only_looks = *only_looks;
+        let in_line = in_line.filter(|_| need != Need::Ahead);
         // A runtime that is gone lets go of a flight at once.
         drop(guard);
-        let Some(flying) = flying else { return Ok(Ticket { landing, only_looks, joined: true }) };
+        let Some(flying) = flying else {
+            if let Some(place) = in_line {
+                self.keeper.permits.of(&self.key).a_caller_waits(place);
+            }
+            return Ok(Ticket { landing, only_looks, joined: true });
+        };
         let span = tracing::info_span!(
             target: "rampauth_keeper",
             "refresh",
@@ -328,61 +339,6 @@ impl Host for Inner {
         if flight.failures == 0 && flight.floor.is_none() && !needed {
             *guard.0 = None;
         }
-    }
-}
-
-pub(crate) struct FlightGuard<'a>(MutexGuard<'a, Option<Box<Flight>>>);
-
-impl FlightGuard<'_> {
-    fn get(&mut self) -> &mut Flight {
-        self.0.get_or_insert_default()
-    }
-
-    /// What the store has not taken yet.
-    pub(crate) fn held(&self) -> Option<Unsaved> {
-        self.0.as_ref().and_then(|flight| flight.unsaved.clone())
-    }
-
-    pub(crate) fn unsaved(&mut self) -> &mut Option<Unsaved> {
-        &mut self.get().unsaved
-    }
-
-    pub(crate) fn rejected(&self) -> Option<TokenDigest> {
-        self.0.as_ref().and_then(|flight| flight.rejected)
-    }
-
-    pub(crate) fn set_rejected(&mut self, access: Option<TokenDigest>) {
-        self.get().rejected = access;
-    }
-
-    pub(crate) fn look_again_at(&mut self, time: SystemTime) {
-        self.get().look_again = Some(time);
-    }
-
-    pub(crate) fn pause_until_at_most(&mut self, time: Option<SystemTime>) {
-        self.get().pause_ends = time;
-    }
-
-    pub(crate) fn pause_for_the_longest(&mut self) {
-        self.get().pause_is_longest = true;
-    }
-
-    /// Whether nobody was told yet that the session is failing.
-    pub(crate) fn is_news_that_it_fails(&mut self) -> bool {
-        !std::mem::replace(&mut self.get().failing, true)
-    }
-
-    /// Nothing that lives this long was granted when it was asked for, but something that lives for `granted`.
-    pub(crate) fn note_in_vain(&mut self, lifetime: Duration, granted: Option<Duration>) {
-        let flight = self.get();
-        let (asked, most) = flight.in_vain.unwrap_or((lifetime, Duration::ZERO));
-        flight.in_vain = granted.map(|granted| (asked.min(lifetime), most.max(granted)));
-    }
-
-    /// Whether a token that lives this long was asked for in vain, and nothing better was granted since.
-    pub(crate) fn was_in_vain(&self, lifetime: Duration, granted: Option<Duration>) -> bool {
-        let in_vain = self.0.as_ref().and_then(|flight| flight.in_vain);
-        in_vain.zip(granted).is_some_and(|((asked, most), granted)| lifetime >= asked && granted <= most)
     }
 }
 

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::builder::KeeperBuilder;
 use crate::event::{Event, EventKind, Events};
 use crate::metrics;
+use crate::permits::PermitsByProvider;
 use crate::registry::Registry;
 use crate::schedule::Schedule;
 use crate::sealing::SealingKeys;
@@ -51,6 +52,7 @@ pub(crate) struct Shared {
     /// Cancelled at shutdown, and when nobody holds the keeper any more: nothing new is presented from then on.
     pub(crate) closing: CancellationToken,
     pub(crate) schedule: Arc<Schedule<Inner>>,
+    pub(crate) permits: PermitsByProvider,
     pub(crate) sessions: Registry,
     pub(crate) events: broadcast::Sender<Event>,
 }

@@ -14,6 +14,7 @@ pub mod metrics;
 mod moment;
 mod pause;
 mod payload;
+mod permits;
 pub mod process;
 mod publish;
 mod refresher;

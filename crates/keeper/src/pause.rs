@@ -46,7 +46,7 @@ impl PauseLimits {
 }
 
 /// When the token that is sent dies, by the provider's word, or may not be sent any more.
-fn last_use(tokens: &StoredTokens, policy: &RefreshPolicy) -> Option<SystemTime> {
+pub(crate) fn last_use(tokens: &StoredTokens, policy: &RefreshPolicy) -> Option<SystemTime> {
     let at = |expiry| if let Expiry::At(time) = expiry { Some(time) } else { None };
     let access = at(tokens.access_expiry).filter(|_| policy.time == RefreshTime::BeforeExpiry);
     at(tokens.presented_expiry).into_iter().chain(access).min()

@@ -56,6 +56,7 @@ impl Inner {
         // Tokens that are not saved yet come before anything else.
         self.save_what_is_held().await?;
         let mut wait = Wait::default();
+        let mut permit = None;
         let mut moved = 0;
         while moved < LOOKS {
             let Some(record) = self.load().await? else {
@@ -90,6 +91,15 @@ impl Inner {
                     held
                 }
                 (plan @ (Plan::Present { .. } | Plan::SendManually), None) => {
+                    // From before the claim until the tokens are stored. Another process's claim is waited for without it.
+                    let urgency = self.urgency(&record, need);
+                    let taken = permit.take().or_else(|| self.keeper.permits.of(&self.key).try_take(urgency));
+                    let Some(held) = taken else {
+                        // The record is looked at anew, for it may have to wait for long.
+                        drop(record);
+                        permit = Some(self.wait_for_permit(urgency).await?);
+                        continue;
+                    };
                     // The claim's age counts from before the question.
                     let asked = self.keeper.clock.mark();
                     let attempt = AttemptId::from_random(random()?);
@@ -102,7 +112,9 @@ impl Inner {
                             None
                         }
                         Opened::Claimed { record, doubtful } => {
-                            return self.present(record, attempt, asked, doubtful, need).await;
+                            let presented = self.present(record, attempt, asked, doubtful, need).await;
+                            drop(held);
+                            return presented;
                         }
                         Opened::Wait { until } => Some(until),
                         Opened::LookAgain => None,

@@ -1,13 +1,17 @@
-//! Waiting for a claim that is another process's: callers until it lapses, the keeper itself until it looks again.
+//! What an attempt waits for before it sends: a permit of its own, and the claim of another process. For a claim callers wait until it
+//! lapses, the keeper itself until it looks again.
 
 use std::time::{Duration, SystemTime};
 
-use rampauth_core::{Error, ErrorKind, Outcome};
+use rampauth_core::{Error, ErrorKind, Outcome, Refresh as _};
+use rampauth_store::Record;
 use tokio::time::{Instant, sleep};
 
 use crate::keeper::random;
 use crate::metrics;
-use crate::process;
+use crate::pause::last_use;
+use crate::permits::{Permit, Urgency};
+use crate::process::{self, Need};
 use crate::refresher::ACTION;
 use crate::session::Inner;
 
@@ -20,6 +24,43 @@ pub(crate) struct Wait {
 }
 
 impl Inner {
+    /// How urgent an attempt with this record's credential is.
+    pub(crate) fn urgency(&self, record: &Record, need: Need) -> Urgency {
+        const NEVER: Duration = Duration::from_secs(400 * 365 * 24 * 60 * 60);
+        let options = self.keeper.options;
+        let last_use = record.tokens.as_ref().and_then(|tokens| last_use(tokens, self.provider.policy()));
+        let access = record.tokens.as_ref().and_then(|tokens| tokens.access_expiry.time());
+        let now = self.read_now();
+        if last_use.is_some_and(|end| end.duration_since(now).unwrap_or_default() <= options.lease) {
+            return Urgency::Dying;
+        }
+        let death = last_use.into_iter().chain(access).min();
+        match need {
+            Need::Ahead => Urgency::Scheduled(death.unwrap_or(SystemTime::UNIX_EPOCH + NEVER)),
+            _ => Urgency::Caller,
+        }
+    }
+
+    /// Waits for a permit, for as long as the keeper works.
+    pub(crate) async fn wait_for_permit(&self, urgency: Urgency) -> Result<Permit, Error> {
+        let permits = self.keeper.permits.of(&self.key);
+        let place = permits.wait(urgency);
+        let number = place.number();
+        // Who joined before there was a place to hurry.
+        if self.flight().stand_in_line(number) {
+            permits.a_caller_waits(number);
+        }
+        let permit = tokio::select! {
+            permit = place => Ok(permit),
+            () = self.keeper.closing.cancelled() => {
+                let reason = "the keeper is shutting down";
+                Err(Error::new(ErrorKind::Internal, Outcome::NotSent, ACTION, reason))
+            }
+        };
+        self.flight().leave_the_line();
+        permit
+    }
+
     /// Somebody is at it: the short pause of a caller until the next look, or the end of the waiting. Whoever died with a claim
     /// is waited for until it lapses.
     pub(crate) async fn wait_for_claim(

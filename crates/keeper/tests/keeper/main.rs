@@ -13,6 +13,7 @@ mod metrics;
 mod no_better;
 mod outcomes;
 mod pauses;
+mod permits;
 mod refreshing;
 mod rejected;
 mod sealing;
