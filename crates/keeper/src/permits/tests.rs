@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
+use futures_util::FutureExt;
 
 use super::*;
 
@@ -49,7 +49,7 @@ fn those_who_wait_are_served_by_urgency_and_equals_as_they_came() {
             assert!(place.now_or_never().is_none(), "one at a time");
         }
         drop(held.take());
-        held = places[expected].take().and_then(|place| place.now_or_never());
+        held = places[expected].take().and_then(FutureExt::now_or_never);
         assert!(held.is_some(), "{expected}");
     }
 }
