@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 const PACKAGE: &str = "rampauth-bench";
 
 /// Figures that benchmarks take by themselves: what, in which unit, beside what, and the bound of their ratio.
-const FIGURES: [(&str, &str, &str, f64); 7] = [
+const FIGURES: [(&str, &str, &str, f64); 9] = [
     ("read/ours", "ns", "read/by-hand", 1.3),
     ("read/2-threads", "ns", "read/one-beside-2", 1.1),
     ("read/8-threads", "ns", "read/one-beside-8", 1.1),
@@ -21,15 +21,19 @@ const FIGURES: [(&str, &str, &str, f64); 7] = [
     ("herd/current-thread", "ms", "herd/current-thread-by-hand", 1.3),
     ("herd/2-threads", "ms", "herd/2-threads-by-hand", 1.3),
     ("claim/ours", "µs", "claim/bare", 1.3),
+    ("together/all-fresh", "s", "together/bare-loop", 1.5),
+    ("together/caller", "ms", "together/caller-idle", 3.0),
 ];
 
 /// And those that have a bound of their own.
-const ABSOLUTES: [(&str, &str, f64); 5] = [
+const ABSOLUTES: [(&str, &str, f64); 7] = [
     ("herd/200-failing", "ms", 10.0),
     ("sessions/memory", "bytes", 1_150.0),
     ("sessions/memory-after-login", "bytes", 1_150.0),
     ("sessions/deadlines", "ms", 200.0),
     ("claim/fsync", "µs", f64::INFINITY),
+    ("together/requests-per-100", "for 100 grants", 110.0),
+    ("together/lost", "tokens", 64.0),
 ];
 
 /// Every figure of this run, by name.

@@ -100,8 +100,11 @@ fn a_store_that_may_not_be_written_is_refused_before_anything_is_sent() {
     }
     setting.is_whole();
 
-    // Its log cannot be made beside it.
+    // Its log cannot be made beside it. What set the store up may have left one: whoever closes it last removes it.
     let setting = Setting::new();
+    let reader = setting.home.database();
+    reader.query_row("SELECT count(*) FROM session", [], |row| row.get::<_, i64>(0)).expect("a store");
+    drop(reader);
     let (folder, before) = (setting.home.path().to_owned(), setting.bytes());
     for command in COMMANDS {
         set_mode(folder.clone(), 0o500);
