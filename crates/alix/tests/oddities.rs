@@ -5,10 +5,9 @@ mod common;
 
 use common::{Canned, card, config, email, now, on_off_ramp};
 use rampauth_alix::{
-    AccessToken, Error, ErrorKind, Expiry, OnOffRampClient, Outcome, Refresh, RefreshToken, RsaVerifyingKey,
-    SecretBytes, TokenSet,
+    AccessToken, Error, ErrorKind, Expiry, OnOffRampClient, Outcome, Refresh, RefreshToken, SecretBytes, TokenSet,
 };
-use rampauth_core::Signer as _;
+use rampauth_core::{RsaVerifyingKey, Signer as _};
 use rampauth_test_kit::logs::render_error;
 use rampauth_test_kit::{keys, odd};
 
