@@ -7,10 +7,10 @@ use rampauth_core::{ClockDifference, Expiry, SecretString};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::digest::TokenDigest;
 use crate::history::HistoryText;
 use crate::record::{
     Attempt, AttemptId, BootTime, LastError, Lease, Orphan, OwnerId, Record, SessionId, State, StoredTokens,
-    TokenDigest,
 };
 use crate::timestamp::{from_text, to_text};
 
@@ -178,7 +178,7 @@ impl From<&Record> for RecordText {
             attempt: record.attempt.as_ref().map(AttemptText::from),
             orphans: record.orphans.iter().map(OrphanText::from).collect(),
             last_commit: record.last_commit.map(|commit| id(commit.get())),
-            rejected: record.rejected.map(|rejected| hex(rejected.as_bytes())),
+            rejected: record.rejected.map(TokenDigest::to_hex),
             next_due: record.next_due.map(to_text),
             last_error: record.last_error.as_ref().map(ErrorText::from),
             refusals: record.refusals,
@@ -204,7 +204,7 @@ impl RecordText {
             attempt: self.attempt.map(AttemptText::read).map_or(Some(None), |attempt| attempt.map(Some))?,
             orphans: self.orphans.into_iter().map(OrphanText::read).collect::<Option<_>>()?,
             last_commit: optional(self.last_commit.as_deref(), read_id)?.map(AttemptId::from_random),
-            rejected: optional(self.rejected.as_deref(), read_digest)?,
+            rejected: optional(self.rejected.as_deref(), TokenDigest::from_hex)?,
             next_due: self.next_due.map(from_text),
             last_error: self.last_error.map(ErrorText::read),
             refusals: self.refusals,
@@ -219,8 +219,8 @@ impl From<&StoredTokens> for TokensText {
         Self {
             payload: Zeroizing::new(tokens.payload.expose_secret().to_owned()),
             sealed_with: tokens.sealed_with.clone(),
-            presents: hex(tokens.presents.as_bytes()),
-            access: tokens.access.map(|access| hex(access.as_bytes())),
+            presents: tokens.presents.to_hex(),
+            access: tokens.access.map(TokenDigest::to_hex),
             access_expiry: ExpiryText::from(tokens.access_expiry),
             presented_expiry: ExpiryText::from(tokens.presented_expiry),
             granted_at: to_text(tokens.granted_at),
@@ -236,8 +236,8 @@ impl TokensText {
         Some(StoredTokens {
             payload: SecretString::from(self.payload.as_str()),
             sealed_with: self.sealed_with,
-            presents: read_digest(&self.presents)?,
-            access: optional(self.access.as_deref(), read_digest)?,
+            presents: TokenDigest::from_hex(&self.presents)?,
+            access: optional(self.access.as_deref(), TokenDigest::from_hex)?,
             access_expiry: self.access_expiry.read(),
             presented_expiry: self.presented_expiry.read(),
             granted_at: from_text(self.granted_at),
@@ -273,7 +273,7 @@ impl From<&Attempt> for AttemptText {
         Self {
             id: id(attempt.id.get()),
             owner: id(attempt.owner.get()),
-            presents: hex(attempt.presents.as_bytes()),
+            presents: attempt.presents.to_hex(),
             presented_by: attempt.presented_by.iter().map(|presenter| id(presenter.get())).collect(),
             more: attempt.more,
             first_sent: to_text(attempt.first_sent),
@@ -301,7 +301,7 @@ impl AttemptText {
         Some(Attempt {
             id: AttemptId::from_random(read_id(&self.id)?),
             owner: OwnerId::from_random(read_id(&self.owner)?),
-            presents: read_digest(&self.presents)?,
+            presents: TokenDigest::from_hex(&self.presents)?,
             presented_by: presented_by.collect::<Option<_>>()?,
             more: self.more,
             first_sent: from_text(self.first_sent),
@@ -352,20 +352,6 @@ fn id(bits: u128) -> String {
 fn read_id(text: &str) -> Option<u128> {
     let plain = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     plain.then(|| u128::from_str_radix(text, 16).ok())?
-}
-
-pub(crate) fn hex(bytes: &[u8; 32]) -> String {
-    let (high, low) = bytes.split_at(16);
-    let half = |bytes: &[u8]| bytes.iter().fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
-    format!("{:032x}{:032x}", half(high), half(low))
-}
-
-pub(crate) fn read_digest(text: &str) -> Option<TokenDigest> {
-    let (high, low) = text.split_at_checked(32)?;
-    let mut bytes = [0; 32];
-    bytes[..16].copy_from_slice(&read_id(high)?.to_be_bytes());
-    bytes[16..].copy_from_slice(&read_id(low)?.to_be_bytes());
-    Some(TokenDigest::from_bytes(bytes))
 }
 
 fn optional<T>(text: Option<&str>, read: fn(&str) -> Option<T>) -> Option<Option<T>> {

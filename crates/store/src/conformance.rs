@@ -22,6 +22,7 @@ mod concurrent;
 mod content;
 mod difference;
 mod doubt;
+mod kind;
 mod listing;
 mod manual;
 mod names;

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{hex, read_digest};
-use crate::record::TokenDigest;
+use crate::digest::TokenDigest;
 
 /// The digests of credentials that a session was given by a login, and of those that it sent: eight in all, the latest last.
 ///
@@ -79,7 +78,7 @@ pub(crate) struct HistoryText {
 
 impl From<&CredentialHistory> for HistoryText {
     fn from(history: &CredentialHistory) -> Self {
-        let texts = |digests: &[TokenDigest]| digests.iter().map(|digest| hex(digest.as_bytes())).collect();
+        let texts = |digests: &[TokenDigest]| digests.iter().map(|digest| digest.to_hex()).collect();
         Self { logins: texts(history.logins()), sent: texts(history.sent()) }
     }
 }
@@ -90,7 +89,7 @@ impl HistoryText {
     }
 
     pub(crate) fn read(self) -> Option<CredentialHistory> {
-        let digests = |texts: Vec<String>| texts.iter().map(|text| read_digest(text)).collect::<Option<_>>();
+        let digests = |texts: Vec<String>| texts.iter().map(|text| TokenDigest::from_hex(text)).collect::<Option<_>>();
         Some(CredentialHistory::from_digests(digests(self.logins)?, digests(self.sent)?))
     }
 }

@@ -5,6 +5,7 @@
 mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod digest;
 mod history;
 mod key;
 mod memory;
@@ -14,12 +15,12 @@ mod store;
 mod timestamp;
 
 pub use codec::RecordDamage;
+pub use digest::TokenDigest;
 pub use history::CredentialHistory;
 pub use key::SessionKey;
 pub use memory::MemoryStore;
 pub use protocol::{Answer, AttemptRef, Conclusion, Operation, Resealed};
 pub use record::{
     Attempt, AttemptId, BootTime, LastError, Lease, Orphan, OwnerId, Record, SessionId, State, StoreTime, StoredTokens,
-    TokenDigest,
 };
 pub use store::{Store, StoreError, StoreErrorKind};

@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use rampauth_core::SecretString;
 
-use crate::record::{AttemptId, LastError, OwnerId, Record, SessionId, StoreTime, StoredTokens, TokenDigest};
+use crate::digest::TokenDigest;
+use crate::record::{AttemptId, LastError, OwnerId, Record, SessionId, StoreTime, StoredTokens};
 use steps::{Claim, begin, claim_manually, commit, conclude, give_up, put, reject, remove, reseal};
 
 /// A presentation, as whoever made it knows it.

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::{ClockDifference, Error, ErrorKind, Expiry, Outcome, SecretString};
-use sha2::{Digest as _, Sha256};
 
+use crate::digest::TokenDigest;
 use crate::history::CredentialHistory;
 
 macro_rules! drawn_id {
@@ -47,35 +47,6 @@ drawn_id!(
     /// One process start: whose attempt it is.
     OwnerId
 );
-
-/// The SHA-256 of a token: tells two tokens apart without holding either. Tokens are long and random, so that nothing can be
-/// found from it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TokenDigest([u8; 32]);
-
-impl TokenDigest {
-    /// The digest of a token.
-    pub fn of(token: &str) -> Self {
-        Self(Sha256::digest(token.as_bytes()).into())
-    }
-
-    /// A digest that was stored.
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The digest's bytes.
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for TokenDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, ..] = self.0;
-        write!(f, "TokenDigest({a:02x}{b:02x}{c:02x}{d:02x}…)")
-    }
-}
 
 /// The tokens of one generation as a store holds them: the tokens themselves in a form that only the keeper reads, and beside
 /// it what is needed to decide about them.

@@ -1,10 +1,11 @@
 //! Claims and the journal: who may present a token, and what is known of those who did.
 
+use super::kind::Kind;
 use super::names::{
     A, B, C, D, S1, S2, attempt, begin, begin_with, commit, condemned, dead, failed, free, give_up, held, lapsed,
     lapsing, logout, not_sent, owner, refreshed, remove, settle, tokens, unknown,
 };
-use super::script::{Kind, Scenario, Script, steps};
+use super::script::{Scenario, Script, steps};
 use crate::record::{Attempt, AttemptId, Record, State};
 
 /// How many attempts a journal lists by name.

@@ -2,12 +2,13 @@
 
 use rampauth_core::Expiry;
 
+use super::kind::Kind;
 use super::names::{
     A, B, C, D, S1, S2, STORE_NOW, access, begin, begin_with, commit, commit_tokens, condemned, dead, failed, free,
     future, give_up, held, lapsed, lapsing, not_sent, orphan, refreshed, reject, settle, tokens, tokens_presenting,
     unknown,
 };
-use super::script::{Kind, Scenario, Script, steps};
+use super::script::{Scenario, Script, steps};
 use crate::record::{Orphan, Record, State};
 
 pub(super) fn scenarios() -> Vec<Scenario> {

@@ -3,12 +3,13 @@
 use rampauth_core::Expiry;
 
 use super::commit::{superseded, taken_over};
+use super::kind::Kind;
 use super::names::{
     A, B, C, D, S1, S2, STORE_NOW, access, begin, begin_with, commit, commit_tokens, condemned, dead, failed, failure,
     free, future, give_up, held, lapsed, lapsing, not_sent, orphan, past, put, refreshed, refused, reject, retry,
     settle, tokens, tokens_presenting, tokens_until, unknown,
 };
-use super::script::{Kind, Scenario, Script, steps};
+use super::script::{Scenario, Script, steps};
 use crate::record::{AttemptId, Orphan, Record, State, StoredTokens};
 
 pub(super) fn scenarios() -> Vec<Scenario> {

@@ -6,11 +6,12 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use super::difference::{self, Times};
+use super::kind::Kind;
 use super::names::{
     A, B, C, D, S1, S2, S3, STORE_NOW, attempt, begin, commit, dead, give_up, lapsing, not_sent, put, reject, remove,
     reseal, settle, unknown,
 };
-use super::script::{Kind, Scenario, Stage, code};
+use super::script::{Scenario, Stage, code};
 use crate::key::SessionKey;
 use crate::protocol::{self, Answer, Operation};
 use crate::record::{AttemptId, Record, SessionId, StoreTime};

@@ -5,11 +5,12 @@ use std::time::Duration;
 use rampauth_core::{ClockDifference, Expiry};
 
 use super::difference::{self, Times};
+use super::kind::Kind;
 use super::names::{
     A, B, C, LAPSED, S1, S2, attempt, begin, begin_with, commit, commit_tokens, dead, failed, failure, free, future,
     held, lapsing, login, orphan, past, put, refreshed, remove, settle, tokens, unknown,
 };
-use super::script::{Course, Kind, Scenario, Script, Stage, code, steps};
+use super::script::{Course, Scenario, Script, Stage, code, steps};
 use crate::key::SessionKey;
 use crate::protocol::Operation;
 use crate::record::{LastError, Orphan, State, StoredTokens};

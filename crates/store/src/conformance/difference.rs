@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 use std::time::{Duration, SystemTime};
 
+use super::kind::Kind;
 use super::names::STORE_NOW;
-use super::script::Kind;
 use crate::protocol::Answer;
 use crate::record::{Attempt, LastError, Lease, Orphan, Record, StoredTokens};
 

@@ -4,12 +4,13 @@ use rampauth_core::Expiry;
 
 use super::commit::{superseded, taken_over};
 use super::conclude::given_up;
+use super::kind::Kind;
 use super::names::{
     A, B, C, D, S1, S2, STORE_NOW, access, begin, commit, commit_tokens, condemned, dead, failed, free, give_up, held,
     lapsed, lapsing, logout, not_sent, owner, past, put, refreshed, refused, reject, remove, settle, tokens,
     tokens_presenting, tokens_until, unknown,
 };
-use super::script::{Kind, Scenario, Script, steps};
+use super::script::{Scenario, Script, steps};
 use crate::protocol::Operation;
 use crate::record::{Orphan, Record, State};
 

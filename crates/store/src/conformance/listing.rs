@@ -2,11 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::kind::Kind;
 use super::names::{
     A, B, S1, S2, begin, commit, dead, give_up, lapsing, manual, not_sent, past, put, reject, remove, settle, tokens,
     unknown,
 };
-use super::script::{Kind, Scenario, Stage, code, failed};
+use super::script::{Scenario, Stage, code, failed};
 use crate::key::SessionKey;
 use crate::protocol::Operation;
 

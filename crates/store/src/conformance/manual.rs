@@ -1,10 +1,11 @@
 //! What a person may ask for in *login needed*: one more try of the stored token, which nothing but a grant makes more of.
 
+use super::kind::Kind;
 use super::names::{
     A, B, C, S1, S2, attempt, begin, commit, condemned, dead, failed, failure, free, give_up, held, lapsed, lapsing,
     logout, manual, manual_with, not_sent, orphan, refreshed, refused, reject, remove, settle, tokens, unknown,
 };
-use super::script::{Kind, Scenario, Script, steps};
+use super::script::{Scenario, Script, steps};
 use crate::record::{Attempt, AttemptId, Record, State};
 
 pub(super) fn scenarios() -> Vec<Scenario> {

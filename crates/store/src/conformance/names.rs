@@ -4,11 +4,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rampauth_core::{ClockDifference, Expiry};
 
+use crate::digest::TokenDigest;
 use crate::history::CredentialHistory;
 use crate::protocol::{AttemptRef, Conclusion, Operation, Resealed};
-use crate::record::{
-    Attempt, AttemptId, LastError, Lease, Orphan, OwnerId, Record, SessionId, State, StoredTokens, TokenDigest,
-};
+use crate::record::{Attempt, AttemptId, LastError, Lease, Orphan, OwnerId, Record, SessionId, State, StoredTokens};
 
 // Sessions differ in the lowest bits alone and attempts in the highest: a store that cuts an id short confuses them.
 pub(super) const S1: SessionId = session(1);

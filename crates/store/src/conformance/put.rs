@@ -1,11 +1,12 @@
 //! Logins and logouts: what they clear, what stops them, and that a logout wins.
 
+use super::kind::Kind;
 use super::names::{
     A, B, C, S1, S2, S3, STORE_NOW, access, begin, commit, condemned, dead, failed, free, give_up, held, lapsed,
     lapsing, logout, manual, not_sent, orphan, put, refreshed, refused, reject, remove, reseal, retry, settle, tokens,
     unknown,
 };
-use super::script::{Kind, Scenario, Script, steps};
+use super::script::{Scenario, Script, steps};
 use crate::record::State;
 
 pub(super) fn scenarios() -> Vec<Scenario> {

@@ -1,10 +1,11 @@
 //! How often in a row a token was refused: counted by the provider's answers alone, and forgotten with a grant or a login.
 
+use super::kind::Kind;
 use super::names::{
     A, B, C, S1, S2, begin, commit, failed, failure, held, lapsed, lapsing, logout, not_sent, refused, remove, retry,
     settle, tokens, unknown,
 };
-use super::script::{Kind, Scenario, Script, steps};
+use super::script::{Scenario, Script, steps};
 use crate::protocol::{AttemptRef, Conclusion, Operation};
 use crate::record::{AttemptId, LastError, Record, State};
 

@@ -1,10 +1,11 @@
 //! Sealing anew: payloads change and nothing else does, and what moved meanwhile is left alone.
 
+use super::kind::Kind;
 use super::names::{
     A, B, C, S1, S2, STORE_NOW, access, begin, commit, condemned, dead, failed, free, held, lapsed, lapsing, logout,
     orphan, put, refreshed, reject, remove, reseal, resealed, settle, tokens, unknown,
 };
-use super::script::{Kind, Scenario, Script, steps};
+use super::script::{Scenario, Script, steps};
 use crate::record::{Record, State, StoredTokens};
 
 pub(super) fn scenarios() -> Vec<Scenario> {

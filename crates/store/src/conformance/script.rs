@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rampauth_core::{Clock as _, SystemClock};
 
 use super::difference::{self, Times};
+use super::kind::Kind;
 use super::names::{S1, login, tokens};
 use crate::history::CredentialHistory;
 use crate::key::SessionKey;
@@ -38,53 +39,6 @@ pub(super) fn steps(name: &'static str, script: Script) -> Scenario {
 
 pub(super) fn code(name: &'static str, code: fn(Stage) -> Course) -> Scenario {
     Scenario { name, play: Play::Code(code) }
-}
-
-/// What is answered, without the record in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Saved,
-    Begun,
-    Busy,
-    Doubtful,
-    Moved,
-    Superseded,
-    Stale,
-    Gone,
-    Adopted,
-    Done,
-}
-
-impl Kind {
-    pub(super) fn of(answer: &Answer) -> Self {
-        match answer {
-            Answer::Saved(_) => Self::Saved,
-            Answer::Begun(_) => Self::Begun,
-            Answer::Busy { .. } => Self::Busy,
-            Answer::Doubtful(_) => Self::Doubtful,
-            Answer::Moved(_) => Self::Moved,
-            Answer::Superseded(_) => Self::Superseded,
-            Answer::Stale => Self::Stale,
-            Answer::Gone => Self::Gone,
-            Answer::Adopted(_) => Self::Adopted,
-            Answer::Done(_) => Self::Done,
-        }
-    }
-
-    /// Whether nothing may have been written.
-    fn is_untouched(self) -> bool {
-        matches!(self, Self::Busy | Self::Doubtful | Self::Moved | Self::Stale | Self::Gone)
-    }
-
-    /// What the repetition of an answered operation is answered. Only what condemned a token may find that it has moved since.
-    fn again(self, operation: &Operation) -> Self {
-        let condemns = matches!(operation, Operation::Conclude { conclusion: Conclusion::Dead, .. });
-        match self {
-            Self::Adopted => Self::Moved,
-            Self::Done if condemns => Self::Moved,
-            other => other,
-        }
-    }
 }
 
 /// An operation, its answer, and the record that is left; the answer holds the same one.

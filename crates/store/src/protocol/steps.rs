@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime};
 use rampauth_core::SecretString;
 
 use super::{Answer, AttemptRef, Conclusion, Resealed};
+use crate::digest::TokenDigest;
 use crate::history::CredentialHistory;
 use crate::record::{
     Attempt, AttemptId, LastError, Lease, Orphan, OwnerId, Record, SessionId, State, StoreTime, StoredTokens,
-    TokenDigest,
 };
 
 /// How many attempts a journal lists by name. Beyond that they are counted, and cannot be taken back.
