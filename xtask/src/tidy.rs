@@ -4,6 +4,7 @@
 //! that finds nothing to look at has lost its subject and must fail.
 
 mod architecture;
+mod circles;
 mod links;
 mod manifests;
 mod origins;
@@ -27,7 +28,7 @@ struct Rule {
     check: fn(&Tree, &mut Vec<String>) -> usize,
 }
 
-const RULES: [Rule; 12] = [
+const RULES: [Rule; 13] = [
     Rule { subject: "manifest", check: manifests::inherit },
     Rule { subject: "dependency", check: manifests::versions_stand_at_the_root },
     Rule { subject: "shared version", check: manifests::shared_versions },
@@ -38,6 +39,7 @@ const RULES: [Rule; 12] = [
     Rule { subject: "vector case", check: origins::stated },
     Rule { subject: "source file", check: text::sources },
     Rule { subject: "tabled file", check: architecture::tables_name_each_file },
+    Rule { subject: "import", check: circles::none },
     Rule { subject: "link", check: links::lead_somewhere },
     Rule { subject: "locked package", check: registries::only_one },
 ];
