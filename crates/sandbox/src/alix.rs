@@ -3,31 +3,34 @@
 //! Facts: Alix's public pages "Refresh Token" (on/off-ramp), "Refresh Token" (card) and "Digital signature", read 2026-11.
 
 mod mistakes;
+mod product;
 
 use std::time::{Duration, SystemTime};
 
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use product::Product;
+
+use crate::IssuedTokens;
 use crate::clock::unix_seconds;
 use crate::diagnose;
 use crate::json;
 use crate::message::{Answer, Incoming};
-use crate::world::World;
-use crate::{Call, IssuedTokens};
+use crate::state::State;
 
 /// Both as in the card page's sample: `exp` − `iat` of its two tokens.
 const ACCESS: Duration = Duration::from_secs(900);
 const REFRESH: Duration = Duration::from_secs(180 * 86_400);
 
 /// `POST /api/v2/user-order/refresh-token`.
-pub(crate) fn on_off_ramp(world: &World, request: Incoming<'_>) -> Answer {
-    match granted(world, request, Product::OnOffRamp) {
+pub(crate) fn on_off_ramp(state: &State, request: Incoming<'_>) -> Answer {
+    match granted(state, request, Product::OnOffRamp) {
         Ok((tokens, reason)) => {
             let body = json!({
                 "accessToken": tokens.access_token,
                 "refreshToken": tokens.refresh_token,
-                "signature": world.alix_signature,
+                "signature": state.alix_signature,
             });
             Answer::granted(&body, reason)
         }
@@ -36,8 +39,8 @@ pub(crate) fn on_off_ramp(world: &World, request: Incoming<'_>) -> Answer {
 }
 
 /// `POST /api/v2/auth/refresh-token`.
-pub(crate) fn card(world: &World, request: Incoming<'_>) -> Answer {
-    match granted(world, request, Product::Card) {
+pub(crate) fn card(state: &State, request: Incoming<'_>) -> Answer {
+    match granted(state, request, Product::Card) {
         Ok((tokens, reason)) => {
             let seconds = |time: Option<SystemTime>| time.map(|time| unix_seconds(time).to_string());
             let body = json!({
@@ -61,61 +64,45 @@ pub(crate) fn card(world: &World, request: Incoming<'_>) -> Answer {
 }
 
 /// A pair of JWTs with the claims of the card page's sample.
-pub(crate) fn mint(world: &World, now: SystemTime, lifetime: Option<Duration>) -> IssuedTokens {
+pub(crate) fn mint(state: &State, now: SystemTime, lifetime: Option<Duration>, _: Option<SystemTime>) -> IssuedTokens {
     let access_token_expires_at = now + lifetime.unwrap_or(ACCESS);
     let refresh_token_expires_at = now + REFRESH;
     let mut claims = json!({
-        "sign": world.mint.word(),
-        "partnerCode": world.credentials.alix.partner_code,
+        "sign": state.mint.word(),
+        "partnerCode": state.credentials.alix.partner_code,
         "iat": unix_seconds(now),
         "exp": unix_seconds(access_token_expires_at),
     });
-    let access_token = world.mint.jwt(&claims);
-    claims["session"] = Value::from(world.mint.uuid());
+    let access_token = state.mint.jwt(&claims);
+    claims["session"] = Value::from(state.mint.uuid());
     claims["exp"] = Value::from(unix_seconds(refresh_token_expires_at));
     IssuedTokens {
-        number: world.mint.number(),
+        number: state.mint.number(),
         access_token,
-        refresh_token: Some(world.mint.jwt(&claims)),
+        refresh_token: Some(state.mint.jwt(&claims)),
         access_token_expires_at,
         refresh_token_expires_at: Some(refresh_token_expires_at),
     }
 }
 
-/// Which of the two look-alikes is called.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Product {
-    OnOffRamp,
-    Card,
-}
-
-impl Product {
-    fn call(self) -> Call {
-        match self {
-            Self::OnOffRamp => Call::AlixOnOffRamp,
-            Self::Card => Call::AlixCard,
-        }
-    }
-}
-
 /// New tokens and what was verified, or the reason for a refusal. The token is looked at last: a forgery spends nothing.
-fn granted(world: &World, request: Incoming<'_>, product: Product) -> Result<(IssuedTokens, String), String> {
+fn granted(state: &State, request: Incoming<'_>, product: Product) -> Result<(IssuedTokens, String), String> {
     request.is_json()?;
     if product == Product::OnOffRamp {
         is_supported_language(request)?;
     }
     let body = json::object(request.body)?;
     has_no_other_field(&body, product)?;
-    if json::text(&body, "partnerCode")? != world.credentials.alix.partner_code {
-        return Err(format!("partnerCode is not \"{}\"", world.credentials.alix.partner_code));
+    if json::text(&body, "partnerCode")? != state.credentials.alix.partner_code {
+        return Err(format!("partnerCode is not \"{}\"", state.credentials.alix.partner_code));
     }
     let presented = json::text(&body, "refreshToken").map_err(|reason| explain_user_email(&body, reason))?;
     let signature = json::text(&body, "signature")?;
-    let text = mistakes::right(&world.credentials.alix, product);
-    diagnose::check(&world.partner, signature, text.exact.as_bytes(), &text.shown, || {
-        mistakes::all(&world.credentials.alix, product, request.body, presented)
+    let text = mistakes::right(&state.credentials.alix, product);
+    diagnose::check(&state.partner, signature, text.exact.as_bytes(), &text.shown, || {
+        mistakes::all(&state.credentials.alix, product, request.body, presented)
     })?;
-    let tokens = world.exchange(product.call(), presented).map_err(|worthless| worthless.to_string())?;
+    let tokens = state.exchange(product.call(), mint, presented).map_err(|worthless| worthless.to_string())?;
     Ok((tokens, format!("signature verifies over {}; refresh token replaced", text.shown)))
 }
 

@@ -1,17 +1,9 @@
-//! Answers that a provider documents and that no request causes by itself: a test asks for them.
+//! Failures that a provider documents and that no request causes by itself: which there are, and those that a test asked for.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
-use axum::http::StatusCode;
-use serde_json::json;
-
 use crate::Call;
-use crate::event::Verdict;
-use crate::message::{Answer, Incoming};
-use crate::route::Route;
-use crate::world::World;
-use crate::{onboard, payby, transak};
 
 /// A failure of the provider's own that its documentation names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,36 +67,7 @@ impl Failures {
         Ok(())
     }
 
-    fn take(&self, call: Call) -> Option<Failure> {
+    pub(crate) fn take(&self, call: Call) -> Option<Failure> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&call)?.pop_front()
-    }
-}
-
-/// The route's own answer, or the failure that was asked for in its place.
-pub(crate) fn answer(world: &World, route: &Route, request: Incoming<'_>) -> Answer {
-    let Some((call, failure)) = route.call.and_then(|call| Some((call, world.failures.take(call)?))) else {
-        return (route.answer)(world, request);
-    };
-    let reason = match failure {
-        Failure::ServerErrorAfterExchange => {
-            let answer = (route.answer)(world, request);
-            // A request that is refused exchanges nothing, so there is nothing to lose.
-            if answer.verdict != Verdict::Granted {
-                return answer;
-            }
-            "as arranged: the tokens were exchanged, and the answer with the new ones is lost"
-        }
-        Failure::Forbidden | Failure::ServerError => "as arranged: nothing was looked at",
-    };
-    let status = match failure {
-        Failure::Forbidden => StatusCode::FORBIDDEN,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    match call {
-        Call::Onboard => onboard::failed(status, reason),
-        Call::PayBy => payby::failed(world, status, reason),
-        Call::TransakUser => transak::failed(status, reason),
-        // `add` refused it.
-        Call::AlixCard | Call::AlixOnOffRamp => Answer::failed(status, &json!({}), reason),
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod alix;
+mod arranged;
 mod call;
 mod clock;
 mod credentials;
@@ -17,8 +18,8 @@ mod payby;
 mod route;
 mod sandbox;
 mod server;
+mod state;
 mod transak;
-mod world;
 
 pub use call::Call;
 pub use credentials::{

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::clock::precise_timestamp;
 use crate::message::{Answer, Incoming};
-use crate::world::{World, opaque_pair};
+use crate::state::{State, opaque_pair};
 use crate::{Call, IssuedTokens};
 
 /// Both are the sandbox's own choice: Onboard publishes no lifetime.
@@ -17,7 +17,7 @@ const ACCESS: Duration = Duration::from_secs(3_600);
 const REFRESH: Duration = Duration::from_secs(30 * 86_400);
 
 /// `POST /auth/oauth/refresh-token`.
-pub(crate) fn refresh(world: &World, request: Incoming<'_>) -> Answer {
+pub(crate) fn refresh(state: &State, request: Incoming<'_>) -> Answer {
     let presented = match presented(request) {
         Ok(token) => token,
         Err(Unusable::Malformed(reason)) => {
@@ -29,10 +29,10 @@ pub(crate) fn refresh(world: &World, request: Incoming<'_>) -> Answer {
             return Answer::refused(StatusCode::UNAUTHORIZED, &body, reason);
         }
     };
-    match world.exchange(Call::Onboard, presented) {
+    match state.exchange(Call::Onboard, mint, presented) {
         Ok(tokens) => {
             let body = json!({
-                "userId": world.credentials.onboard.user_id,
+                "userId": state.credentials.onboard.user_id,
                 "accessToken": {
                     "token": tokens.access_token,
                     "expiry": precise_timestamp(tokens.access_token_expires_at).to_string(),
@@ -52,8 +52,8 @@ pub(crate) fn refresh(world: &World, request: Incoming<'_>) -> Answer {
 }
 
 /// An opaque pair.
-pub(crate) fn mint(world: &World, now: SystemTime, lifetime: Option<Duration>) -> IssuedTokens {
-    opaque_pair(world, now, lifetime.unwrap_or(ACCESS), REFRESH)
+pub(crate) fn mint(state: &State, now: SystemTime, lifetime: Option<Duration>, _: Option<SystemTime>) -> IssuedTokens {
+    opaque_pair(state, now, lifetime.unwrap_or(ACCESS), REFRESH)
 }
 
 /// The documented answer to a failure of the provider's own, with the codes of the page's samples.

@@ -4,7 +4,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::json;
 
 use crate::message::{Answer, Incoming};
-use crate::world::World;
+use crate::state::{MintTokens, State};
 use crate::{Call, alix, onboard, payby, transak};
 
 /// One endpoint.
@@ -13,7 +13,7 @@ pub(crate) struct Route {
     pub(crate) call: Option<Call>,
     pub(crate) method: Method,
     path: &'static str,
-    pub(crate) answer: fn(&World, Incoming<'_>) -> Answer,
+    pub(crate) answer: fn(&State, Incoming<'_>) -> Answer,
 }
 
 static ROUTES: [Route; 6] = [
@@ -47,6 +47,16 @@ static ROUTES: [Route; 6] = [
 
 pub(crate) fn find(path: &str) -> Option<&'static Route> {
     ROUTES.iter().find(|route| route.path == path)
+}
+
+/// How the call's provider makes tokens.
+pub(crate) fn mint_of(call: Call) -> MintTokens {
+    match call {
+        Call::AlixOnOffRamp | Call::AlixCard => alix::mint,
+        Call::TransakUser => transak::mint,
+        Call::PayBy => payby::mint,
+        Call::Onboard => onboard::mint,
+    }
 }
 
 /// 404, with what was probably meant.

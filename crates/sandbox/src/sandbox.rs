@@ -11,8 +11,9 @@ use tokio::time::timeout;
 
 use crate::clock::FURTHEST;
 use crate::event::{Event, Listener};
+use crate::route;
 use crate::server;
-use crate::world::{Options, World};
+use crate::state::{Options, State};
 use crate::{Call, Credentials, Failure, IssuedTokens, NotDocumented, Presentation, Reuse};
 
 /// How long [`Sandbox::stop`] waits for answers in flight.
@@ -25,7 +26,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct Sandbox {
     addr: SocketAddr,
     url: String,
-    world: Arc<World>,
+    state: Arc<State>,
     /// Sent: finish what is in flight. Dropped: stop at once.
     stop: oneshot::Sender<()>,
     stopped: oneshot::Receiver<()>,
@@ -58,34 +59,34 @@ impl Sandbox {
 
     /// What a client of it must be configured with.
     pub fn credentials(&self) -> &Credentials {
-        &self.world.credentials
+        &self.state.credentials
     }
 
     /// Issues a live pair, as a login would have.
     pub fn issue(&self, call: Call) -> IssuedTokens {
-        self.world.issue(call, None)
+        self.state.issue(call, route::mint_of(call), None)
     }
 
     /// As [`issue`](Self::issue), for a login all of whose access tokens live this long: those of its refreshes too.
     ///
     /// Counted as [`Builder::access_lifetime`] is.
     pub fn issue_living(&self, call: Call, lifetime: Duration) -> IssuedTokens {
-        self.world.issue(call, Some(lifetime.min(FURTHEST)))
+        self.state.issue(call, route::mint_of(call), Some(lifetime.min(FURTHEST)))
     }
 
     /// When this access token ends, as the provider's other calls would judge it; `None` when it was not issued for this call.
     pub fn access_expiry(&self, call: Call, token: &str) -> Option<SystemTime> {
-        self.world.access_expiry(call, token)
+        self.state.access_expiry(call, token)
     }
 
     /// The sandbox's clock: the machine's, and what [`Sandbox::advance`] added.
     pub fn now(&self) -> SystemTime {
-        self.world.clock.now()
+        self.state.clock.now()
     }
 
     /// Moves the sandbox's clock forward, so that a test need not wait for an expiry. It stops 100 years ahead.
     pub fn advance(&self, by: Duration) {
-        self.world.clock.advance(by);
+        self.state.clock.advance(by);
     }
 
     /// Answers the next request of this call with a failure that its provider documents, in place of what it would answer.
@@ -95,25 +96,25 @@ impl Sandbox {
     ///
     /// [`NotDocumented`], where the provider documents no such answer for the call.
     pub fn fail_next(&self, call: Call, failure: Failure) -> Result<(), NotDocumented> {
-        self.world.failures.add(call, failure)
+        self.state.failures.add(call, failure)
     }
 
     /// Its log, oldest event first: the latest 10,000.
     ///
     /// A request's event is there before its answer arrives.
     pub fn events(&self) -> Vec<Event> {
-        self.world.log.all()
+        self.state.log.all()
     }
 
     /// What was presented of all that it issued and how that was answered, oldest first, in the order in which its ledger saw
     /// it: the latest 10,000.
     pub fn presentations(&self) -> Vec<Presentation> {
-        self.world.presentations()
+        self.state.presentations()
     }
 
     /// The [number](IssuedTokens::number) of the tokens that this one was issued with; `None` for any other text.
     pub fn number(&self, token: &str) -> Option<u64> {
-        self.world.number(token)
+        self.state.number(token)
     }
 
     /// Stops it: no new connection is taken, answers in flight get a second to be sent. Then the port is free again.
@@ -199,21 +200,21 @@ impl Builder {
             _ => StartError::Listen { addr: listen, source },
         })?;
         let addr = socket.local_addr().map_err(|source| StartError::Listen { addr: listen, source })?;
-        let (ready, world) = oneshot::channel();
+        let (ready, state) = oneshot::channel();
         let (stop, stopping) = oneshot::channel();
         let (done, stopped) = oneshot::channel();
         thread::Builder::new()
             .name("rampauth-sandbox".to_owned())
             .spawn(move || {
-                let world = || World::new(options, listener).map(Arc::new).map_err(|_| StartError::Keys);
-                run(socket, world, ready, stopping);
+                let state = || State::new(options, listener).map(Arc::new).map_err(|_| StartError::Keys);
+                run(socket, state, ready, stopping);
                 // Whoever waits for the end sees it by this value's drop.
                 drop(done);
             })
             .map_err(StartError::Runtime)?;
         // The thread sends before it ends, unless it panicked.
-        let world = world.await.unwrap_or(Err(StartError::Keys))?;
-        Ok(Sandbox { addr, url: format!("http://{addr}"), world, stop, stopped })
+        let state = state.await.unwrap_or(Err(StartError::Keys))?;
+        Ok(Sandbox { addr, url: format!("http://{addr}"), state, stop, stopped })
     }
 }
 
@@ -250,16 +251,16 @@ pub enum StartError {
     Keys,
 }
 
-type Ready = oneshot::Sender<Result<Arc<World>, StartError>>;
+type Ready = oneshot::Sender<Result<Arc<State>, StartError>>;
 
-/// The sandbox's thread: makes its world, reports, serves until told to stop.
+/// The sandbox's thread: makes its state, reports, serves until told to stop.
 fn run(
     socket: TcpListener,
-    world: impl FnOnce() -> Result<Arc<World>, StartError>,
+    state: impl FnOnce() -> Result<Arc<State>, StartError>,
     ready: Ready,
     stopping: oneshot::Receiver<()>,
 ) {
-    let prepared = world().and_then(|world| {
+    let prepared = state().and_then(|state| {
         socket.set_nonblocking(true).map_err(StartError::Runtime)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -271,29 +272,29 @@ fn run(
             let _inside = runtime.enter();
             tokio::net::TcpListener::from_std(socket).map_err(StartError::Runtime)?
         };
-        Ok((world, runtime, listener))
+        Ok((state, runtime, listener))
     });
-    let (world, runtime, listener) = match prepared {
-        Ok((world, runtime, listener)) => {
-            if ready.send(Ok(Arc::clone(&world))).is_err() {
+    let (state, runtime, listener) = match prepared {
+        Ok((state, runtime, listener)) => {
+            if ready.send(Ok(Arc::clone(&state))).is_err() {
                 // Nobody waits for it any more.
                 return;
             }
-            (world, runtime, listener)
+            (state, runtime, listener)
         }
         Err(error) => {
             drop(ready.send(Err(error)));
             return;
         }
     };
-    runtime.block_on(serve(listener, world, stopping));
+    runtime.block_on(serve(listener, state, stopping));
     // What is still in flight after the grace is cut off with its connection.
     runtime.shutdown_background();
 }
 
-async fn serve(listener: tokio::net::TcpListener, world: Arc<World>, stopping: oneshot::Receiver<()>) {
+async fn serve(listener: tokio::net::TcpListener, state: Arc<State>, stopping: oneshot::Receiver<()>) {
     let (finish, finishing) = oneshot::channel::<()>();
-    let server = axum::serve(listener, server::router(world)).with_graceful_shutdown(async {
+    let server = axum::serve(listener, server::router(state)).with_graceful_shutdown(async {
         // Dropping the other end is the signal.
         drop(finishing.await);
     });

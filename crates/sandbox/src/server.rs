@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{self, DefaultBodyLimit};
 use axum::http::header::{ALLOW, CONTENT_TYPE, DATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
@@ -14,12 +14,12 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::json;
 use tokio::time::sleep;
 
+use crate::arranged;
 use crate::clock::timestamp;
 use crate::event::Event;
-use crate::failure;
 use crate::message::{Answer, Incoming};
 use crate::route;
-use crate::world::World;
+use crate::state::State;
 
 /// The largest request body that is looked at, in bytes. The largest honest one is under 4 KiB.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -28,19 +28,19 @@ const LARGEST_BODY: usize = 64 * 1024;
 /// would see nothing but a broken connection.
 const LARGEST_DRAINED: usize = 1024 * 1024;
 
-pub(crate) fn router(world: Arc<World>) -> Router {
-    Router::new().fallback(handle).layer(DefaultBodyLimit::max(LARGEST_DRAINED)).with_state(world)
+pub(crate) fn router(state: Arc<State>) -> Router {
+    Router::new().fallback(handle).layer(DefaultBodyLimit::max(LARGEST_DRAINED)).with_state(state)
 }
 
 /// Carries a request out to its end, whether or not its client still waits for the answer, as behind a gateway.
 async fn handle(
-    State(world): State<Arc<World>>,
+    extract::State(state): extract::State<Arc<State>>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    tokio::spawn(answer(world, method, uri, headers, body)).await.unwrap_or_else(|_| {
+    tokio::spawn(answer(state, method, uri, headers, body)).await.unwrap_or_else(|_| {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         response
@@ -48,13 +48,13 @@ async fn handle(
 }
 
 async fn answer(
-    world: Arc<World>,
+    state: Arc<State>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let (there, back) = world.options.latency;
+    let (there, back) = state.options.latency;
     travel(there).await;
     let route = route::find(uri.path());
     let answer = match (route, body) {
@@ -62,10 +62,10 @@ async fn answer(
         (Some(route), _) if route.method != method => route::wrong_method(route),
         (Some(_), Err(rejection)) => unreadable(&rejection),
         (Some(_), Ok(body)) if body.len() > LARGEST_BODY => too_large(),
-        (Some(route), Ok(body)) => failure::answer(&world, route, Incoming { headers: &headers, body: &body }),
+        (Some(route), Ok(body)) => arranged::answer(&state, route, Incoming { headers: &headers, body: &body }),
     };
-    let at = world.clock.now();
-    world.log.push(Event {
+    let at = state.clock.now();
+    state.log.push(Event {
         at,
         call: route.and_then(|route| route.call),
         method: shown_method(&method).to_owned(),

@@ -10,15 +10,15 @@ use serde_json::json;
 
 use crate::clock::unix_seconds;
 use crate::message::{Answer, Incoming};
-use crate::world::World;
+use crate::state::State;
 use crate::{Call, IssuedTokens};
 
 /// As in the page's sample, and as `ttl` says at login.
 const ACCESS: Duration = Duration::from_secs(30 * 86_400);
 
 /// `GET /api/v2/auth/refresh`.
-pub(crate) fn refresh(world: &World, request: Incoming<'_>) -> Answer {
-    match granted(world, request) {
+pub(crate) fn refresh(state: &State, request: Incoming<'_>) -> Answer {
+    match granted(state, request) {
         Ok(tokens) => Answer::granted(
             &json!({"data": {"accessToken": tokens.access_token}}),
             "access token renewed; the one presented is replaced",
@@ -46,7 +46,7 @@ pub(crate) fn failed(status: StatusCode, reason: &str) -> Answer {
 /// A JWT with the claims of the page's sample. It expires later than the one it replaces, even within the same second: the
 /// expiry is all by which a client can tell that it was renewed.
 pub(crate) fn mint(
-    world: &World,
+    state: &State,
     now: SystemTime,
     lifetime: Option<Duration>,
     replaced: Option<SystemTime>,
@@ -61,13 +61,13 @@ pub(crate) fn mint(
         "sub": "jane.doe@example.com",
         "aud": "rampauth-sandbox",
         "iss": "https://transak.com/auth",
-        "jti": world.mint.uuid(),
+        "jti": state.mint.uuid(),
         "iat": unix_seconds(now),
         "exp": unix_seconds(access_token_expires_at),
     });
     IssuedTokens {
-        number: world.mint.number(),
-        access_token: world.mint.jwt(&claims),
+        number: state.mint.number(),
+        access_token: state.mint.jwt(&claims),
         refresh_token: None,
         access_token_expires_at,
         refresh_token_expires_at: None,
@@ -101,7 +101,7 @@ impl Refusal {
     }
 }
 
-fn granted(world: &World, request: Incoming<'_>) -> Result<IssuedTokens, Refusal> {
+fn granted(state: &State, request: Incoming<'_>) -> Result<IssuedTokens, Refusal> {
     request.has_no_body().map_err(Refusal::malformed)?;
     if let Some(name) = OF_A_PARTNER.into_iter().find(|name| request.carries(name)) {
         return Err(Refusal::malformed(format!(
@@ -116,7 +116,7 @@ fn granted(world: &World, request: Incoming<'_>) -> Result<IssuedTokens, Refusal
         _ => {}
     }
     match request.header("x-api-key").map_err(Refusal::malformed)? {
-        Some(key) if key != world.credentials.transak.api_key => {
+        Some(key) if key != state.credentials.transak.api_key => {
             return Err(Refusal::bad_caller("x-api-key is not the sandbox's API key"));
         }
         _ => {}
@@ -125,5 +125,5 @@ fn granted(world: &World, request: Incoming<'_>) -> Result<IssuedTokens, Refusal
     if token.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer ")) {
         return Err(Refusal::bad_token("authorization starts with \"Bearer \": the header is the bare token"));
     }
-    world.exchange(Call::TransakUser, token).map_err(|worthless| Refusal::bad_token(worthless.to_string()))
+    state.exchange(Call::TransakUser, mint, token).map_err(|worthless| Refusal::bad_token(worthless.to_string()))
 }

@@ -1,6 +1,6 @@
 //! The text that Alix wants signed, and the texts that are signed by mistake.
 
-use super::Product;
+use super::product::Product;
 use crate::credentials::AlixCredentials;
 use crate::diagnose::Mistake;
 

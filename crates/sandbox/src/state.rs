@@ -13,9 +13,13 @@ use crate::failure::Failures;
 use crate::keys::Key;
 use crate::ledger::{Exchange, Ledger, Presentation, Reuse, Worthless};
 use crate::mint::Mint;
-use crate::{Call, Credentials, IssuedTokens, alix, onboard, payby, transak};
+use crate::{Call, Credentials, IssuedTokens};
 
-pub(crate) struct World {
+/// How a provider makes tokens, given the time, the access token's lifetime where one was chosen, and when the token expires whose
+/// place they take.
+pub(crate) type MintTokens = fn(&State, SystemTime, Option<Duration>, Option<SystemTime>) -> IssuedTokens;
+
+pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) log: Log,
     pub(crate) mint: Mint,
@@ -41,7 +45,7 @@ pub(crate) struct Options {
     pub(crate) latency: (Duration, Duration),
 }
 
-impl World {
+impl State {
     /// Makes keys and credentials.
     pub(crate) fn new(options: Options, listener: Option<Listener>) -> Result<Self, Unspecified> {
         let mint = Mint::new()?;
@@ -85,16 +89,16 @@ impl World {
     }
 
     /// A live pair, as a login would have produced; `lifetime` is that of all access tokens of this login.
-    pub(crate) fn issue(&self, call: Call, lifetime: Option<Duration>) -> IssuedTokens {
-        self.mint_into(&mut self.ledger(), call, lifetime, None)
+    pub(crate) fn issue(&self, call: Call, mint: MintTokens, lifetime: Option<Duration>) -> IssuedTokens {
+        self.mint_into(&mut self.ledger(), call, mint, lifetime, None)
     }
 
     /// Spends the presented token and issues its successors, or does neither: one lock over both.
-    pub(crate) fn exchange(&self, call: Call, presented: &str) -> Result<IssuedTokens, Worthless> {
+    pub(crate) fn exchange(&self, call: Call, mint: MintTokens, presented: &str) -> Result<IssuedTokens, Worthless> {
         let mut ledger = self.ledger();
         let now = self.clock.now();
         let exchanged = ledger.spend(call, presented, now).map(|exchange| match exchange {
-            Exchange::New { replaced, lifetime } => self.mint_into(&mut ledger, call, lifetime, Some(replaced)),
+            Exchange::New { replaced, lifetime } => self.mint_into(&mut ledger, call, mint, lifetime, Some(replaced)),
             Exchange::Same(tokens) => tokens,
         });
         if let Ok(tokens) = &exchanged {
@@ -124,6 +128,7 @@ impl World {
         &self,
         ledger: &mut Ledger,
         call: Call,
+        mint: MintTokens,
         chosen: Option<Duration>,
         replaced: Option<SystemTime>,
     ) -> IssuedTokens {
@@ -142,12 +147,7 @@ impl World {
             ),
         };
         let now = UNIX_EPOCH + now;
-        let tokens = match call {
-            Call::AlixOnOffRamp | Call::AlixCard => alix::mint(self, now, lifetime),
-            Call::TransakUser => transak::mint(self, now, lifetime, replaced),
-            Call::PayBy => payby::mint(self, now, lifetime),
-            Call::Onboard => onboard::mint(self, now, lifetime),
-        };
+        let tokens = mint(self, now, lifetime, replaced);
         ledger.enter(call, &tokens, chosen);
         tokens
     }
@@ -158,11 +158,11 @@ impl World {
 }
 
 /// An opaque pair, for the two providers whose tokens have no published shape.
-pub(crate) fn opaque_pair(world: &World, now: SystemTime, access: Duration, refresh: Duration) -> IssuedTokens {
+pub(crate) fn opaque_pair(state: &State, now: SystemTime, access: Duration, refresh: Duration) -> IssuedTokens {
     IssuedTokens {
-        number: world.mint.number(),
-        access_token: world.mint.opaque(),
-        refresh_token: Some(world.mint.opaque()),
+        number: state.mint.number(),
+        access_token: state.mint.opaque(),
+        refresh_token: Some(state.mint.opaque()),
         access_token_expires_at: now + access,
         refresh_token_expires_at: Some(now + refresh),
     }
@@ -173,17 +173,19 @@ mod tests {
     use std::sync::Barrier;
 
     use super::*;
+    use crate::onboard;
 
     /// In the process, where presentations truly meet: over HTTP they come too far apart to catch a check that is not
     /// under the lock of the change.
     #[test]
     fn of_many_presentations_of_one_token_exactly_one_is_granted() {
-        let world = World::new(Options::default(), None).expect("a world");
-        let tokens: Vec<_> = (0..20_000).filter_map(|_| world.issue(Call::Onboard, None).refresh_token).collect();
+        let state = State::new(Options::default(), None).expect("keys and credentials");
+        let tokens: Vec<_> =
+            (0..20_000).filter_map(|_| state.issue(Call::Onboard, onboard::mint, None).refresh_token).collect();
         let start = Barrier::new(4);
         let present_all = || {
             start.wait();
-            tokens.iter().filter(|token| world.exchange(Call::Onboard, token).is_ok()).count()
+            tokens.iter().filter(|token| state.exchange(Call::Onboard, onboard::mint, token).is_ok()).count()
         };
         let granted: usize = thread::scope(|scope| {
             let presenters: Vec<_> = (0..4).map(|_| scope.spawn(present_all)).collect();
