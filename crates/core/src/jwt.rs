@@ -14,7 +14,8 @@ use zeroize::Zeroizing;
 use crate::SecretString;
 use crate::json::{Json, JsonText};
 use crate::time::from_unix_seconds;
-use crate::token::{Expiry, MAX_TOKEN_LENGTH};
+use crate::token::Expiry;
+use crate::token_check::MAX_TOKEN_LENGTH;
 
 /// What a JWT says of itself, unverified. Its claims hold personal data: nothing of them is in `Debug`.
 #[derive(Clone)]

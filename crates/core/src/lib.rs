@@ -28,9 +28,11 @@ mod reqwest_client;
 #[cfg(feature = "rsa")]
 mod rsa_key;
 mod secret;
+mod secret_newtype;
 mod sign;
 pub mod time;
 mod token;
+mod token_check;
 mod transport;
 
 pub use answer::Answer;
@@ -51,7 +53,8 @@ pub use reqwest_client::{ReqwestClient, ReqwestClientBuilder};
 pub use rsa_key::{RsaSigningKey, RsaVerifyingKey, SmallKeysAllowed};
 pub use secret::{SecretBytes, SecretString};
 pub use sign::{Signature, Signer, Verifier};
-pub use token::{AccessToken, Expiry, MAX_TOKEN_LENGTH, RefreshToken, TokenSet};
+pub use token::{AccessToken, Expiry, RefreshToken, TokenSet};
+pub use token_check::MAX_TOKEN_LENGTH;
 pub use transport::{
     HttpClient, MAX_BODY_LENGTH, TransportError, TransportFailure, header_value, request, secret_header_value,
 };
