@@ -31,7 +31,7 @@ pub(crate) use secret::{SecretRef, Source as SecretSource};
 use crate::nearest::nearest;
 use crate::{env, input};
 use network::Networks;
-use place::{File, Place};
+use place::{ACTION, File, Place};
 use sealing::Sealing;
 use section::Section;
 use store::StorePlace;
@@ -41,7 +41,6 @@ const MAX_LENGTH: usize = 1024 * 1024;
 /// How long one step in the store may take unless the file says otherwise, in seconds.
 const DEFAULT_STORE_TIMEOUT: u64 = 5;
 const MAX_STORE_TIMEOUT: u64 = 60;
-const ACTION: &str = "read the configuration";
 const VARIABLE: &str = "RAMPAUTH_CONFIG";
 const DEFAULT: &str = "rampauth.toml";
 const WRITE_STORE: &str = r#"write store = "sqlite:FILE"; the file is made where there is none"#;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rampauth_core::{ClockDifference, Error, ErrorKind, Outcome, TokenSet};
 use rampauth_keeper::{
     EventKind, Events, Keeper, KeeperBuilder, OwnerId, Record, Session, State, Store, StoreError, StoreErrorKind,
+    StoredTokens,
 };
 use rampauth_store_sqlite::SqliteStore;
 
@@ -94,6 +95,11 @@ pub(crate) fn warn_of_clock(difference: Option<ClockDifference>) {
 /// What the store holds of this profile, a removed session included.
 pub(crate) async fn record(store: &SqliteStore, profile: &Profile) -> Result<Option<Record>, Error> {
     store.load(&profile.key).await.map_err(|error| unusable(&error))
+}
+
+/// Whether the access token is what a refresh sends.
+pub(crate) fn renews_itself(tokens: &StoredTokens) -> bool {
+    tokens.access == Some(tokens.presents)
 }
 
 /// That there is nothing to work with: exit code 4, for a login is what helps.

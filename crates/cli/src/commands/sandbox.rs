@@ -7,7 +7,7 @@ use rampauth_core::{Error, ErrorKind, Outcome};
 use rampauth_sandbox::{Event, Sandbox, StartError};
 use serde::Serialize;
 
-use crate::{kit, output, signals};
+use crate::{output, sandbox_files, signals};
 
 const ACTION: &str = "start the sandbox";
 /// What the sandbox says is logged under the name of its crate.
@@ -26,7 +26,7 @@ pub(crate) async fn run(listen: SocketAddr, write: Option<PathBuf>, force: bool,
         _ = stop.wait() => return Ok(()),
     };
     if let Some(folder) = &write {
-        kit::write(folder, force, &sandbox)?;
+        sandbox_files::write(folder, force, &sandbox)?;
         tracing::info!(target: LOG, "wrote a configuration; try: {}", example(folder));
     }
     if json {

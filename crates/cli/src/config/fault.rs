@@ -2,8 +2,8 @@
 
 use rampauth_core::Error;
 
-use super::place::{File, printable};
-use super::{ACTION, example};
+use super::example;
+use super::place::{ACTION, File, printable};
 
 const COMPARE: &str = "compare the line with those of the file that `rampauth init --config example.toml` writes";
 const QUOTED: &str = "write a text in quotes, for example: store = \"sqlite:rampauth.db\"";

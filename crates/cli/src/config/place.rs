@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use rampauth_core::Error;
 
-use super::{ACTION, example};
+use super::example;
+
+/// What is being done when the file is found to be wrong.
+pub(super) const ACTION: &str = "read the configuration";
 
 /// The longest name that is repeated in an error, in characters.
 const MAX_NAME: usize = 60;

@@ -9,7 +9,7 @@ use rampauth_keeper::{Record, Session};
 use rampauth_sandbox::Call;
 use serde::{Serialize, Serializer};
 
-use super::Stage;
+use super::setup::{Setup, broken};
 use crate::config::Profile;
 use crate::provider::ALGORITHM;
 use crate::time::told;
@@ -53,26 +53,26 @@ pub(super) type Sessions = BTreeMap<&'static str, Session>;
 
 /// Refreshes profile by profile.
 pub(super) async fn refresh_all(
-    stage: &Stage,
+    setup: &Setup,
     profiles: &[(&'static str, Call)],
     begin: impl Fn(Call),
 ) -> Result<(Vec<Row>, Sessions), Error> {
     let (mut rows, mut sessions) = (Vec::new(), Sessions::new());
     for &(name, call) in profiles {
         begin(call);
-        let profile = stage.config.profile(name)?;
+        let profile = setup.config.profile(name)?;
         let client = Arc::<dyn Refresh>::from(profile.client()?);
-        let login = tokens::read(&issued(stage.folder.path(), name)?, client.policy().presents, SystemClock.now())?.set;
-        let session = stage.keeper.session(profile.key.clone(), client).await;
+        let login = tokens::read(&issued(setup.folder.path(), name)?, client.policy().presents, SystemClock.now())?.set;
+        let session = setup.keeper.session(profile.key.clone(), client).await;
         let session = session.map_err(stored::said_by_the_store)?;
         session.put(login).await.map_err(stored::said_by_the_store)?;
-        let before = record(stage, profile).await?;
+        let before = record(setup, profile).await?;
         session.refresh().await.map_err(stored::said_by_the_store)?;
-        let after = record(stage, profile).await?;
+        let after = record(setup, profile).await?;
         let (Some(before), Some(after)) = (before.tokens, after.tokens) else {
-            return Err(super::broken("read the tokens back", "the store holds none"));
+            return Err(broken("read the tokens back", "the store holds none"));
         };
-        let seen = stage.sandbox.events().pop();
+        let seen = setup.sandbox.events().pop();
         let request = seen.map_or_else(String::new, |event| format!("{} {}", event.method, event.path));
         rows.push(Row::new(call, request, signed(call), after.access_expiry, before.presents != after.presents));
         sessions.insert(name, session);
@@ -82,12 +82,12 @@ pub(super) async fn refresh_all(
 
 /// The session of a profile, for one who is its only holder from then on.
 pub(super) fn take(sessions: &mut Sessions, (profile, _): (&str, Call)) -> Result<Session, Error> {
-    sessions.remove(profile).ok_or_else(|| super::broken("find the session", "it was not opened"))
+    sessions.remove(profile).ok_or_else(|| broken("find the session", "it was not opened"))
 }
 
 /// What the store holds of a profile that has a session.
-pub(super) async fn record(stage: &Stage, profile: &Profile) -> Result<Record, Error> {
-    let record = stored::record(&stage.store, profile).await?;
+pub(super) async fn record(setup: &Setup, profile: &Profile) -> Result<Record, Error> {
+    let record = stored::record(&setup.store, profile).await?;
     record.ok_or_else(|| stored::no_session(profile, None))
 }
 
@@ -121,19 +121,19 @@ mod tests {
     use std::time::Duration;
 
     use crate::commands::sandbox;
-    use crate::kit;
+    use crate::sandbox_files;
     use rampauth_sandbox::Sandbox;
 
     #[tokio::test]
     async fn the_first_call_that_is_not_granted_ends_it() {
-        let stage = Stage::set(sandbox::start(Sandbox::builder()).await.expect("a sandbox")).expect("a stage");
+        let setup = Setup::new(sandbox::start(Sandbox::builder()).await.expect("a sandbox")).expect("a setup");
         // Transak's token is dead by then, and Alix's refresh tokens live on.
-        stage.sandbox.advance(Duration::from_secs(40 * 86_400));
+        setup.sandbox.advance(Duration::from_secs(40 * 86_400));
         let begun = std::cell::RefCell::new(Vec::new());
-        let ended = refresh_all(&stage, &kit::PROFILES, |call| begun.borrow_mut().push(call)).await;
+        let ended = refresh_all(&setup, &sandbox_files::PROFILES, |call| begun.borrow_mut().push(call)).await;
         let error = ended.err().expect("a failure");
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::LoginNeeded, Outcome::Refused));
         assert_eq!(begun.into_inner(), [Call::AlixCard, Call::AlixOnOffRamp, Call::TransakUser]);
-        assert_eq!(stage.sandbox.events().len(), 3);
+        assert_eq!(setup.sandbox.events().len(), 3);
     }
 }

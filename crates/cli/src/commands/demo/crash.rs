@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::calls::{name, record, time};
-use super::{Stage, broken};
+use super::setup::{Setup, broken};
 use crate::commands::status::Row;
 use crate::config::Config;
 use crate::stored;
@@ -88,12 +88,12 @@ pub(super) struct Killed {
 }
 
 /// Has another process refresh the session, and kills it once its request is granted and before the answer is there.
-pub(super) async fn kill(stage: &Stage, gate: &Gate) -> Result<Killed, Error> {
+pub(super) async fn kill(setup: &Setup, gate: &Gate) -> Result<Killed, Error> {
     let (profile, call) = PROFILE;
     let (reached, hold) = gate.close(call);
-    let seen = stage.sandbox.events().len();
+    let seen = setup.sandbox.events().len();
     let started = Instant::now();
-    let mut victim = Victim::start(profile, &stage.config_path())?;
+    let mut victim = Victim::start(profile, &setup.config_path())?;
     tokio::select! {
         granted = timeout(LONGEST, reached) => match granted {
             Ok(Ok(())) => {}
@@ -108,18 +108,18 @@ pub(super) async fn kill(stage: &Stage, gate: &Gate) -> Result<Killed, Error> {
 }
 
 /// Looks at what the dead process left as `rampauth status` does, and settles it as `rampauth settle` does.
-pub(super) async fn settle(stage: &Stage, session: Session, killed: Killed) -> Result<Crash, Error> {
+pub(super) async fn settle(setup: &Setup, session: Session, killed: Killed) -> Result<Crash, Error> {
     let Killed { started, after, seen } = killed;
-    let (profile, provider) = (stage.config.profile(PROFILE.0)?, PROFILE.1);
-    let status = timeout(LONGEST, doubt(stage)).await;
+    let (profile, provider) = (setup.config.profile(PROFILE.0)?, PROFILE.1);
+    let status = timeout(LONGEST, doubt(setup)).await;
     let too_long =
         |_| Error::new(ErrorKind::Timeout, Outcome::Unknown, ACTION, "the dead process's claim never lapsed");
     let status = status.map_err(too_long)??;
     let doubt_after_millis = millis(started.elapsed());
     session.settle().await.map_err(stored::said_by_the_store)?;
     let settled_after_millis = millis(started.elapsed());
-    let record = record(stage, profile).await?;
-    let events = stage.sandbox.events();
+    let record = record(setup, profile).await?;
+    let events = setup.sandbox.events();
     let of_this = |event: &&Event| event.call == Some(provider) && event.verdict == Verdict::Granted;
     Ok(Crash {
         provider,
@@ -134,11 +134,11 @@ pub(super) async fn settle(stage: &Stage, session: Session, killed: Killed) -> R
 }
 
 /// Waits until the claim has lapsed: until then the process might be alive, and only slow.
-async fn doubt(stage: &Stage) -> Result<Row, Error> {
-    let profile = stage.config.profile(PROFILE.0)?;
+async fn doubt(setup: &Setup) -> Result<Row, Error> {
+    let profile = setup.config.profile(PROFILE.0)?;
     loop {
-        let record = record(stage, profile).await?;
-        let row = Row::new(&profile.key, &stage.config, Some(profile), &record, SystemClock.now());
+        let record = record(setup, profile).await?;
+        let row = Row::new(&profile.key, &setup.config, Some(profile), &record, SystemClock.now());
         match row.state {
             "in_doubt" => return Ok(row),
             "refreshing" => sleep(PAUSE).await,

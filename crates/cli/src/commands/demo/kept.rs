@@ -10,8 +10,8 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::calls::{name, record};
-use super::{Stage, broken};
-use crate::{kit, stored};
+use super::setup::{Setup, broken};
+use crate::{sandbox_files, stored};
 
 const ACTION: &str = "keep a token fresh";
 /// The provider that tells expiries to the millisecond.
@@ -50,17 +50,17 @@ pub(super) struct Kept {
 }
 
 /// Logs in again, with tokens that live shortly, and reads them while the keeper does its work.
-pub(super) async fn watch(stage: &Stage, session: Session) -> Result<Kept, Error> {
-    let (profile, provider) = (stage.config.profile(PROFILE.0)?, PROFILE.1);
-    let mut events = stage.keeper.events();
-    let seen = stage.sandbox.events().len();
+pub(super) async fn watch(setup: &Setup, session: Session) -> Result<Kept, Error> {
+    let (profile, provider) = (setup.config.profile(PROFILE.0)?, PROFILE.1);
+    let mut events = setup.keeper.events();
+    let seen = setup.sandbox.events().len();
     session
-        .put(kit::issued(stage.sandbox.issue_living(provider, LIFETIME))?)
+        .put(sandbox_files::issued(setup.sandbox.issue_living(provider, LIFETIME))?)
         .await
         .map_err(stored::said_by_the_store)?;
-    let first = record(stage, profile).await?.generation;
+    let first = record(setup, profile).await?.generation;
     let done = Cell::new(false);
-    let read = || read(stage, &session, provider, &done);
+    let read = || read(setup, &session, provider, &done);
     let all = async { tokio::try_join!(read(), read(), read(), read(), rotations(&mut events, &session, &done)) };
     let too_slow =
         |_| Error::new(ErrorKind::Timeout, Outcome::Unknown, ACTION, "this machine is too busy for the demo");
@@ -71,8 +71,8 @@ pub(super) async fn watch(stage: &Stage, session: Session) -> Result<Kept, Error
     Ok(Kept {
         provider,
         lifetime: LIFETIME,
-        rotations: record(stage, profile).await?.generation - first,
-        refreshes_sent: stage.sandbox.events().len().saturating_sub(seen) as u64,
+        rotations: record(setup, profile).await?.generation - first,
+        refreshes_sent: setup.sandbox.events().len().saturating_sub(seen) as u64,
         readers: READERS,
         reads: readers.iter().map(|reads| reads.number).sum(),
         waited: readers.iter().map(|reads| reads.waited).sum(),
@@ -109,11 +109,11 @@ struct Reads {
 }
 
 /// Reads as a program does before each of its calls, and holds every token against the sandbox's own books.
-async fn read(stage: &Stage, session: &Session, provider: Call, done: &Cell<bool>) -> Result<Reads, Error> {
+async fn read(setup: &Setup, session: &Session, provider: Call, done: &Cell<bool>) -> Result<Reads, Error> {
     let mut reads = Reads::default();
     let mut latest = SystemTime::UNIX_EPOCH;
     while !done.get() {
-        let (asked, now) = (Instant::now(), stage.sandbox.now());
+        let (asked, now) = (Instant::now(), setup.sandbox.now());
         let token = match session.try_access_token() {
             Some(token) => token.to_owned(),
             None => {
@@ -123,7 +123,7 @@ async fn read(stage: &Stage, session: &Session, provider: Call, done: &Cell<bool
         };
         reads.slowest = reads.slowest.max(asked.elapsed());
         reads.number += 1;
-        match stage.sandbox.access_expiry(provider, token.expose_secret()) {
+        match setup.sandbox.access_expiry(provider, token.expose_secret()) {
             Some(expiry) if expiry <= now => return Err(broken(ACTION, "a reader was given an expired token")),
             Some(expiry) if expiry < latest => return Err(broken(ACTION, "a reader was given an older token again")),
             Some(expiry) => latest = expiry,
@@ -160,20 +160,20 @@ mod tests {
     /// What a reader says of tokens that the sandbox has in its books, and of others.
     #[tokio::test]
     async fn a_reader_tells_of_tokens_that_it_should_not_have_been_given() {
-        let stage = Stage::set(sandbox::start(Sandbox::builder()).await.expect("a sandbox")).expect("a stage");
-        let profile = stage.config.profile(PROFILE.0).expect("a profile");
+        let setup = Setup::new(sandbox::start(Sandbox::builder()).await.expect("a sandbox")).expect("a setup");
+        let profile = setup.config.profile(PROFILE.0).expect("a profile");
         let client = Arc::<dyn Refresh>::from(profile.client().expect("a client"));
-        let session = stage.keeper.session(profile.key.clone(), client).await.expect("a session");
-        let login = kit::issued(stage.sandbox.issue(PROFILE.1)).expect("tokens");
+        let session = setup.keeper.session(profile.key.clone(), client).await.expect("a session");
+        let login = sandbox_files::issued(setup.sandbox.issue(PROFILE.1)).expect("tokens");
         session.put(login.clone()).await.expect("saved");
         let (going, done) = (Cell::new(false), Cell::new(true));
-        assert_eq!(read(&stage, &session, PROFILE.1, &done).await.expect("reads").number, 0);
-        let reading = timeout(PAUSE, read(&stage, &session, PROFILE.1, &going)).await;
+        assert_eq!(read(&setup, &session, PROFILE.1, &done).await.expect("reads").number, 0);
+        let reading = timeout(PAUSE, read(&setup, &session, PROFILE.1, &going)).await;
         assert!(reading.is_err(), "a live one is read on and on");
 
-        stage.sandbox.advance(Duration::from_secs(2 * 3_600));
+        setup.sandbox.advance(Duration::from_secs(2 * 3_600));
         let refused = async || {
-            let read = timeout(LONGEST, read(&stage, &session, PROFILE.1, &going)).await.expect("it ends");
+            let read = timeout(LONGEST, read(&setup, &session, PROFILE.1, &going)).await.expect("it ends");
             read.err().expect("refused").to_string()
         };
         let expired = refused().await;

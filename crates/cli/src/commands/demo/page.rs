@@ -6,7 +6,8 @@ use comfy_table::{Attribute, Cell, Color};
 
 use super::crash::Crash;
 use super::kept::Kept;
-use super::{Story, table};
+use super::report::Report;
+use super::table;
 use crate::commands::status;
 use crate::terminal::{Lines, Look};
 use crate::time::in_words;
@@ -16,9 +17,9 @@ const NEXT: &str = "\
 Keys, tokens and store are gone again.
 Next: `rampauth sandbox --write demo` keeps a sandbox running and writes a configuration with live tokens for it.";
 
-pub(super) fn render(story: &Story, now: SystemTime, look: Look) -> String {
-    let calls = table::render(&story.rows, now, look);
-    let (kept, crash) = (kept(&story.kept, look), crash(&story.crash, now, look));
+pub(super) fn render(report: &Report, now: SystemTime, look: Look) -> String {
+    let calls = table::render(&report.rows, now, look);
+    let (kept, crash) = (kept(&report.kept, look), crash(&report.crash, now, look));
     let page = format!("{calls}\n{VERIFIED}\n\n{kept}\n\n{crash}\n\n{NEXT}");
     // As wide as what they stand for, so that the tables stay as they are.
     if look.unicode { page } else { page.replace('·', "-").replace('µ', "u") }

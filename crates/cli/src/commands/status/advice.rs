@@ -6,7 +6,6 @@ use rampauth_core::WhenUnknown;
 use rampauth_keeper::decision::{Settle, settle};
 use rampauth_keeper::{LastError, Record, StoredTokens};
 
-use super::row::renews_itself;
 use crate::config::{Config, Profile, printable};
 use crate::stored;
 use crate::time::rfc3339;
@@ -67,7 +66,7 @@ fn in_doubt(name: &str, profile: &Profile, record: &Record, lease: Duration, now
 fn ready(name: &str, profile: &Profile, record: &Record, tokens: &StoredTokens, now: SystemTime) -> String {
     let log_in = format!("have the person log in, then `rampauth import {name}`");
     if tokens.presented_expiry.is_known_past(now) {
-        return if renews_itself(tokens) {
+        return if stored::renews_itself(tokens) {
             format!("its access token has expired, and only a live one can be renewed: {log_in}")
         } else {
             format!("its refresh token has expired: {log_in}")

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use rampauth_core::{ClockDifference, Expiry};
-use rampauth_keeper::{Record, SessionKey, State, StoreError, StoreErrorKind, StoredTokens, decision};
+use rampauth_keeper::{Record, SessionKey, State, StoreError, StoreErrorKind, decision};
 use serde::Serialize;
 
 use crate::config::{Config, Profile, printable};
@@ -63,18 +63,13 @@ impl Times {
         Self {
             access: tokens.map(|tokens| tokens.access_expiry),
             // What is presented is the access token there.
-            refresh: tokens.filter(|tokens| !renews_itself(tokens)).map(|tokens| tokens.presented_expiry),
+            refresh: tokens.filter(|tokens| !stored::renews_itself(tokens)).map(|tokens| tokens.presented_expiry),
             presented: tokens.map(|tokens| tokens.presented_expiry),
             next: record.next_due,
             // The store's own clock decides about a claim; on one machine the wall clock says the same.
             claim: lease.map(|lease| lease.until).filter(|until| now < *until),
         }
     }
-}
-
-/// Whether the access token is what a refresh presents.
-pub(super) fn renews_itself(tokens: &StoredTokens) -> bool {
-    tokens.access == Some(tokens.presents)
 }
 
 /// How the last refresh failed.

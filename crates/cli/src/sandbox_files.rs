@@ -11,8 +11,9 @@ use rampauth_sandbox::{Call, IssuedTokens, Sandbox};
 use zeroize::Zeroizing;
 
 use crate::tokens::Tokens;
+use folder::File;
 
-/// Every profile of the kit with the call that it is for.
+/// Every profile of the configuration with the call that it is for.
 pub(crate) const PROFILES: [(&str, Call); 5] = [
     ("card", Call::AlixCard),
     ("ramp", Call::AlixOnOffRamp),
@@ -21,10 +22,7 @@ pub(crate) const PROFILES: [(&str, Call); 5] = [
     ("onboard", Call::Onboard),
 ];
 
-/// A file's name and what stands in it.
-type File = (String, Zeroizing<String>);
-
-/// Writes the kit of this sandbox to a folder, which only the user may enter.
+/// Writes the files of this sandbox to a folder, which only the user may enter.
 ///
 /// # Errors
 ///

@@ -5,9 +5,12 @@ use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use rampauth_core::Error;
+use zeroize::Zeroizing;
 
-use super::File;
 use crate::rescue::create_private;
+
+/// A file's name and what stands in it.
+pub(super) type File = (String, Zeroizing<String>);
 
 const ACTION: &str = "write the folder";
 const HELP: &str = "give another folder, or see whether this user may write there and whether there is room";
