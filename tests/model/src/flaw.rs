@@ -5,7 +5,7 @@ use rampauth_keeper::process::Plan;
 use rampauth_keeper::protocol::apply;
 use rampauth_keeper::{Answer, Conclusion, Operation, Record, State, StoreTime};
 
-use crate::stored::an_orphan;
+use crate::template::an_orphan;
 
 /// A flaw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

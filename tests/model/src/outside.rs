@@ -3,11 +3,12 @@
 use rampauth_keeper::process::Need;
 use rampauth_keeper::{Answer, Operation, State};
 
+use crate::ids::{digest, session};
 use crate::model::KeeperModel;
-use crate::property::Rule;
+use crate::rule::Rule;
 use crate::setup::Fault;
 use crate::shown::{adopt, show_unsaved, told};
-use crate::stored::{Tokens, digest, session, tokens};
+use crate::stored::{Tokens, tokens};
 use crate::time::wall;
 use crate::world::{GONE, Outcome, Pace, Person, Process, Seen, Step, World};
 

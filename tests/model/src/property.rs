@@ -5,51 +5,9 @@ use rampauth_keeper::State;
 use stateright::Property;
 
 use crate::model::KeeperModel;
+use crate::rule::Rule;
 use crate::stored::Stored;
 use crate::world::{Process, Step, World};
-
-/// What a step can break. The bit stays set, so that the state that follows shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Rule {
-    /// See [`TWO_AT_ONCE`].
-    TwoAtOnce,
-    /// See [`SPENT_AS_FRESH`].
-    SpentAsFresh,
-    /// See [`SUCCESSOR_KNOWN`].
-    SuccessorKnown,
-    /// See [`POLICY`].
-    Policy,
-    /// See [`REFUSED_AGAIN`].
-    RefusedAgain,
-    /// See [`STALE_OVERWRITE`].
-    StaleOverwrite,
-    /// See [`UNDONE`].
-    Undone,
-    /// See [`READERS`].
-    Readers,
-    /// See [`REFUSALS`].
-    Refusals,
-    /// See [`TRIED`].
-    Tried,
-}
-
-/// The rules that some step has broken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Broken(u16);
-
-impl Broken {
-    /// Notes a broken rule.
-    pub fn note(&mut self, rule: Rule, broken: bool) {
-        if broken {
-            self.0 |= 1 << rule as u8;
-        }
-    }
-
-    /// Whether this rule was broken.
-    pub fn has(self, rule: Rule) -> bool {
-        self.0 & (1 << rule as u8) != 0
-    }
-}
 
 /// A request leaves only while the record names its attempt, and while no other request for the same token is on its way.
 pub const TWO_AT_ONCE: &str = "no two presentations of one token at once";

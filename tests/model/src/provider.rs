@@ -1,10 +1,8 @@
 //! The provider: which tokens it has granted, which are live, and what it answers to one that is presented.
 
+use crate::ids::GrantId;
 use crate::setup::Kind;
 use crate::time::{ACCESS_LIFE, GRACE};
-
-/// What was granted together: an access token and what the next refresh presents. Named by its place in the list.
-pub type GrantId = u8;
 
 /// One grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,8 +3,7 @@
 use rampauth_keeper::process::Shown;
 use rampauth_keeper::{Answer, Record};
 
-use crate::property::Rule;
-use crate::step::reference;
+use crate::rule::Rule;
 use crate::stored::Stored;
 use crate::world::{Presentation, Seen, World};
 
@@ -30,7 +29,7 @@ pub(crate) fn adopt(world: &mut World, process: usize, record: Option<&Record>) 
 
 pub(crate) fn show_unsaved(world: &mut World, process: usize) {
     if let Some((presentation, grant)) = world.processes[process].unsaved() {
-        publish(world, process, unsaved(presentation, grant), Shown::unsaved(&reference(presentation)));
+        publish(world, process, unsaved(presentation, grant), Shown::unsaved(&presentation.reference()));
     }
 }
 

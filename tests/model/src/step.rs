@@ -5,15 +5,17 @@ use std::sync::OnceLock;
 use rampauth_core::{Error, ErrorKind, Outcome as Sending};
 use rampauth_keeper::process::{self, Need, Opened, Plan};
 use rampauth_keeper::protocol::apply;
-use rampauth_keeper::{Answer, AttemptRef, Conclusion, Operation, OwnerId, Record, State, decision};
+use rampauth_keeper::{Answer, Conclusion, Operation, OwnerId, Record, State, decision};
 
 use crate::flaw::Flaw;
+use crate::ids::{attempt, digest, session};
 use crate::model::{Action, KeeperModel};
 use crate::outside;
-use crate::property::Rule;
+use crate::rule::Rule;
 use crate::setup::Fault;
 use crate::shown::{adopt, seen, show, told, unsaved};
-use crate::stored::{Stored, Tokens, attempt, digest, refusal, session, tokens};
+use crate::stored::{Stored, Tokens, tokens};
+use crate::template::refusal;
 use crate::time::{self, FLOOR, LEASE, NEEDS, boot, wall};
 use crate::world::{Outcome, Pace, Presentation, Process, Step, World};
 
@@ -156,7 +158,7 @@ impl KeeperModel {
         let record = self.record(world);
         let unmoved = self.flaw(Flaw::NoSecondLook)
             || !presentation.doubtful
-            || process::still_claimed(record.as_ref(), &reference(presentation));
+            || process::still_claimed(record.as_ref(), &presentation.reference());
         let young = self.flaw(Flaw::AgeOfClaimIgnored) || process::may_send(boot(world.now - asked), NEEDS, LEASE);
         world.processes[process].step = if unmoved && young {
             self.watch(world, presentation);
@@ -267,7 +269,7 @@ impl KeeperModel {
                     // A late answer to the very presentation heals, whatever another one was answered.
                     world.condemned &= !(1 << world.provider.presents(self.setup.kind, grant));
                 }
-                self.store(world, Operation::Commit { attempt: reference(presentation), tokens })
+                self.store(world, Operation::Commit { attempt: presentation.reference(), tokens })
             }
             Step::Answered(presentation, outcome) => self.conclude(world, presentation, outcome),
             Step::Condemning(presentation, seen) => {
@@ -290,7 +292,7 @@ impl KeeperModel {
         let conclusion = self.conclusion(outcome);
         let next_due = Some(wall(world.now + FLOOR));
         let error = matches!(outcome, Outcome::Refused | Outcome::Forbidden).then(|| refusal().clone());
-        let operation = Operation::Conclude { attempt: reference(presentation), conclusion, next_due, error };
+        let operation = Operation::Conclude { attempt: presentation.reference(), conclusion, next_due, error };
         let answer = self.store(world, operation);
         // Anything but `Done` says that tokens came from elsewhere.
         let changed = world.record.as_ref().is_some_and(|it| it.state != State::LoginNeeded);
@@ -325,10 +327,6 @@ impl KeeperModel {
         }
         adopt(world, process, told(&answer));
     }
-}
-
-pub(crate) fn reference(it: Presentation) -> AttemptRef {
-    AttemptRef { id: attempt(it.id), session: session(it.session), generation: it.generation.into() }
 }
 
 /// An error of each kind, made once.

@@ -6,18 +6,17 @@
 //! forgotten here.
 
 use std::sync::OnceLock;
-use std::time::SystemTime;
 
-use rampauth_core::{Expiry, SecretString};
-use rampauth_keeper::protocol::apply;
+use rampauth_core::Expiry;
 use rampauth_keeper::{
-    Attempt, AttemptId, AttemptRef, LastError, Lease, Operation, Orphan, OwnerId, Record, SessionId, SessionKey, State,
-    StoredTokens, TokenDigest, decision,
+    Attempt, Lease, Orphan, OwnerId, Record, SessionKey, State, StoredTokens, TokenDigest, decision,
 };
 
-use crate::provider::{GrantId, Provider};
+use crate::ids::{GrantId, attempt, digest, session};
+use crate::provider::Provider;
 use crate::setup::{Kind, Setup};
-use crate::time::{ACCESS_LIFE, LEASE, store, tick, wall};
+use crate::template::{an_orphan, template};
+use crate::time::{ACCESS_LIFE, LEASE, tick, wall};
 
 /// The tokens of a generation: all that is known of them follows from the grant, but for when they are due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -212,66 +211,6 @@ fn orphan(setup: &Setup, provider: &Provider, (id, presented, it): (u8, u8, Toke
     orphan.presented = presented.into();
     orphan.tokens = tokens(setup, provider, it);
     orphan
-}
-
-/// Some orphan, to be made into another.
-pub fn an_orphan() -> Orphan {
-    template().orphans.first().cloned().expect("the template has an orphan")
-}
-
-/// What a record notes of a refusal.
-pub fn refusal() -> &'static LastError {
-    static REFUSAL: OnceLock<LastError> = OnceLock::new();
-    REFUSAL.get_or_init(|| {
-        let noted = r#"{"kind":"refused","outcome":"refused","status":null,"code":null,"at":"2026-01-01T00:00:00Z"}"#;
-        let text = template().to_json();
-        let text = text.expose_secret().replace(r#""last_error":null"#, &format!(r#""last_error":{noted}"#));
-        Record::from_json(&text).ok().and_then(|record| record.last_error).expect("a record with an error")
-    })
-}
-
-/// A record with every part, made by the protocol itself: the keeper's types are built by nobody else.
-fn template() -> &'static Record {
-    static TEMPLATE: OnceLock<Record> = OnceLock::new();
-    TEMPLATE.get_or_init(|| {
-        let mut slot = None;
-        let fresh = |grant| StoredTokens::new(SecretString::new("payload"), digest(grant), SystemTime::UNIX_EPOCH);
-        let begin = |id, generation, presents| Operation::Begin {
-            generation,
-            presents: digest(presents),
-            attempt: attempt(id),
-            owner: OwnerId::from_random(0),
-            lease: LEASE,
-            settle: true,
-        };
-        let commit = |id, grant| Operation::Commit {
-            attempt: AttemptRef { id: attempt(id), session: session(1), generation: 1 },
-            tokens: fresh(grant),
-        };
-        let put = Operation::Put { session: session(1), expect: None, tokens: fresh(0) };
-        let steps = [put, begin(1, 1, 0), begin(2, 1, 0), commit(1, 1), commit(2, 2), begin(3, 2, 1)];
-        for (now, step) in (0..).zip(steps) {
-            apply(&mut slot, step, &store(now));
-        }
-        slot.expect("the first step put a record there")
-    })
-}
-
-/// The keeper's form of a login's number.
-pub fn session(number: u8) -> SessionId {
-    SessionId::from_random(number.into())
-}
-
-/// The keeper's form of an attempt's number.
-pub fn attempt(number: u8) -> AttemptId {
-    AttemptId::from_random(number.into())
-}
-
-/// A digest that stands for a grant.
-pub fn digest(grant: GrantId) -> TokenDigest {
-    let mut bytes = [0; 32];
-    bytes[0] = grant;
-    TokenDigest::from_bytes(bytes)
 }
 
 fn number(digest: TokenDigest) -> GrantId {

@@ -2,11 +2,13 @@
 
 use std::hash::{Hash, Hasher};
 
+use rampauth_keeper::AttemptRef;
 use rampauth_keeper::process::{Shown, Stage};
 
-use crate::property::Broken;
-use crate::provider::{GrantId, Provider};
-use crate::stored::{Stored, session};
+use crate::ids::{GrantId, attempt, session};
+use crate::provider::Provider;
+use crate::rule::Broken;
+use crate::stored::Stored;
 
 /// A presentation as its process knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,6 +27,13 @@ pub struct Presentation {
     pub by_hand: bool,
     /// Whether a login was needed when it was planned.
     pub condemned: bool,
+}
+
+impl Presentation {
+    /// Its name in the store.
+    pub(crate) fn reference(self) -> AttemptRef {
+        AttemptRef { id: attempt(self.id), session: session(self.session), generation: self.generation.into() }
+    }
 }
 
 /// What came of a presentation.
