@@ -8,8 +8,7 @@ use std::path::Path;
 use rampauth_store::{RecordDamage, StoreError, StoreErrorKind};
 use rusqlite::{ErrorCode, ffi};
 
-use crate::file::Place;
-use crate::presence::Beside;
+use crate::location::{Beside, Location};
 
 /// Why something failed, before it is said of which file and key. Holds nothing of a record.
 #[derive(Debug)]
@@ -70,7 +69,7 @@ impl From<rusqlite::Error> for Trouble {
 
 impl Trouble {
     /// `failed to <action>: <path> <why>`.
-    pub(crate) fn into_error(self, action: fmt::Arguments<'_>, place: &Place) -> StoreError {
+    pub(crate) fn into_error(self, action: fmt::Arguments<'_>, place: &Location) -> StoreError {
         let (kind, why) = self.said(place);
         let error = StoreError::new(kind, format!("failed to {action}: {} {why}", place.path.display()));
         match self {
@@ -106,7 +105,7 @@ impl Trouble {
         }
     }
 
-    fn said(&self, place: &Place) -> (StoreErrorKind, String) {
+    fn said(&self, place: &Location) -> (StoreErrorKind, String) {
         use StoreErrorKind::{Damaged, Incompatible, NotWritable, Unavailable};
 
         let (kind, why) = match self {
@@ -222,7 +221,7 @@ fn no_room(room: u64, cause: &io::Error) -> String {
     format!("has no room for the tokens that a refresh may bring: make {} KiB of room {whose}", room.div_ceil(1024))
 }
 
-fn busy(place: &Place) -> (StoreErrorKind, String) {
+fn busy(place: &Location) -> (StoreErrorKind, String) {
     let why = format!(
         "was locked by another process for {:?}; find out which one keeps a transaction open, such as a `sqlite3` shell",
         place.busy_timeout
@@ -249,7 +248,7 @@ fn cannot_open(path: &Path) -> String {
     }
 }
 
-fn sqlite(error: &rusqlite::Error, place: &Place) -> (StoreErrorKind, String) {
+fn sqlite(error: &rusqlite::Error, place: &Location) -> (StoreErrorKind, String) {
     use StoreErrorKind::{Damaged, Incompatible, NotWritable, Unavailable};
 
     let Some(code) = error.sqlite_error() else {
@@ -328,7 +327,7 @@ mod tests {
     #[test]
     fn each_code_of_sqlite_has_its_kind() {
         use StoreErrorKind::{Damaged, Incompatible, NotWritable, Unavailable};
-        let place = Place { path: "/a/b.db".into(), busy_timeout: std::time::Duration::from_secs(5) };
+        let place = Location { path: "/a/b.db".into(), busy_timeout: std::time::Duration::from_secs(5) };
         for (code, kind, says) in [
             (ffi::SQLITE_PERM, NotWritable, "may not be written by this user"),
             (ffi::SQLITE_ERROR, Incompatible, "does not have the tables of a store"),
@@ -346,7 +345,7 @@ mod tests {
     #[test]
     fn what_is_used_up_is_named() {
         const ROOM: &str = "has no room for the tokens that a refresh may bring: make 3 KiB of room";
-        let place = Place { path: "/a/b.db".into(), busy_timeout: std::time::Duration::from_secs(5) };
+        let place = Location { path: "/a/b.db".into(), busy_timeout: std::time::Duration::from_secs(5) };
         let said = |trouble: Trouble| trouble.into_error(format_args!("save it"), &place);
         let emfile = || io::Error::from_raw_os_error(24);
         let mut rows = vec![

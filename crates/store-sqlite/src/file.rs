@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -11,18 +11,11 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::Trouble;
+use crate::location::{Beside, Location};
 use crate::memory::{self, SharedMemory};
-use crate::presence::{Beside, Identity, Instead, OpenFiles, check_names};
+use crate::presence::{Identity, Instead, OpenFiles, check_names};
 use crate::schema::{self, Found};
 use crate::sharing;
-
-/// Where the file is, and how long to wait for it.
-#[derive(Clone)]
-pub(crate) struct Place {
-    /// Absolute.
-    pub(crate) path: PathBuf,
-    pub(crate) busy_timeout: Duration,
-}
 
 /// The open file.
 pub(crate) struct StoreFile {
@@ -38,7 +31,7 @@ static OPENING: Mutex<()> = Mutex::new(());
 
 impl StoreFile {
     /// Opens a store for writing: made first where there is none, brought up to date where it is of an older version.
-    pub(crate) fn open(place: &Place) -> Result<Box<Self>, Trouble> {
+    pub(crate) fn open(place: &Location) -> Result<Box<Self>, Trouble> {
         let resolved = sharing::resolve(&place.path);
         sharing::check(&resolved)?;
         wait_for_log(&resolved, place.busy_timeout)?;
@@ -47,7 +40,7 @@ impl StoreFile {
 
     /// Closes what was opened, because its log or its shared memory was removed, and opens it anew. Nothing is lost: what the
     /// removed log holds is moved into the database first, as long as nobody has a new log there.
-    pub(crate) fn reopen(self: Box<Self>, place: &Place) -> Result<Box<Self>, (Option<Box<Self>>, Trouble)> {
+    pub(crate) fn reopen(self: Box<Self>, place: &Location) -> Result<Box<Self>, (Option<Box<Self>>, Trouble)> {
         // Of several processes that find out at once, the next one sees that there is a new log.
         let _turn = lock_folder(place);
         if let Err(trouble) = self.make_whole() {
@@ -76,8 +69,8 @@ impl StoreFile {
     }
 }
 
-fn open(place: &Place) -> Result<Box<StoreFile>, Trouble> {
-    let Place { path, busy_timeout } = place;
+fn open(place: &Location) -> Result<Box<StoreFile>, Trouble> {
+    let Location { path, busy_timeout } = place;
     let opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
     make(path)?;
     check_names(path)?;
@@ -129,7 +122,7 @@ fn wait_for_log(resolved: &Path, at_most: Duration) -> Result<(), Trouble> {
 
 /// Keeps other stores on files of this folder from being opened anew at the same time, as well as that can be had.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn lock_folder(place: &Place) -> Option<fs::File> {
+fn lock_folder(place: &Location) -> Option<fs::File> {
     use rustix::fs::{FlockOperation, flock};
 
     let folder = fs::File::open(sharing::resolve(&place.path).parent()?).ok()?;
@@ -143,7 +136,7 @@ fn lock_folder(place: &Place) -> Option<fs::File> {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn lock_folder(_: &Place) -> Option<fs::File> {
+fn lock_folder(_: &Location) -> Option<fs::File> {
     None
 }
 

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod changes;
 mod clock;
 mod error;
 mod file;
+mod location;
 mod memory;
 mod presence;
 mod queue;
@@ -23,8 +25,10 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use rampauth_store::{Answer, Operation, Record, SessionId, SessionKey, Store, StoreError, StoreTime};
 
+pub use changes::{Changes, Mark};
+
 use crate::clock::StoreClock;
-use crate::file::Place;
+use crate::location::Location;
 use crate::steps::Steps;
 use crate::worker::Worker;
 
@@ -38,7 +42,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
 /// either not begun, and then never does, or is carried out to its end.
 #[derive(Clone)]
 pub struct SqliteStore {
-    place: Arc<Place>,
+    place: Arc<Location>,
     worker: Worker,
 }
 
@@ -154,26 +158,6 @@ impl Store for SqliteStore {
     }
 }
 
-/// What [`SqliteStore::changes`] found.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Changes {
-    /// Of which version of the file the marks are, to be asked with the next time.
-    pub version: u64,
-    /// One for each record, tombstones included.
-    pub marks: Vec<(SessionKey, Mark)>,
-}
-
-/// Tells two versions of one record apart. It says nothing else, and nothing of the tokens.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Mark([u8; 32]);
-
-impl fmt::Debug for Mark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Mark(…)")
-    }
-}
-
 /// What a step does, as an error says it.
 fn action(operation: &Operation) -> &'static str {
     match operation {
@@ -230,7 +214,7 @@ impl SqliteStoreBuilder {
         // memory or for a temporary file: the SQLite that is compiled in reads URIs whether it is asked to or not.
         let path = path.as_ref();
         let absolute = std::path::absolute(path);
-        let place = Place { path: absolute.as_deref().unwrap_or(path).to_owned(), busy_timeout: self.busy_timeout };
+        let place = Location { path: absolute.as_deref().unwrap_or(path).to_owned(), busy_timeout: self.busy_timeout };
         let started = match absolute {
             Ok(_) => Worker::start(place.clone(), self.clock),
             Err(_) => Err(error::Trouble::NoPath),

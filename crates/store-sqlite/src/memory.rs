@@ -8,7 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::presence::{Beside, Identity};
+use crate::location::Beside;
+use crate::presence::Identity;
 
 /// What SQLite maps at once, in bytes.
 const REGION: u64 = 32 * 1024;

@@ -1,33 +1,11 @@
 //! That the files which are open still stand at their paths: the database, its log and its shared memory. SQLite itself would go
 //! on with one that was removed, where no other process sees what it writes.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::Trouble;
-
-/// One of the two files beside the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Beside {
-    Log,
-    SharedMemory,
-}
-
-impl Beside {
-    pub(crate) fn suffix(self) -> &'static str {
-        match self {
-            Self::Log => "-wal",
-            Self::SharedMemory => "-shm",
-        }
-    }
-
-    pub(crate) fn of(self, database: &Path) -> PathBuf {
-        let mut path = database.as_os_str().to_owned();
-        path.push(OsStr::new(self.suffix()));
-        PathBuf::from(path)
-    }
-}
+use crate::location::Beside;
 
 /// What was opened, by path. The paths are without symbolic links, as SQLite has them.
 #[derive(Debug)]

@@ -8,12 +8,12 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, Row, Statement, Transaction, TransactionBehavior, params};
 use sha2::{Digest as _, Sha256};
 
+use crate::changes::{Changes, Mark};
 use crate::clock::StoreClock;
 use crate::error::Trouble;
 use crate::file::StoreFile;
 use crate::room::{self, Room};
 use crate::schema;
-use crate::{Changes, Mark};
 
 /// A step that was carried out and is not durable yet.
 struct Done {

@@ -10,7 +10,8 @@ use tokio::sync::oneshot;
 
 use crate::clock::StoreClock;
 use crate::error::Trouble;
-use crate::file::{Place, StoreFile};
+use crate::file::StoreFile;
+use crate::location::Location;
 use crate::queue::{Job, Queue, Step, Turn};
 use crate::steps::Steps;
 
@@ -23,7 +24,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Starts the thread and waits until it has opened the file.
-    pub(crate) fn start(place: Place, clock: StoreClock) -> Result<Self, Trouble> {
+    pub(crate) fn start(place: Location, clock: StoreClock) -> Result<Self, Trouble> {
         let (jobs, queue) = mpsc::channel();
         let (opened, is_open) = mpsc::sync_channel(1);
         let reopened = Arc::new(AtomicU64::new(0));
@@ -66,7 +67,7 @@ impl Worker {
 
 /// What the thread has to do.
 struct Served {
-    place: Place,
+    place: Location,
     clock: StoreClock,
     queue: Queue,
     reopened: Arc<AtomicU64>,
