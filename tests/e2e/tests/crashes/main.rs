@@ -1,13 +1,15 @@
 //! A process that dies before or after each step of the protocol: what the next one on the same store comes to, and how often
 //! the token is presented for it. The keeper's front page shows the same table.
 
+mod death;
 mod process;
 mod provider;
 
 use rampauth_core::WhenUnknown;
 use rampauth_keeper::State;
 
-use process::{Death, Disk, Side, Step, World};
+use death::{Death, Side, Step};
+use process::{Disk, World};
 use provider::{Move, Provider};
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 //! everything that it had in memory along.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -12,64 +12,10 @@ use rampauth_keeper::{
     Answer, Keeper, MemoryStore, Operation, Record, Session, SessionKey, Store, StoreError, StoreTime,
 };
 use rampauth_store_sqlite::SqliteStore;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::death::{Death, Side, Step, start};
 use crate::provider::Provider;
-
-/// When the world begins.
-pub(crate) fn start() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
-}
-
-/// What a process does that others see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    Load,
-    Put,
-    Begin,
-    Request,
-    Commit,
-    Conclude,
-    GiveUp,
-    Reject,
-    Remove,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    Before,
-    After,
-}
-
-/// Where a process dies, if it does.
-#[derive(Clone)]
-pub(crate) struct Death {
-    at: Option<(Step, Side)>,
-    came: Arc<(AtomicBool, Notify)>,
-}
-
-impl Death {
-    pub(crate) fn never() -> Self {
-        Self { at: None, came: Arc::default() }
-    }
-
-    pub(crate) fn at(step: Step, side: Side) -> Self {
-        Self { at: Some((step, side)), ..Self::never() }
-    }
-
-    /// A dead process does nothing any more.
-    pub(crate) async fn meet(&self, step: Step, side: Side) {
-        let (dead, came) = &*self.came;
-        if self.at == Some((step, side)) {
-            dead.store(true, Ordering::SeqCst);
-            came.notify_one();
-        }
-        if dead.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
-    }
-}
 
 /// Where a world keeps its session.
 pub(crate) enum Disk {
@@ -153,7 +99,7 @@ impl World {
             };
             tokio::select! {
                 biased;
-                () = death.came.1.notified() => (true, clock()),
+                () = death.comes() => (true, clock()),
                 () = life => (false, clock()),
             }
         });

@@ -11,7 +11,7 @@ use rampauth_core::{
 };
 use rampauth_keeper::Record;
 
-use crate::process::{Death, Side, Step, start};
+use crate::death::{Death, Side, Step, start};
 
 /// How long the access token of a login lives. One that a refresh brings outlives every test.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(1_000);
