@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use crate::check::Check;
 use crate::outcome::{Failure, Outcome, count};
 use crate::workspace::Workspace;
-use crate::{Check, api, closure, demo, msrv, package, steps, tidy, vectors};
+use crate::{api, closure, demo, msrv, package, steps, tidy, vectors};
 
 const STEPS: [(&str, Check); 12] = [
     ("fmt", steps::fmt),

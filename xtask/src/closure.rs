@@ -8,19 +8,11 @@ mod rules;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use crate::dependency_tree::{Closure, Features};
+use crate::dependency_tree::{Closure, Closures, Features};
 use crate::outcome::{Failure, Outcome, count, settle};
 use crate::workspace::{Package, Workspace};
 
 const FOLDER: &str = "xtask/closure";
-
-/// What a published crate pulls in.
-struct Closures {
-    /// With default features off.
-    none: Closure,
-    default: Closure,
-    all: Closure,
-}
 
 pub(crate) fn run(ws: &Workspace, args: &[String]) -> Outcome {
     let bless = match args {
@@ -84,10 +76,4 @@ fn strays(ws: &Workspace, lists: &BTreeSet<String>) -> Result<Vec<String>, Failu
     let files = listing.flatten().map(|entry| format!("{FOLDER}/{}", entry.file_name().to_string_lossy()));
     let strays = files.filter(|file| !lists.contains(file));
     Ok(strays.map(|file| format!("{file}: belongs to no published crate; remove it")).collect())
-}
-
-impl Package {
-    fn is_named(&self, names: &[&str]) -> bool {
-        names.contains(&self.name.as_str())
-    }
 }

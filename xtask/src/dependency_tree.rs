@@ -32,6 +32,14 @@ impl Features<'_> {
     }
 }
 
+/// What a published crate pulls in.
+pub(crate) struct Closures {
+    /// With default features off.
+    pub(crate) none: Closure,
+    pub(crate) default: Closure,
+    pub(crate) all: Closure,
+}
+
 /// What is needed to build the crate: name and version, the crate itself included, each once.
 pub(crate) struct Closure(pub(crate) BTreeSet<(String, String)>);
 

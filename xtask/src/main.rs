@@ -4,6 +4,7 @@
 
 mod api;
 mod bench;
+mod check;
 mod ci;
 mod closure;
 mod command;
@@ -23,11 +24,8 @@ mod workspace;
 
 use std::process::ExitCode;
 
-use outcome::Outcome;
+use check::Check;
 use workspace::Workspace;
-
-/// A check, with what stands behind its name on the command line.
-type Check = fn(&Workspace, &[String]) -> Outcome;
 
 const COMMANDS: [(&str, &str, Check); 9] = [
     ("ci", "every check in order; --from STEP, --only STEP", ci::run),

@@ -81,6 +81,10 @@ impl Package {
         }
     }
 
+    pub(crate) fn is_named(&self, names: &[&str]) -> bool {
+        names.contains(&self.name.as_str())
+    }
+
     pub(crate) fn is_provider(&self) -> bool {
         is_provider(&self.folder)
     }

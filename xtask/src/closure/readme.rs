@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Closures;
+use crate::dependency_tree::Closures;
 use crate::origin::cells;
 use crate::workspace::{Package, Workspace};
 

@@ -1,7 +1,6 @@
 //! The rules of the architecture that a dependency graph can break.
 
-use super::Closures;
-use crate::dependency_tree::Closure;
+use crate::dependency_tree::{Closure, Closures};
 use crate::workspace::Package;
 
 /// By folder in `crates/`: the crates of ours it may be built with. The command line may use them all, a crate elsewhere has no
