@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use rampauth_core::{
-    Answer, Clock, Error, HttpClient, Presents, Refresh, RefreshPolicy, SecretString, SystemClock, TokenSet, Verifier,
+    Answer, Clock, Error, HttpClient, Presents, Refresh, RefreshPolicy, RefreshTime, SecretString, SystemClock,
+    TokenSet, Verifier,
 };
 
 use crate::config::{Config, Email, Lang};
@@ -16,9 +17,11 @@ use crate::wire::{self, Frame};
 const CARD: &str = "refresh the Alix card tokens";
 const ON_OFF_RAMP: &str = "refresh the Alix on/off-ramp tokens";
 
-/// Refresh works after the access token's expiry too ("when the access token expired, use the refresh token", Alix docs,
-/// read 2026-11). Rotation and reuse are not published, so nothing is taken for granted.
-const POLICY: RefreshPolicy = RefreshPolicy::new(Presents::RefreshToken);
+/// Alix's rules for refreshing, the same for both products: the refresh token is sent, before or after the access token's
+/// expiry. Alix publishes neither rotation nor reuse nor how a dead token is refused, so nothing is taken for granted.
+pub const POLICY: RefreshPolicy =
+    // "When the access token expired, use the refresh token" (Alix docs, "Refresh Token", read 2026-11).
+    RefreshPolicy::new(Presents::RefreshToken).with_time(RefreshTime::AnyTime);
 
 /// Refreshes the tokens of the card API. Cheap to clone; clones share the signature, which never changes.
 #[derive(Clone)]

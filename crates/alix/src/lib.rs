@@ -14,7 +14,7 @@ mod sign;
 mod token;
 mod wire;
 
-pub use client::{CardClient, OnOffRampClient, OnOffRampSession};
+pub use client::{CardClient, OnOffRampClient, OnOffRampSession, POLICY};
 pub use config::{Config, Email, Environment, Lang, PartnerCode, SecretKey};
 pub use sign::{card_string_to_sign, on_off_ramp_string_to_sign, response_string_to_sign};
 pub use token::{Card, CardCredential, CardTokens, OnOffRamp, OnOffRampCredential, OnOffRampTokens};

@@ -6,9 +6,7 @@ mod keys;
 mod payby;
 
 use rampauth_alix::{CardClient, OnOffRampClient};
-use rampauth_core::{
-    BaseUrl, Error, ErrorKind, Presents, Refresh, RefreshPolicy, RefreshTime, SecretString, Signer, WhenUnknown,
-};
+use rampauth_core::{BaseUrl, Error, ErrorKind, Refresh, RefreshPolicy, SecretString, Signer};
 use rampauth_transak::{ApiKey, UserClient};
 
 use crate::config::{Profile, Provider, printable};
@@ -32,18 +30,13 @@ pub(crate) struct Signed {
 }
 
 impl Profile {
-    /// The provider's rules, as its [`client`](Self::client) has them, and without a client's secrets.
+    /// The provider's rules, which nothing has to be loaded for.
     pub(crate) fn policy(&self) -> RefreshPolicy {
         match self.provider {
-            Provider::AlixCard { .. } | Provider::AlixOnOffRamp { .. } => RefreshPolicy::new(Presents::RefreshToken),
-            Provider::TransakUser { .. } => {
-                RefreshPolicy::new(Presents::AccessToken).with_time(RefreshTime::BeforeExpiry).with_named_dead_tokens()
-            }
-            Provider::PayBy(_) => RefreshPolicy::new(Presents::RefreshToken)
-                .with_time(RefreshTime::BeforeExpiry)
-                .with_unknown_expiry(false)
-                .with_when_unknown(WhenUnknown::Stop),
-            Provider::Onboard(_) => RefreshPolicy::new(Presents::RefreshToken).with_named_dead_tokens(),
+            Provider::AlixCard { .. } | Provider::AlixOnOffRamp { .. } => rampauth_alix::POLICY,
+            Provider::TransakUser { .. } => rampauth_transak::POLICY,
+            Provider::PayBy(_) => rampauth_payby::POLICY,
+            Provider::Onboard(_) => rampauth_onboard::POLICY,
         }
     }
 

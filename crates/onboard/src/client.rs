@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rampauth_core::{Answer, Clock, Error, HttpClient, Presents, Refresh, RefreshPolicy, SystemClock, TokenSet};
+use rampauth_core::{
+    Answer, Clock, Error, HttpClient, Presents, Refresh, RefreshPolicy, RefreshTime, SystemClock, TokenSet,
+};
 
 use crate::config::Config;
 use crate::token::{OnboardCredential, OnboardTokens};
@@ -12,9 +14,13 @@ use crate::wire;
 
 const ACTION: &str = "refresh the Onboard tokens";
 
-/// "Expired or soon-to-expire" access tokens can be refreshed (docs.onboard.xyz, "Refresh token", read 2026-11), and 401
-/// in the documented form is about the refresh token. Rotation and reuse are not published, so nothing is taken for granted.
-const POLICY: RefreshPolicy = RefreshPolicy::new(Presents::RefreshToken).with_named_dead_tokens();
+/// Onboard's rules for refreshing: the refresh token is sent, before or after the access token's expiry. Onboard publishes
+/// neither rotation nor reuse, so nothing else is taken for granted.
+pub const POLICY: RefreshPolicy = RefreshPolicy::new(Presents::RefreshToken)
+    // "Expired or soon-to-expire" access tokens can be refreshed (docs.onboard.xyz, "Refresh token", read 2026-11).
+    .with_time(RefreshTime::AnyTime)
+    // 401 in the documented form is about the refresh token (docs.onboard.xyz, "Refresh token", read 2026-11).
+    .with_named_dead_tokens();
 
 /// Refreshes the tokens of Onboard users. Cheap to clone.
 #[derive(Clone)]

@@ -13,7 +13,7 @@ mod error;
 mod token;
 mod wire;
 
-pub use client::Client;
+pub use client::{Client, POLICY};
 pub use config::{Config, Environment, UserId};
 pub use token::{Onboard, OnboardCredential, OnboardTokens};
 

@@ -18,11 +18,14 @@ use crate::wire;
 const REFRESH: &str = "refresh the PayBy tokens";
 const CHECK_KEYS: &str = "check the PayBy keys";
 
-/// "Can use it to refresh the token before the Access Tokens expires" (PayBy docs, "Refresh Tokens", read 2026-11).
-/// The contract is otherwise unpublished, so nothing is presented unasked while the expiry is unknown, nor twice.
-const POLICY: RefreshPolicy = RefreshPolicy::new(Presents::RefreshToken)
+/// PayBy's rules for refreshing: the refresh token is sent before the access token's expiry, and never twice. PayBy publishes
+/// nothing else, so nothing is sent on the keeper's own initiative while the expiry is unknown.
+pub const POLICY: RefreshPolicy = RefreshPolicy::new(Presents::RefreshToken)
+    // "Can use it to refresh the token before the Access Tokens expires" (PayBy docs, "Refresh Tokens", read 2026-11).
     .with_time(RefreshTime::BeforeExpiry)
+    // Whether an expiry has passed cannot be known without it (our choice: the page, read 2026-11, states no lifetime).
     .with_unknown_expiry(false)
+    // Nothing is published on a token that is sent once more (our choice: the page, read 2026-11, states no rule of reuse).
     .with_when_unknown(WhenUnknown::Stop);
 
 /// Refreshes the tokens of a merchant's sessions. Cheap to clone.

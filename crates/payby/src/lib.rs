@@ -14,7 +14,7 @@ mod sign;
 mod token;
 mod wire;
 
-pub use client::Client;
+pub use client::{Client, POLICY};
 pub use config::{
     ApiVersion, Config, ContentLanguage, Environment, MerchantOrderNo, OrderNumbers, PartnerId, Subject,
     UniqueOrderNumbers,

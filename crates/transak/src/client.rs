@@ -15,10 +15,14 @@ use crate::wire;
 
 const ACTION: &str = "refresh the Transak user token";
 
-/// "Should be used when access token is about to expire (not expired)" (docs.transak.com "Refresh User Access Token", read
-/// 2026-11). What becomes of the token presented is not published, so nothing is taken for granted.
-const POLICY: RefreshPolicy =
-    RefreshPolicy::new(Presents::AccessToken).with_time(RefreshTime::BeforeExpiry).with_named_dead_tokens();
+/// Transak's rules for refreshing a user token: the access token itself is sent, while it lives. Transak does not publish what
+/// becomes of it, so nothing else is taken for granted.
+pub const POLICY: RefreshPolicy = RefreshPolicy::new(Presents::AccessToken)
+    // "Should be used when access token is about to expire (not expired)" (docs.transak.com, "Refresh User Access Token",
+    // read 2026-11).
+    .with_time(RefreshTime::BeforeExpiry)
+    // Error code 1002: "missing, invalid or expired" token (docs.transak.com, read 2026-11).
+    .with_named_dead_tokens();
 
 /// Refreshes user access tokens. Cheap to clone.
 #[derive(Clone)]

@@ -13,7 +13,7 @@ mod error;
 mod token;
 mod wire;
 
-pub use client::UserClient;
+pub use client::{POLICY, UserClient};
 pub use config::{ApiKey, Config, Environment};
 pub use token::UserToken;
 
