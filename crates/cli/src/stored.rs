@@ -10,7 +10,7 @@ use std::time::Duration;
 use rampauth_core::{ClockDifference, Error, ErrorKind, Outcome, TokenSet};
 use rampauth_keeper::{
     EventKind, Events, Keeper, KeeperBuilder, OwnerId, Record, Session, State, Store, StoreError, StoreErrorKind,
-    StoredTokens,
+    StoreExt as _, StoredTokens,
 };
 use rampauth_store_sqlite::SqliteStore;
 

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use crate::decision;
 use crate::event::EventKind;
+use crate::look::Look;
 use crate::process::{self, Need};
 use crate::refresher::{ACTION, Claim};
 use crate::session::Inner;
@@ -28,8 +29,14 @@ impl Inner {
     }
 
     /// Concludes an attempt that brought nothing. Its error is what callers are told, unless somebody else did better.
-    /// `record` is what the attempt was made with.
-    pub(crate) async fn fail(self: &Arc<Self>, claim: &Claim, record: &Record, error: Error) -> Result<(), Error> {
+    /// `record` is what the attempt was made with, and `claimed` how the claim left it.
+    pub(crate) async fn fail(
+        self: &Arc<Self>,
+        claim: &Claim,
+        record: &Record,
+        claimed: &Look,
+        error: Error,
+    ) -> Result<(), Error> {
         let Claim { attempt, due, .. } = *claim;
         let conclusion = decision::conclusion(&error, self.provider.policy());
         let now = self.keeper.clock.wall();
@@ -55,7 +62,7 @@ impl Inner {
             due => due,
         };
         let conclude = Operation::Conclude { attempt, conclusion, next_due, error: Some(noted) };
-        let answer = self.apply(conclude).await;
+        let answer = self.keeper.apply_on(&self.key, Some(claimed), conclude, Outcome::NotSent).await;
         let tell = |generation, kind| self.keeper.tell(&self.key, generation, kind);
         let failed = || match conclusion {
             Conclusion::Unknown if !claim.condemned => EventKind::Doubtful { since: claim.since, error: error.clone() },
@@ -63,7 +70,8 @@ impl Inner {
         };
         // The provider's word stands, whether or not the record can be read now.
         let shown = match answer {
-            Ok(Answer::Done(record)) => {
+            Ok((Answer::Done(record), concluded)) => {
+                self.remember(concluded);
                 // A try in *login needed* is told by its own error, unless the provider said the same again.
                 let judged = !claim.condemned || conclusion == Conclusion::Dead;
                 let dead = record.state == State::LoginNeeded && judged;
@@ -73,14 +81,14 @@ impl Inner {
                 }
                 self.adopt(&record)
             }
-            Ok(Answer::Adopted(record)) => {
+            Ok((Answer::Adopted(record), _)) => {
                 tell(record.generation, EventKind::Adopted);
                 match self.adopt(&record) {
                     Ok(()) => return Ok(()),
                     unreadable => unreadable,
                 }
             }
-            Ok(Answer::Moved(Some(record))) => match self.adopt_newer(&record) {
+            Ok((Answer::Moved(Some(record)), _)) => match self.adopt_newer(&record) {
                 Ok(()) if record.generation > attempt.generation => return Ok(()),
                 shown => shown,
             },

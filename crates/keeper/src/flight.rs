@@ -17,6 +17,7 @@ use self::guard::FlightGuard;
 use crate::decision;
 use crate::event::EventKind;
 use crate::keeper::random;
+use crate::look::Look;
 use crate::metrics;
 use crate::process::Need;
 use crate::refresher::ACTION;
@@ -47,6 +48,8 @@ pub(crate) struct Flight {
     pause_is_longest: bool,
     /// Whether it was told that the session is failing.
     failing: bool,
+    /// The record as it was seen last, where the next refresh comes soon.
+    look: Option<Box<Look>>,
     /// The shortest lifetime that was asked for and not granted, and the longest that was granted then.
     in_vain: Option<(Duration, Duration)>,
 }
@@ -112,9 +115,10 @@ impl Inner {
     }
 
     /// What another process may have left in the record is looked at, unless it is known here and waits for its time.
-    pub(crate) fn look_at_what_others_left(self: &Arc<Self>) {
+    pub(crate) fn look_at_what_others_left(self: &Arc<Self>, found: Option<Look>) {
         let due = self.slot.peek().as_ref().and_then(|snapshot| snapshot.due());
         if due.is_none_or(|due| due > self.keeper.clock.now()) {
+            self.flight().remember(found.map(Box::new));
             // Where a failure stands, the look that follows it finds it.
             drop(self.take_off(Need::Ahead));
         }

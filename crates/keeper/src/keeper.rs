@@ -7,7 +7,7 @@ use std::sync::{Arc, Once, RwLock};
 use std::time::Duration;
 
 use rampauth_core::{Error, ErrorKind, Outcome, Refresh};
-use rampauth_store::{Answer, Operation, OwnerId, Record, SessionKey, Store, StoreError, StoreErrorKind};
+use rampauth_store::{OwnerId, SessionKey, Store, StoreError, StoreErrorKind};
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -183,14 +183,6 @@ impl Shared {
         metrics::happened(key, &kind);
         // Nobody has to listen.
         drop(self.events.send(Event { key: key.clone(), generation, kind }));
-    }
-
-    pub(crate) async fn load(&self, key: &SessionKey) -> Result<Option<Record>, Error> {
-        self.in_time(Outcome::NotSent, key, self.store.load(key)).await
-    }
-
-    pub(crate) async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, Error> {
-        self.in_time(Outcome::NotSent, key, self.store.apply(key, operation)).await
     }
 
     /// A step in the store; `outcome` says how far the provider's call has got when it fails.

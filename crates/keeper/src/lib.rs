@@ -10,6 +10,7 @@ mod flight;
 mod handover;
 mod keeper;
 mod login;
+mod look;
 pub mod metrics;
 mod moment;
 mod pause;
@@ -39,9 +40,10 @@ pub use event::{Event, EventKind, Events, UnclaimedTokens};
 pub use keeper::Keeper;
 // What a caller needs of the stores, so that one dependency is enough.
 pub use rampauth_store::{
-    Answer, Attempt, AttemptId, AttemptRef, BootTime, Conclusion, CredentialHistory, LastError, Lease, MemoryStore,
-    Operation, Orphan, OwnerId, Record, RecordDamage, Resealed, SessionId, SessionKey, State, Store, StoreError,
-    StoreErrorKind, StoreTime, StoredTokens, TokenDigest, protocol,
+    Answer, Attempt, AttemptId, AttemptRef, BootTime, Conclusion, CredentialHistory, Due, DueQuery, LastError, Lease,
+    MemoryStore, Operation, Orphan, OwnerId, Record, RecordDamage, Replaced, Replacement, Resealed, Revision,
+    SessionId, SessionKey, State, Store, StoreError, StoreErrorKind, StoreExt, StoreTime, Stored, StoredTokens,
+    TokenDigest, protocol,
 };
 pub use reseal::{ResealReport, reseal};
 pub use sealing::{SealingKey, SealingKeys};

@@ -13,6 +13,7 @@ use crate::decision;
 use crate::event::EventKind;
 use crate::failed::due_after;
 use crate::keeper::random;
+use crate::look::Look;
 use crate::metrics;
 use crate::pause::PauseLimits;
 use crate::payload;
@@ -58,23 +59,23 @@ impl Inner {
         let mut wait = Wait::default();
         let mut permit = None;
         let mut moved = 0;
+        let remembered = self.flight().take_look();
+        // Worth a claim and nothing else: whatever is answered without one needs a look that began after the question.
+        let mut remembered = remembered.filter(|look| barred.is_none() && self.may_claim_upon(look, need));
+        // What a step has just found instead of what it expected.
+        let mut found = None;
         while moved < LOOKS {
-            let Some(record) = self.load().await? else {
-                let reason = "there is no session under this key yet";
-                return Err(Error::new(ErrorKind::LoginNeeded, Outcome::NotSent, ACTION, reason));
+            let look = match remembered.take() {
+                Some(look) => look,
+                None => match self.look_and_adopt(found.take(), barred.is_none()).await? {
+                    Some(look) => look,
+                    None => {
+                        moved += 1;
+                        continue;
+                    }
+                },
             };
-            if self.restore(&record).await? {
-                moved += 1;
-                continue;
-            }
-            if let Err(error) = self.adopt_newer(&record) {
-                // Where nobody waits for this refresh, nobody else would tell.
-                if barred.is_none() {
-                    self.keeper.tell(&self.key, record.generation, EventKind::RefreshFailed(error.clone()));
-                }
-                return Err(error);
-            }
-            let record = self.by_options(self.with_rejection(record).await?);
+            let Some(record) = look.record().map(|record| self.by_options(record.clone())) else { continue };
             if let Some(error) = self.held_back(&record, need) {
                 return Err(error);
             }
@@ -85,7 +86,8 @@ impl Inner {
                 (Plan::Present { .. } | Plan::SendManually, Some(error)) => return Err(error.clone()),
                 (Plan::GiveUp, _) => {
                     let Record { session, generation, .. } = record;
-                    let answer = self.apply(Operation::GiveUp { session, generation }).await?;
+                    let give_up = Operation::GiveUp { session, generation };
+                    let (answer, _) = self.apply_on(&look, give_up).await?;
                     let held = process::held_until(&answer, session, generation);
                     self.after_condemning(answer)?;
                     held
@@ -96,15 +98,15 @@ impl Inner {
                     let taken = permit.take().or_else(|| self.keeper.permits.of(&self.key).try_take(urgency));
                     let Some(held) = taken else {
                         // The record is looked at anew, for it may have to wait for long.
-                        drop(record);
+                        drop((record, look));
                         permit = Some(self.wait_for_permit(urgency).await?);
                         continue;
                     };
                     // The claim's age counts from before the question.
                     let asked = self.keeper.clock.mark();
                     let attempt = AttemptId::from_random(random()?);
-                    let answer = self.apply(self.claim(&record, attempt, plan)).await;
-                    match process::opened(answer.as_ref().ok()) {
+                    let claimed = self.apply_on(&look, self.claim(&record, attempt, plan)).await;
+                    match process::opened(claimed.as_ref().ok().map(|(answer, _)| answer)) {
                         // The doubt ended between the look and the claim, and settling presents nothing else.
                         Opened::Claimed { record, doubtful: false } if need == Need::Certainty => {
                             let Record { session, generation, next_due, .. } = *record;
@@ -112,18 +114,22 @@ impl Inner {
                             None
                         }
                         Opened::Claimed { record, doubtful } => {
-                            let presented = self.present(record, attempt, asked, doubtful, need).await;
+                            let after = claimed.as_ref().map_err(Error::clone).map(|(_, after)| after)?;
+                            let presented = self.present(record, after, attempt, asked, doubtful, need).await;
                             drop(held);
                             return presented;
                         }
                         Opened::Wait { until } => Some(until),
-                        Opened::LookAgain => None,
+                        Opened::LookAgain => {
+                            found = claimed.ok().map(|(_, after)| after);
+                            None
+                        }
                         Opened::TakeBack => {
                             let Record { session, generation, .. } = record;
                             let in_doubt = plan == Plan::Present { settle: true };
                             let due = due_after(&record, in_doubt, self.keeper.clock.wall());
                             self.take_back(AttemptRef { id: attempt, session, generation }, due).await;
-                            return answer.map(drop);
+                            return claimed.map(drop);
                         }
                         Opened::Foreign => return Err(out_of_protocol(Outcome::NotSent, ACTION)),
                     }
@@ -154,7 +160,7 @@ impl Inner {
     }
 
     /// The plan for a record, whose times are read as they were when this process saw it first.
-    fn next_step(&self, record: &Record, need: Need) -> Plan {
+    pub(crate) fn next_step(&self, record: &Record, need: Need) -> Plan {
         let ahead = self.ahead();
         let read = |time: SystemTime| time.checked_sub(ahead).unwrap_or(SystemTime::UNIX_EPOCH);
         let need = if let Need::UsableAt(time) = need { Need::UsableAt(read(time)) } else { need };
@@ -183,6 +189,7 @@ impl Inner {
     async fn present(
         self: &Arc<Self>,
         record: &Record,
+        claimed: &Look,
         attempt: AttemptId,
         asked: Mark,
         doubtful: bool,
@@ -201,7 +208,9 @@ impl Inner {
         let opened = record.tokens.as_ref().map(|tokens| payload::open(tokens, self.seal(keys.as_deref())));
         let tokens = match opened.unwrap_or(Err(Unreadable::Damaged)) {
             Ok(tokens) => tokens,
-            Err(unreadable) => return self.fail(&claim, record, unreadable.into_error(ACTION, &self.key)).await,
+            Err(unreadable) => {
+                return self.fail(&claim, record, claimed, unreadable.into_error(ACTION, &self.key)).await;
+            }
         };
         if doubtful {
             // A paused process may have come this far with a claim that is not its own any more.
@@ -229,10 +238,10 @@ impl Inner {
             false => Some((ErrorKind::Unreachable, "the claim is too old for a request, so nothing was sent")),
         };
         if let Some((kind, reason)) = hindrance {
-            return self.fail(&claim, record, Error::new(kind, Outcome::NotSent, ACTION, reason)).await;
+            return self.fail(&claim, record, claimed, Error::new(kind, Outcome::NotSent, ACTION, reason)).await;
         }
         let sent_at = self.keeper.clock.wall();
-        let presented = Presented { record, tokens: &tokens, sent_at };
+        let presented = Presented { record, tokens: &tokens, sent_at, claimed };
         let answer = self.call(tokens.clone()).await;
         let seen = answer.as_ref().map_or_else(Error::clock_difference, |tokens| tokens.clock_difference);
         self.note_clocks(record, seen);
@@ -244,12 +253,12 @@ impl Inner {
                 let salvage = error.salvage().filter(|tokens| renews_itself || tokens.refresh_token.is_some());
                 if let Some(unsaved) = salvage.and_then(|tokens| self.held(attempt, tokens, &presented)) {
                     // What the provider said is told to callers, and a failed save to whoever listens.
-                    let saved = self.save(unsaved, doubtful && !condemned).await.is_ok();
+                    let saved = self.save(unsaved, doubtful && !condemned, Some(claimed)).await.is_ok();
                     let error = if saved { error.with_help(STORED) } else { error };
                     self.keeper.tell(&self.key, attempt.generation + 1, EventKind::RefreshFailed(error.clone()));
                     return Err(error);
                 }
-                self.fail(&claim, record, error).await
+                self.fail(&claim, record, claimed, error).await
             }
         }
     }
@@ -289,9 +298,9 @@ impl Inner {
         let Some(unsaved) = self.held(claim.attempt, granted, presented) else {
             let reason = "the answer lacks the token that the next refresh presents";
             let error = Error::new(ErrorKind::Protocol, Outcome::Unknown, ACTION, reason);
-            return self.fail(claim, presented.record, error).await;
+            return self.fail(claim, presented.record, presented.claimed, error).await;
         };
-        let saved = self.save(unsaved, claim.doubtful && !claim.condemned).await?;
+        let saved = self.save(unsaved, claim.doubtful && !claim.condemned, Some(presented.claimed)).await?;
         // What came is saved, and asking again at once would bring nothing better.
         let now = self.keeper.clock.wall();
         // While nothing is due, who asked has a wish of their own.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use rampauth_core::Error;
+use rampauth_core::{Error, Outcome};
 use rampauth_store::{Answer, Operation, Record, TokenDigest};
 
+use crate::look::Look;
 use crate::session::Inner;
 use crate::snapshot::Snapshot;
 
@@ -27,32 +28,32 @@ impl Inner {
 
     /// Looks whether the record's own access token is this one, and writes the rejection into it if so.
     pub(crate) async fn note_rejection(self: &Arc<Self>, access: TokenDigest) -> Result<(), Error> {
-        let Some(record) = self.load().await? else { return Ok(()) };
-        self.adopt_newer(&record)?;
-        self.reject_in(record, access).await.map(drop)
+        let look = self.look_at_record().await?;
+        let Some(record) = look.record() else { return Ok(()) };
+        self.adopt_newer(record)?;
+        self.reject_in(look, access).await.map(drop)
     }
 
     /// The record once it knows of a rejection of which only this process knew.
-    pub(crate) async fn with_rejection(self: &Arc<Self>, record: Record) -> Result<Record, Error> {
+    pub(crate) async fn with_rejection(self: &Arc<Self>, look: Look) -> Result<Look, Error> {
         let rejected = self.flight().rejected();
         match rejected {
-            Some(access) => self.reject_in(record, access).await,
-            None => Ok(record),
+            Some(access) => self.reject_in(look, access).await,
+            None => Ok(look),
         }
     }
 
-    async fn reject_in(self: &Arc<Self>, record: Record, access: TokenDigest) -> Result<Record, Error> {
-        let own = record.tokens.as_ref().is_some_and(|tokens| tokens.access == Some(access));
-        if !own || record.rejected == Some(access) {
-            return Ok(record);
-        }
-        let Record { session, generation, .. } = record;
-        match self.apply(Operation::Reject { session, generation, access }).await? {
-            Answer::Done(record) | Answer::Moved(Some(record)) => {
+    async fn reject_in(self: &Arc<Self>, look: Look, access: TokenDigest) -> Result<Look, Error> {
+        let current = |record: &&Record| record.tokens.as_ref().is_some_and(|tokens| tokens.access == Some(access));
+        let unknown = look.record().filter(current).filter(|record| record.rejected != Some(access));
+        let Some(Record { session, generation, .. }) = unknown else { return Ok(look) };
+        let reject = Operation::Reject { session: *session, generation: *generation, access };
+        match self.keeper.apply_on(&self.key, Some(&look), reject, Outcome::NotSent).await? {
+            (Answer::Done(record) | Answer::Moved(Some(record)), after) => {
                 self.adopt_newer(&record)?;
-                Ok(record)
+                Ok(after)
             }
-            _ => Ok(record),
+            _ => Ok(look),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Every record of a store sealed anew with the present key, beside whatever else goes on.
 
 use rampauth_core::{Error, ErrorKind, Outcome};
-use rampauth_store::{Answer, Operation, Record, Resealed, SessionKey, Store, StoreError, StoredTokens, TokenDigest};
+use rampauth_store::{
+    Answer, Operation, Record, Resealed, SessionKey, Store, StoreError, StoreExt as _, StoredTokens, TokenDigest,
+};
 
 use crate::payload;
 use crate::sealing::{Seal, SealingKeys, Unreadable};
@@ -33,7 +35,7 @@ pub struct ResealReport {
 /// is in the way of no other.
 pub async fn reseal(store: &(impl Store + ?Sized), keys: &SealingKeys) -> Result<ResealReport, Error> {
     let mut report = ResealReport::default();
-    for session in store.keys().await.map_err(failed)? {
+    for session in store.all_keys().await.map_err(failed)? {
         match reseal_one(store, Seal { session: &session, keys: Some(keys) }).await {
             Ok(Some(true)) => report.resealed.push(session),
             Ok(Some(false)) => report.current.push(session),

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::event::{EventKind, UnclaimedTokens};
 use crate::flight::Unsaved;
 use crate::keeper::random;
+use crate::look::Look;
 use crate::process::Shown;
 use crate::session::{Inner, out_of_protocol};
 use crate::snapshot::Snapshot;
@@ -22,6 +23,8 @@ pub(crate) struct Presented<'a> {
     pub(crate) record: &'a Record,
     pub(crate) tokens: &'a TokenSet,
     pub(crate) sent_at: SystemTime,
+    /// The record as the claim left it.
+    pub(crate) claimed: &'a Look,
 }
 
 impl Presented<'_> {
@@ -87,7 +90,7 @@ impl Inner {
         match unsaved {
             Some(unsaved) => {
                 let (generation, recovers) = (unsaved.attempt.generation + 1, unsaved.recovers);
-                if self.save(unsaved, false).await? && recovers {
+                if self.save(unsaved, false, None).await? && recovers {
                     self.keeper.tell(&self.key, generation, EventKind::Recovered);
                 }
                 Ok(())
@@ -98,11 +101,17 @@ impl Inner {
 
     /// Save first, publish second. Where the store does not take them they are shown all the same, and held. Something was
     /// presented for them, which every error says. Whether they are the session's now.
-    pub(crate) async fn save(self: &Arc<Self>, unsaved: Unsaved, doubtful: bool) -> Result<bool, Error> {
+    ///
+    /// `claimed` is the record as the claim left it, where it was just made.
+    pub(crate) async fn save(
+        self: &Arc<Self>,
+        unsaved: Unsaved,
+        doubtful: bool,
+        claimed: Option<&Look>,
+    ) -> Result<bool, Error> {
         let Unsaved { attempt, tokens, .. } = unsaved;
-        let store = &self.keeper.store;
         let commit = Operation::Commit { attempt, tokens: tokens.clone() };
-        let answer = match self.keeper.in_time(Outcome::Unknown, &self.key, store.apply(&self.key, commit)).await {
+        let (answer, saved) = match self.keeper.apply_on(&self.key, claimed, commit, Outcome::Unknown).await {
             Ok(answer) => answer,
             Err(error) => {
                 self.keeper.sessions.hold(self);
@@ -121,6 +130,7 @@ impl Inner {
             Answer::Saved(record) => {
                 tell(record.generation, if doubtful { EventKind::Settled } else { EventKind::Refreshed });
                 self.adopt(&record).map_err(unreadable)?;
+                self.remember(saved);
                 Ok(true)
             }
             Answer::Superseded(record) => {
@@ -136,8 +146,9 @@ impl Inner {
                 if let Some(Ok(tokens)) = tokens {
                     tell(attempt.generation, EventKind::Unclaimed(UnclaimedTokens(tokens)));
                 }
-                if let Some(record) = self.keeper.in_time(Outcome::Unknown, &self.key, store.load(&self.key)).await? {
-                    self.adopt_newer(&record).map_err(unreadable)?;
+                // Such an answer comes from a record that was just read.
+                if let Some(record) = saved.record() {
+                    self.adopt_newer(record).map_err(unreadable)?;
                 }
                 Ok(false)
             }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::{AccessToken, Error, ErrorKind, Outcome, Refresh, TokenSet};
-use rampauth_store::{Answer, Operation, Record, SessionId, SessionKey, State, StoredTokens, TokenDigest};
+use rampauth_store::{Operation, Record, SessionId, SessionKey, State, StoredTokens, TokenDigest};
 
 use crate::flight::Flight;
 use crate::keeper::{Shared, random};
@@ -301,14 +301,6 @@ impl Inner {
         if known || self.slot.load().is_none_or(|shown| !shown.holds(access)) {
             flight.set_rejected(None);
         }
-    }
-
-    pub(crate) async fn load(&self) -> Result<Option<Record>, Error> {
-        self.keeper.load(&self.key).await
-    }
-
-    pub(crate) async fn apply(&self, operation: Operation) -> Result<Answer, Error> {
-        self.keeper.apply(&self.key, operation).await
     }
 }
 

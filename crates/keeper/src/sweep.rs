@@ -8,9 +8,11 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use rampauth_store::{Due, DueQuery};
 use tokio::time::{sleep, timeout};
 
 use crate::keeper::Shared;
+use crate::look::Look;
 
 /// How often the store is asked.
 const PACE: Duration = Duration::from_secs(5);
@@ -22,20 +24,24 @@ const MOST: usize = 1_024;
 pub(crate) async fn sweep(keeper: Weak<Shared>) {
     loop {
         sleep(PACE).await;
-        let Some((store, before, limit)) = keeper.upgrade().map(|it| {
+        let Some((store, before, limit, asked)) = keeper.upgrade().map(|it| {
             // A store that ends with the process has no records of others, and without a session nobody wants to know.
             let store = Some(&it.store).filter(|store| store.outlives_the_process() && !it.sessions.is_empty());
-            (store.map(Arc::clone), it.clock.wall(), it.options.save)
+            (store.map(Arc::clone), it.clock.wall(), it.options.save, it.clock.mark())
         }) else {
             return;
         };
         let Some(store) = store else { continue };
         // A store that fails or panics is no news: whoever needs it next is told.
-        let listed = AssertUnwindSafe(async { timeout(limit, store.due(before, MOST)).await }).catch_unwind().await;
+        let listed = AssertUnwindSafe(async { timeout(limit, store.due(&DueQuery::new(before, MOST))).await })
+            .catch_unwind()
+            .await;
         let Ok(Ok(Ok(due))) = listed else { continue };
         let Some(keeper) = keeper.upgrade() else { return };
-        for session in due.iter().filter_map(|key| keeper.sessions.find(key)) {
-            session.look_at_what_others_left();
+        for Due { key, stored, .. } in due {
+            if let Some(session) = keeper.sessions.find(&key) {
+                session.look_at_what_others_left(stored.ok().map(|stored| Look::new(stored, asked)));
+            }
         }
     }
 }

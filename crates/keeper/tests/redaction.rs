@@ -13,8 +13,9 @@ use rampauth_core::{
     TokenSet, WhenUnknown,
 };
 use rampauth_keeper::{
-    Answer, AttemptId, AttemptRef, Event, EventKind, Keeper, MemoryStore, Operation, OwnerId, Record, Resealed,
-    Session, SessionId, SessionKey, Store, StoreError, StoreErrorKind, StoredTokens, TokenDigest,
+    Answer, AttemptId, AttemptRef, Due, DueQuery, Event, EventKind, Keeper, MemoryStore, Operation, OwnerId, Record,
+    Replaced, Replacement, Resealed, Session, SessionId, SessionKey, Store, StoreError, StoreErrorKind, StoreExt as _,
+    Stored, StoredTokens, TokenDigest,
 };
 use rampauth_test_kit::logs::{CaptureLogs, render_error};
 use rampauth_test_kit::needle::Needle;
@@ -126,23 +127,24 @@ struct Fragile {
 
 #[async_trait]
 impl Store for Fragile {
-    async fn load(&self, key: &SessionKey) -> Result<Option<Record>, StoreError> {
-        self.store.load(key).await
+    async fn read(&self, key: &SessionKey) -> Result<Stored, StoreError> {
+        self.store.read(key).await
     }
 
-    async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, StoreError> {
-        if matches!(operation, Operation::Commit { .. }) && self.takes_nothing.load(Ordering::SeqCst) {
+    async fn replace(&self, key: &SessionKey, replacement: Replacement<'_>) -> Result<Replaced, StoreError> {
+        let before = self.store.load(key).await?.and_then(|record| record.last_commit);
+        if before != replacement.record.last_commit && self.takes_nothing.load(Ordering::SeqCst) {
             return Err(StoreError::new(StoreErrorKind::NotWritable, "failed to save: it was told to"));
         }
-        self.store.apply(key, operation).await
+        self.store.replace(key, replacement).await
     }
 
-    async fn due(&self, before: SystemTime, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
-        self.store.due(before, limit).await
+    async fn due(&self, query: &DueQuery) -> Result<Vec<Due>, StoreError> {
+        self.store.due(query).await
     }
 
-    async fn keys(&self) -> Result<Vec<SessionKey>, StoreError> {
-        self.store.keys().await
+    async fn keys(&self, after: Option<&SessionKey>, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
+        self.store.keys(after, limit).await
     }
 }
 

@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use rampauth_core::{AccessToken, Error, ErrorKind, Expiry, Presents, Refresh, RefreshPolicy, RefreshToken, TokenSet};
 use rampauth_keeper::{
-    Answer, AttemptId, AttemptRef, Conclusion, Keeper, MemoryStore, Operation, OwnerId, Record, SealingKey,
-    SealingKeys, SessionId, SessionKey, Store, StoreError, StoreErrorKind, StoredTokens, TokenDigest, reseal,
+    Answer, AttemptId, AttemptRef, Conclusion, Due, DueQuery, Keeper, MemoryStore, Operation, OwnerId, Record,
+    Replaced, Replacement, SealingKey, SealingKeys, SessionId, SessionKey, Store, StoreError, StoreErrorKind,
+    StoreExt as _, Stored, StoredTokens, TokenDigest, reseal,
 };
 use rampauth_test_kit::logs::{CaptureLogs, render_error};
 use rampauth_test_kit::needle::Needle;
@@ -144,33 +145,33 @@ struct Odd {
 
 #[async_trait]
 impl Store for Odd {
-    async fn load(&self, key: &SessionKey) -> Result<Option<Record>, StoreError> {
+    async fn read(&self, key: &SessionKey) -> Result<Stored, StoreError> {
         if self.broken.as_ref() == Some(key) {
-            return Err(StoreError::new(StoreErrorKind::Damaged, format!("failed to load {key}: it is damaged")));
+            return Err(StoreError::new(StoreErrorKind::Damaged, format!("failed to read {key}: it is damaged")));
         }
-        self.inner.load(key).await
+        self.inner.read(key).await
     }
 
-    async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, StoreError> {
+    async fn replace(&self, key: &SessionKey, replacement: Replacement<'_>) -> Result<Replaced, StoreError> {
         let next = self.before.lock().expect("no panic").pop_front();
         if let Some(next) = next {
             self.inner.apply(key, next).await?;
         }
-        self.inner.apply(key, operation).await
+        self.inner.replace(key, replacement).await
     }
 
-    async fn due(&self, before: SystemTime, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
-        self.inner.due(before, limit).await
+    async fn due(&self, query: &DueQuery) -> Result<Vec<Due>, StoreError> {
+        self.inner.due(query).await
     }
 
-    async fn keys(&self) -> Result<Vec<SessionKey>, StoreError> {
-        self.inner.keys().await
+    async fn keys(&self, after: Option<&SessionKey>, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
+        self.inner.keys(after, limit).await
     }
 }
 
 #[tokio::test]
 async fn what_cannot_be_read_is_named_left_as_it_is_and_in_nobodys_way() {
-    let store = Odd { broken: Some(key("g-broken")), ..Odd::default() };
+    let mut store = Odd::default();
     let apply = async |name: &str, tokens: StoredTokens| {
         store.apply(&key(name), put(tokens)).await.expect("saved");
     };
@@ -189,6 +190,7 @@ async fn what_cannot_be_read_is_named_left_as_it_is_and_in_nobodys_way() {
     let half = key("j-half");
     with_orphans(&store, &half, [stored(&half, "a", Some(1)).await, stored(&half, "b", Some(3)).await]).await;
 
+    store.broken = Some(key("g-broken"));
     let left = ["b-current", "c-strange", "d-copied", "e-damaged", "f-current-and-copied", "i-removed"].map(key);
     let mut before = Vec::new();
     for key in &left {

@@ -59,6 +59,8 @@ pub(crate) enum Trouble {
     Interrupted,
     /// No thread could be started.
     NoThread,
+    /// The system gave no random numbers.
+    NoRandom,
 }
 
 impl From<rusqlite::Error> for Trouble {
@@ -172,6 +174,7 @@ impl Trouble {
             }
             Self::Record(_) => (Damaged, "holds a damaged record of it; restore a copy, or set it aside and log in"),
             Self::Interrupted => (Unavailable, "is there, but the thread that reads and writes it failed"),
+            Self::NoRandom => (Unavailable, "needs random numbers, and the system gave none"),
             Self::NoThread => (Unavailable, "needs a thread, and none could be started; raise the limit on processes"),
         };
         (kind, why.to_owned())

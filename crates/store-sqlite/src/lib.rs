@@ -9,6 +9,7 @@ mod memory;
 mod presence;
 mod queue;
 mod room;
+mod row;
 mod schema;
 mod sharing;
 mod steps;
@@ -20,15 +21,18 @@ mod tests;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use rampauth_store::{Answer, Operation, Record, SessionId, SessionKey, Store, StoreError, StoreTime};
+use rampauth_store::{
+    Due, DueQuery, Record, Replaced, Replacement, SessionId, SessionKey, Store, StoreError, StoreTime, Stored,
+};
 
 pub use changes::{Changes, Mark};
 
 use crate::clock::StoreClock;
 use crate::location::Location;
+use crate::row::Replace;
 use crate::steps::Steps;
 use crate::worker::Worker;
 
@@ -75,7 +79,7 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// As [`Store::apply`]; [`Damaged`](rampauth_store::StoreErrorKind::Damaged) when the file itself is damaged where the record
+    /// As [`Store::replace`]; [`Damaged`](rampauth_store::StoreErrorKind::Damaged) when the file itself is damaged where the record
     /// is kept, and [`Incompatible`](rampauth_store::StoreErrorKind::Incompatible) for a record of a newer version.
     pub async fn set_aside(&self, key: &SessionKey, session: SessionId) -> Result<Option<Record>, StoreError> {
         let wanted = key.clone();
@@ -90,7 +94,7 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// As [`Store::load`].
+    /// As [`Store::read`].
     pub async fn changes(&self, since: Option<u64>) -> Result<Option<Changes>, StoreError> {
         self.run("look for changes", None, move |steps| steps.changes(since)).await
     }
@@ -100,7 +104,7 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// As [`Store::load`].
+    /// As [`Store::read`].
     #[expect(
         clippy::redundant_closure_for_method_calls,
         reason = "the method is for one lifetime, the closure for all"
@@ -134,42 +138,26 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn load(&self, key: &SessionKey) -> Result<Option<Record>, StoreError> {
+    async fn read(&self, key: &SessionKey) -> Result<Stored, StoreError> {
         let wanted = key.clone();
-        self.run("load", Some(key), move |steps| steps.load(&wanted)).await
+        self.run("read", Some(key), move |steps| steps.read(&wanted)).await
     }
 
-    async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, StoreError> {
-        let action = action(&operation);
-        let answer = self.worker.apply(key.clone(), operation).await;
+    async fn replace(&self, key: &SessionKey, replacement: Replacement<'_>) -> Result<Replaced, StoreError> {
+        let replace = Replace::new(key, replacement);
+        let action = replace.action();
+        let answer = self.worker.replace(replace).await;
         answer.map_err(|trouble| trouble.into_error(format_args!("{action} {key}"), &self.place))
     }
 
-    async fn due(&self, before: SystemTime, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
-        self.run("list the sessions that are due", None, move |steps| steps.due(before, limit)).await
+    async fn due(&self, query: &DueQuery) -> Result<Vec<Due>, StoreError> {
+        let (query, place) = (query.clone(), Arc::clone(&self.place));
+        self.run("list the sessions that are due", None, move |steps| steps.due(&query, &place)).await
     }
 
-    #[expect(
-        clippy::redundant_closure_for_method_calls,
-        reason = "the method is for one lifetime, the closure for all"
-    )]
-    async fn keys(&self) -> Result<Vec<SessionKey>, StoreError> {
-        self.run("list the sessions", None, |steps| steps.keys()).await
-    }
-}
-
-/// What a step does, as an error says it.
-fn action(operation: &Operation) -> &'static str {
-    match operation {
-        Operation::Put { .. } => "save the login of",
-        Operation::Begin { .. } => "claim",
-        Operation::Commit { .. } => "save the tokens of",
-        Operation::Conclude { .. } => "conclude the attempt of",
-        Operation::GiveUp { .. } => "give up",
-        Operation::Reject { .. } => "note the rejection for",
-        Operation::Remove { .. } => "remove",
-        Operation::Reseal { .. } => "seal anew the tokens of",
-        _ => "change",
+    async fn keys(&self, after: Option<&SessionKey>, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
+        let after = after.cloned();
+        self.run("list the sessions", None, move |steps| steps.keys(after.as_ref(), limit)).await
     }
 }
 

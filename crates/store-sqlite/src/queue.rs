@@ -3,36 +3,28 @@
 use std::collections::VecDeque;
 use std::sync::mpsc;
 
-use rampauth_store::{Answer, Operation, SessionKey};
+use rampauth_store::Replaced;
 use tokio::sync::oneshot;
 
 use crate::error::Trouble;
+use crate::row::Replace;
 use crate::steps::Steps;
 
-/// The most steps that are carried out in one transaction. A flush costs as much for one as for many; a thousand pages in one
+/// The most replaces that are carried out in one transaction. A flush costs as much for one as for many; a thousand pages in one
 /// transaction are still a moment's work.
 const GROUP: usize = 256;
-/// How many reads come between two groups of steps, so that neither keeps the other waiting.
+/// How many reads come between two groups of replaces, so that neither keeps the other waiting.
 const READS: usize = 64;
 
-/// A step of the protocol.
+/// A replace and who waits for it.
 pub(crate) struct Step {
-    pub(crate) key: SessionKey,
-    pub(crate) operation: Operation,
-    pub(crate) answer: oneshot::Sender<Result<Answer, Trouble>>,
-}
-
-impl Step {
-    /// Whether a provider has answered: what it said comes before what is still to be asked.
-    fn ends_an_attempt(&self) -> bool {
-        matches!(self.operation, Operation::Commit { .. } | Operation::Conclude { .. })
-    }
+    pub(crate) replace: Replace,
+    pub(crate) answer: oneshot::Sender<Result<Replaced, Trouble>>,
 }
 
 /// Anything else that needs the file, and what it is answered where the file cannot be had.
 pub(crate) type Work = Box<dyn FnOnce(Result<&mut Steps<'_>, Trouble>) + Send>;
 
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are steps")]
 pub(crate) enum Job {
     Step(Step),
     Work(Work),
@@ -40,7 +32,7 @@ pub(crate) enum Job {
 
 /// The next thing to do.
 pub(crate) enum Turn {
-    /// These steps, in one transaction.
+    /// These replaces, in one transaction.
     Steps(Vec<Step>),
     Work(Work),
 }
@@ -48,9 +40,9 @@ pub(crate) enum Turn {
 /// What came and has not had its turn.
 pub(crate) struct Queue {
     coming: mpsc::Receiver<Job>,
-    /// Those that end an attempt.
-    ends: VecDeque<Step>,
-    steps: VecDeque<Step>,
+    /// Those that save what a provider has answered, or a login: they come before what is still to be asked.
+    saves: VecDeque<Step>,
+    claims: VecDeque<Step>,
     work: VecDeque<Work>,
     /// How many reads may come before the next group.
     reads_left: usize,
@@ -58,8 +50,8 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new(coming: mpsc::Receiver<Job>) -> Self {
-        let (ends, steps, work) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
-        Self { coming, ends, steps, work, reads_left: 0 }
+        let (saves, claims, work) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
+        Self { coming, saves, claims, work, reads_left: 0 }
     }
 
     /// Waits until there is something to do; `false` when nothing can come any more.
@@ -67,7 +59,7 @@ impl Queue {
         while let Ok(job) = self.coming.try_recv() {
             self.take_in(job);
         }
-        if self.ends.is_empty() && self.steps.is_empty() && self.work.is_empty() {
+        if self.saves.is_empty() && self.claims.is_empty() && self.work.is_empty() {
             match self.coming.recv() {
                 Ok(job) => self.take_in(job),
                 Err(_) => return false,
@@ -79,15 +71,15 @@ impl Queue {
     /// Steps that were not begun have the next turn, before what came after them.
     pub(crate) fn put_back(&mut self, steps: Vec<Step>) {
         for step in steps.into_iter().rev() {
-            let waiting = if step.ends_an_attempt() { &mut self.ends } else { &mut self.steps };
+            let waiting = if step.replace.claims { &mut self.claims } else { &mut self.saves };
             waiting.push_front(step);
         }
     }
 
     fn take_in(&mut self, job: Job) {
         match job {
-            Job::Step(step) if step.ends_an_attempt() => self.ends.push_back(step),
-            Job::Step(step) => self.steps.push_back(step),
+            Job::Step(step) if step.replace.claims => self.claims.push_back(step),
+            Job::Step(step) => self.saves.push_back(step),
             Job::Work(work) => self.work.push_back(work),
         }
     }
@@ -101,7 +93,7 @@ impl Queue {
             return Some(Turn::Work(work));
         }
         self.reads_left = READS;
-        let waiting = self.ends.drain(..).chain(self.steps.drain(..)).filter(|step| !step.answer.is_closed());
+        let waiting = self.saves.drain(..).chain(self.claims.drain(..)).filter(|step| !step.answer.is_closed());
         let mut waiting: VecDeque<_> = waiting.collect();
         let group: Vec<_> = waiting.drain(..waiting.len().min(GROUP)).collect();
         for step in waiting {
@@ -115,30 +107,22 @@ impl Queue {
 mod tests {
     use std::time::SystemTime;
 
-    use rampauth_core::SecretString;
-    use rampauth_store::{AttemptId, AttemptRef, SessionId, StoredTokens, TokenDigest};
+    use rampauth_store::{Record, Replacement, Revision, SessionId, SessionKey};
 
     use super::*;
 
-    type Caller = oneshot::Receiver<Result<Answer, Trouble>>;
+    type Caller = oneshot::Receiver<Result<Replaced, Trouble>>;
 
-    fn tokens() -> StoredTokens {
-        StoredTokens::new(SecretString::new("t".to_owned()), TokenDigest::of("t"), SystemTime::UNIX_EPOCH)
+    fn record() -> Record {
+        Record::tombstone(SessionId::from_random(1), 1, SystemTime::UNIX_EPOCH)
     }
 
-    fn login() -> Operation {
-        Operation::Put { session: SessionId::from_random(1), expect: None, tokens: tokens() }
-    }
-
-    fn grant() -> Operation {
-        let attempt = AttemptRef { id: AttemptId::from_random(1), session: SessionId::from_random(1), generation: 1 };
-        Operation::Commit { attempt, tokens: tokens() }
-    }
-
-    fn step(subject: &str, operation: Operation) -> (Step, Caller) {
+    fn step(subject: &str, claims: bool) -> (Step, Caller) {
         let key = SessionKey::parse(format!("onboard/staging/acme/{subject}")).expect("a key");
         let (answer, caller) = oneshot::channel();
-        (Step { key, operation, answer }, caller)
+        let (expected, revision) = (Revision::ABSENT, Revision::from_parts(1, 1));
+        let replace = Replace::new(&key, Replacement { expected, revision, record: &record(), claims });
+        (Step { replace, answer }, caller)
     }
 
     fn queue() -> (mpsc::Sender<Job>, Queue) {
@@ -146,26 +130,26 @@ mod tests {
         (sender, Queue::new(coming))
     }
 
-    /// The subjects of the steps whose turn it is.
+    /// The subjects of the replaces whose turn it is.
     fn subjects(turn: Option<Turn>) -> Vec<String> {
-        let Some(Turn::Steps(steps)) = turn else { panic!("no steps") };
-        steps.iter().map(|step| step.key.as_str().rsplit('/').next().expect("a subject").to_owned()).collect()
+        let Some(Turn::Steps(steps)) = turn else { panic!("no replaces") };
+        steps.iter().map(|step| step.replace.key.subject().expect("a subject").to_owned()).collect()
     }
 
     #[test]
-    fn what_a_provider_said_comes_before_what_is_still_to_be_asked() {
+    fn what_is_to_be_saved_comes_before_what_is_still_to_be_asked() {
         let (sender, mut queue) = queue();
         let mut callers = Vec::new();
-        for (subject, operation) in [("a", login()), ("b", grant()), ("c", login()), ("d", grant())] {
-            let (step, caller) = step(subject, operation);
+        for (subject, claims) in [("a", true), ("b", false), ("c", true), ("d", false)] {
+            let (step, caller) = step(subject, claims);
             callers.push(caller);
             sender.send(Job::Step(step)).expect("a queue");
         }
         assert!(queue.wait());
-        let Some(Turn::Steps(steps)) = queue.next() else { panic!("no steps") };
+        let Some(Turn::Steps(steps)) = queue.next() else { panic!("no replaces") };
         // Not begun, they come before what came since; and one whose caller has left does not come at all.
         callers.remove(2);
-        let (late, _late) = step("e", login());
+        let (late, _late) = step("e", true);
         sender.send(Job::Step(late)).expect("a queue");
         assert!(queue.wait());
         queue.put_back(steps);
@@ -178,7 +162,7 @@ mod tests {
         let (sender, mut queue) = queue();
         let mut callers = Vec::new();
         for number in 0..=GROUP {
-            let (step, caller) = step(&number.to_string(), login());
+            let (step, caller) = step(&number.to_string(), false);
             callers.push(caller);
             sender.send(Job::Step(step)).expect("a queue");
         }
@@ -197,7 +181,7 @@ mod tests {
     #[test]
     fn the_wait_ends_when_nothing_can_come_and_not_before_all_had_its_turn() {
         let (sender, mut queue) = queue();
-        let (step, _caller) = step("a", login());
+        let (step, _caller) = step("a", false);
         sender.send(Job::Step(step)).expect("a queue");
         drop(sender);
         assert!(queue.wait() && queue.wait());

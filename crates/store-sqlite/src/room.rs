@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use rampauth_store::{Answer, AttemptId, Operation};
+use rampauth_store::SessionKey;
 
 use crate::error::Trouble;
 
@@ -34,32 +34,25 @@ pub(crate) enum End {
     Start,
 }
 
-/// The claims of this process that may still bring tokens.
+/// The sessions that this process has claimed, whose tokens may still come.
 #[derive(Debug, Default)]
 pub(crate) struct Room {
-    claims: Vec<AttemptId>,
+    claims: Vec<SessionKey>,
 }
 
 impl Room {
-    /// The attempt that an operation is about, to be noted once it is done.
-    pub(crate) fn attempt(&self, operation: &Operation) -> Option<AttemptId> {
-        match operation {
-            Operation::Begin { attempt, .. } => Some(*attempt),
-            Operation::Commit { attempt, .. } | Operation::Conclude { attempt, .. } => Some(attempt.id),
-            _ => None,
+    /// Notes that this process has claimed a session.
+    pub(crate) fn note_claim(&mut self, key: &SessionKey) {
+        self.note_end(key);
+        if self.claims.len() == MAX_CLAIMS {
+            self.claims.remove(0);
         }
+        self.claims.push(key.clone());
     }
 
-    /// Notes that a claim began, or that it ended.
-    pub(crate) fn note(&mut self, attempt: Option<AttemptId>, answer: &Answer) {
-        let Some(attempt) = attempt else { return };
-        self.claims.retain(|claim| *claim != attempt);
-        if matches!(answer, Answer::Begun(_)) {
-            if self.claims.len() == MAX_CLAIMS {
-                self.claims.remove(0);
-            }
-            self.claims.push(attempt);
-        }
+    /// Notes that the session is claimed no more.
+    pub(crate) fn note_end(&mut self, key: &SessionKey) {
+        self.claims.retain(|claim| claim != key);
     }
 
     /// Sees to it that the log has room for a transaction that writes records of so many bytes, for what its claims bring, and for
@@ -132,44 +125,23 @@ fn allocate(_: &Path, _: End, _: u64) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn claims_are_noted_until_they_end_and_no_more_than_can_be_waited_for() {
-        let claim = |number| Some(AttemptId::from_random(number));
-        let mut room = Room::default();
-        let begun = Answer::Begun(rampauth_store::Record::tombstone(
-            rampauth_store::SessionId::from_random(1),
-            1,
-            std::time::SystemTime::UNIX_EPOCH,
-        ));
-        for number in 0..200 {
-            room.note(claim(number), &begun);
-            room.note(claim(number), &begun);
-        }
-        assert_eq!(room.claims.len(), MAX_CLAIMS);
-        assert_eq!(room.claims.first().copied(), claim(72));
-        for number in 0..200 {
-            room.note(claim(number), &Answer::Gone);
-        }
-        assert!(room.claims.is_empty());
+    fn key(number: usize) -> SessionKey {
+        SessionKey::parse(format!("onboard/staging/acme/{number}")).expect("a key")
     }
 
     #[test]
-    fn only_claims_and_their_ends_are_about_an_attempt() {
-        let (id, session) = (AttemptId::from_random(1), rampauth_store::SessionId::from_random(2));
-        let attempt = rampauth_store::AttemptRef { id, session, generation: 1 };
-        let begin = Operation::Begin {
-            generation: 1,
-            presents: rampauth_store::TokenDigest::of("t"),
-            attempt: id,
-            owner: rampauth_store::OwnerId::from_random(3),
-            lease: std::time::Duration::from_secs(35),
-            settle: false,
-        };
-        let conclusion = rampauth_store::Conclusion::NotSent;
-        let conclude = Operation::Conclude { attempt, conclusion, next_due: None, error: None };
-        let give_up = Operation::GiveUp { session, generation: 1 };
-        let told = [begin, conclude, give_up].map(|operation| Room::default().attempt(&operation));
-        assert_eq!(told, [Some(id), Some(id), None]);
+    fn claims_are_noted_until_they_end_and_no_more_than_can_be_waited_for() {
+        let mut room = Room::default();
+        for number in 0..200 {
+            room.note_claim(&key(number));
+            room.note_claim(&key(number));
+        }
+        assert_eq!(room.claims.len(), MAX_CLAIMS);
+        assert_eq!(room.claims.first(), Some(&key(72)));
+        for number in 0..200 {
+            room.note_end(&key(number));
+        }
+        assert!(room.claims.is_empty());
     }
 
     #[test]
@@ -194,7 +166,7 @@ mod tests {
         assert!(there.blocks() * 512 >= 5000 + one, "{}", there.blocks());
         assert!(std::fs::read(&log).expect("the log") == [7; 5000]);
         // Another one's room comes on top.
-        room.claims.push(AttemptId::from_random(1));
+        room.note_claim(&key(1));
         room.reserve(&log, End::OfFile, [1000].into_iter(), 1).expect("room");
         let there = std::fs::metadata(&log).expect("the log");
         assert!(there.blocks() * 512 >= 5000 + one + step(2000 + MAX_GRANT), "{}", there.blocks());

@@ -11,7 +11,7 @@ const APPLICATION_ID: i64 = 0x7261_6d70;
 const MIGRATIONS: &[&str] = &["
     CREATE TABLE session (
         key TEXT NOT NULL PRIMARY KEY,
-        -- The record as `rampauth-keeper` writes it, and the SHA-256 of key, newline and record: a bit that the disk lost is seen.
+        -- The record as text, and the SHA-256 of key, newline and record: a bit that the disk lost is seen.
         record TEXT NOT NULL,
         sum BLOB NOT NULL,
         -- A copy out of the record, for when that cannot be read any more: generations go on, whatever happens to a record.
@@ -30,6 +30,11 @@ const MIGRATIONS: &[&str] = &["
         -- In nanoseconds since 1970 UTC.
         set_aside_at INTEGER NOT NULL
     ) STRICT;
+", "
+    -- Which version of the record it is: a number that each write adds one to, and 64 random bits. No row is touched by this, for
+    -- one may be damaged; each has the bits that were drawn for this file until it is written again.
+    ALTER TABLE session ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE session ADD COLUMN random INTEGER NOT NULL DEFAULT {random};
 "];
 
 /// What a database is, read from its header.
@@ -79,8 +84,9 @@ fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Troub
     let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been first.
     let Found::Older(version) = found_among(&change, migrations)? else { return Ok(()) };
+    let random: i64 = change.query_row("SELECT random()", [], |row| row.get(0))?;
     for migration in &migrations[version..] {
-        change.execute_batch(migration)?;
+        change.execute_batch(&migration.replace("{random}", &random.to_string()))?;
     }
     change.pragma_update(None, "application_id", APPLICATION_ID)?;
     change.pragma_update(None, "user_version", migrations.len() as i64)?;
@@ -130,7 +136,7 @@ mod tests {
             ("PRAGMA application_id = 0x72616d70; PRAGMA user_version = 1", "Foreign"),
             ("PRAGMA application_id = 0x72616d70; PRAGMA user_version = 1; CREATE VIEW session AS SELECT 1", "Foreign"),
             ("PRAGMA application_id = 0x72616d70; PRAGMA user_version = -1; CREATE TABLE session (x)", "Foreign"),
-            ("PRAGMA application_id = 0x72616d70; PRAGMA user_version = 2", "Newer { version: 2, known: 1 }"),
+            ("PRAGMA application_id = 0x72616d70; PRAGMA user_version = 3", "Newer { version: 3, known: 2 }"),
         ] {
             let connection = empty();
             connection.execute_batch(made_by).expect(made_by);

@@ -1,26 +1,23 @@
-//! The steps of the protocol on the file: one transaction each, or one for many that wait at the same time.
+//! What the store does with the file: one transaction for each replace, or one for many that wait at the same time.
 
-use std::time::{Duration, SystemTime};
-
-use rampauth_core::SecretString;
-use rampauth_store::{Answer, AttemptId, Operation, Record, RecordDamage, SessionId, SessionKey, protocol};
-use rusqlite::types::ValueRef;
+use rampauth_store::{
+    Due, DueQuery, Record, RecordDamage, Replaced, Replacement, Revision, SessionId, SessionKey, Stored,
+};
 use rusqlite::{Connection, OptionalExtension as _, Row, Statement, Transaction, TransactionBehavior, params};
-use sha2::{Digest as _, Sha256};
 
 use crate::changes::{Changes, Mark};
 use crate::clock::StoreClock;
 use crate::error::Trouble;
 use crate::file::StoreFile;
+use crate::location::Location;
 use crate::room::{self, Room};
+use crate::row::{self, Replace, nanoseconds, revision, stored};
 use crate::schema;
 
-/// A step that was carried out and is not durable yet.
+/// A replace that was carried out and is not durable yet.
 struct Done {
-    answer: Answer,
-    /// The attempt that it is about.
-    attempt: Option<AttemptId>,
-    /// The length of the record's new text, where it changed.
+    answer: Replaced,
+    /// The length of the new text, where it was written.
     written: Option<usize>,
 }
 
@@ -35,6 +32,7 @@ pub(crate) struct Steps<'c> {
     clock: StoreClock,
     version: Statement<'c>,
     select: Statement<'c>,
+    head: Statement<'c>,
     upsert: Statement<'c>,
     update: Statement<'c>,
     due: Statement<'c>,
@@ -56,18 +54,23 @@ impl<'c> Steps<'c> {
             opening,
             clock,
             version: connection.prepare("PRAGMA user_version")?,
-            select: connection.prepare("SELECT record, sum FROM session WHERE key = ?1")?,
+            select: connection.prepare("SELECT record, sum, revision, random FROM session WHERE key = ?1")?,
+            head: connection.prepare("SELECT revision, random, due FROM session WHERE key = ?1")?,
             upsert: connection.prepare(
-                "INSERT INTO session (key, record, sum, generation, due) VALUES (?1, ?2, ?3, ?4, ?5) \
-                 ON CONFLICT (key) DO UPDATE SET record = excluded.record, sum = excluded.sum, \
-                 generation = excluded.generation, due = excluded.due",
+                "INSERT INTO session (key, revision, random, record, sum, generation, due) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+                 ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, random = excluded.random, \
+                 record = excluded.record, sum = excluded.sum, generation = excluded.generation, due = excluded.due",
             )?,
             // The index of what is due stays as it is: one page less to flush, which is half of a claim's. Only a claim that is
             // made ahead of time moves it, by hand for instance.
-            update: connection.prepare("UPDATE session SET record = ?2, sum = ?3, generation = ?4 WHERE key = ?1")?,
+            update: connection.prepare(
+                "UPDATE session SET revision = ?2, random = ?3, record = ?4, sum = ?5, generation = ?6 WHERE key = ?1",
+            )?,
             // Both are answered from an index alone: a damaged record is in the way of its own session and of no other.
-            due: connection.prepare("SELECT key FROM session WHERE due < ?1 ORDER BY due, key")?,
-            keys: connection.prepare("SELECT key FROM session ORDER BY key")?,
+            due: connection
+                .prepare("SELECT key, due FROM session WHERE due < ?1 AND (due, key) > (?2, ?3) ORDER BY due, key")?,
+            keys: connection.prepare("SELECT key FROM session WHERE key > ?1 ORDER BY key LIMIT ?2")?,
             marks: connection.prepare("SELECT key, sum FROM session")?,
             data_version: connection.prepare("PRAGMA data_version")?,
             // The bytes as they are, whatever they are.
@@ -85,12 +88,19 @@ impl<'c> Steps<'c> {
         self.lost_a_file
     }
 
-    pub(crate) fn load(&mut self, key: &SessionKey) -> Result<Option<Record>, Trouble> {
-        self.look(|steps| read(text(&mut steps.select, key)?.as_ref()))
+    pub(crate) fn read(&mut self, key: &SessionKey) -> Result<Stored, Trouble> {
+        match self.check() {
+            // What was granted may have to be saved after a look at what is there.
+            Err(Trouble::Linked) => {}
+            checked => checked?,
+        }
+        let found = stored(&mut self.select, key, &self.clock);
+        self.check_in_place()?;
+        found
     }
 
-    pub(crate) fn apply(&mut self, key: &SessionKey, operation: Operation) -> Result<Answer, Trouble> {
-        match self.step(key, operation.clone(), room::End::OfFile) {
+    pub(crate) fn replace(&mut self, replace: &Replace) -> Result<Replaced, Trouble> {
+        match self.replace_alone(replace, room::End::OfFile) {
             Err(trouble) if trouble.is_full_disk() => {
                 // The log grows until it is moved into the file. Moved now, it begins anew in the room that it has.
                 let restarted = self.connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get(0));
@@ -99,104 +109,96 @@ impl<'c> Steps<'c> {
                     Ok(true) => room::End::OfFile,
                     Err(_) => return Err(trouble),
                 };
-                self.step(key, operation, end)
+                self.replace_alone(replace, end)
             }
             done => done,
         }
     }
 
     /// `end`: where the log goes on.
-    fn step(&mut self, key: &SessionKey, operation: Operation, end: room::End) -> Result<Answer, Trouble> {
+    fn replace_alone(&mut self, replace: &Replace, end: room::End) -> Result<Replaced, Trouble> {
         // Dropped without a commit it is rolled back, which writes nothing.
         let transaction = Transaction::new_unchecked(self.connection, TransactionBehavior::Immediate)?;
         match self.check() {
-            // Tokens are stored where they can be: that a second name came is no reason to lose them.
-            Err(Trouble::Linked) if matches!(operation, Operation::Commit { .. }) => {}
+            // Tokens are stored where they can be: that a second name came is no reason to lose them. They are not sent.
+            Err(Trouble::Linked) if !replace.claims => {}
             checked => checked?,
         }
-        let done = self.carry_out(key, operation)?;
-        self.make_durable(transaction, std::slice::from_ref(&done), end)?;
-        self.room.note(done.attempt, &done.answer);
+        let done = self.carry_out(replace)?;
+        self.make_durable(transaction, &[(replace, &done)], end)?;
         Ok(done.answer)
     }
 
-    /// Carries out several steps with one flush: all of them are durable, or there is an error and none was done. A step on a
-    /// damaged record has an error of its own.
-    pub(crate) fn apply_together<'s>(
+    /// Carries out several replaces with one flush: all of them are durable, or there is an error and none was done. One that
+    /// conflicts with a damaged record has an error of its own.
+    pub(crate) fn replace_together<'s>(
         &mut self,
-        steps: impl Iterator<Item = (&'s SessionKey, &'s Operation)>,
-    ) -> Result<Vec<Result<Answer, Trouble>>, Trouble> {
+        replaces: impl Iterator<Item = &'s Replace>,
+    ) -> Result<Vec<Result<Replaced, Trouble>>, Trouble> {
         let transaction = Transaction::new_unchecked(self.connection, TransactionBehavior::Immediate)?;
         self.check()?;
-        let (mut done, mut damaged) = (Vec::new(), Vec::new());
-        for (index, (key, operation)) in steps.enumerate() {
-            match self.carry_out(key, operation.clone()) {
-                Ok(one) => done.push(one),
-                Err(Trouble::Record(damage)) => damaged.push((index, damage)),
+        let mut answers = Vec::new();
+        for replace in replaces {
+            match self.carry_out(replace) {
+                Ok(done) => answers.push((replace, Ok(done))),
+                Err(Trouble::Record(damage)) => answers.push((replace, Err(Trouble::Record(damage)))),
                 Err(trouble) => return Err(trouble),
             }
         }
-        self.make_durable(transaction, &done, room::End::OfFile)?;
-        for one in &done {
-            self.room.note(one.attempt, &one.answer);
-        }
-        let mut answers: Vec<_> = done.into_iter().map(|one| Ok(one.answer)).collect();
-        for (index, damage) in damaged {
-            answers.insert(index, Err(Trouble::Record(damage)));
-        }
-        Ok(answers)
+        let done = answers.iter().filter_map(|(replace, done)| Some((*replace, done.as_ref().ok()?)));
+        self.make_durable(transaction, &done.collect::<Vec<_>>(), room::End::OfFile)?;
+        Ok(answers.into_iter().map(|(_, done)| done.map(|done| done.answer)).collect())
     }
 
-    /// Carries out a step within the transaction that is open.
-    fn carry_out(&mut self, key: &SessionKey, operation: Operation) -> Result<Done, Trouble> {
-        let before = text(&mut self.select, key)?;
-        let mut slot = read(before.as_ref())?;
-        let due_before = slot.as_ref().map(due);
-        // Read now that nobody else can change the record: a claim may have lapsed while this step waited for its turn.
-        let now = (self.clock)();
-        let attempt = self.room.attempt(&operation);
-        let answer = protocol::apply(&mut slot, operation, &now);
-        let mut written = None;
-        if let Some(record) = slot {
-            let after = record.to_json();
-            if before.is_none_or(|before| before.expose_secret() != after.expose_secret()) {
-                self.write(key, &record, &after, due_before)?;
-                written = Some(after.expose_secret().len());
-            }
+    /// Carries out a replace within the transaction that is open.
+    fn carry_out(&mut self, replace: &Replace) -> Result<Done, Trouble> {
+        let head = |row: &Row<'_>| Ok((revision(row, 0, 1)?, row.get(2)?));
+        let found: Option<(Revision, Option<i64>)> = self.head.query_row([replace.key.as_str()], head).optional()?;
+        if found.map_or(Revision::ABSENT, |(revision, _)| revision) != replace.expected {
+            let current = stored(&mut self.select, &replace.key, &self.clock)?;
+            return Ok(Done { answer: Replaced::Conflict(current), written: None });
         }
-        Ok(Done { answer, attempt, written })
+        self.write(replace, found.map(|(_, due)| due))?;
+        let written = Some(replace.text.expose_secret().len());
+        Ok(Done { answer: Replaced::Written { time: (self.clock)() }, written })
     }
 
     /// Ends the transaction, once there is room for what its claims may bring: nothing is sent whose tokens could not be stored.
-    /// Steps that changed nothing flush nothing.
-    fn make_durable(&mut self, transaction: Transaction<'_>, steps: &[Done], end: room::End) -> Result<(), Trouble> {
-        if steps.iter().all(|step| step.written.is_none()) {
+    /// Where nothing was written, nothing is flushed.
+    fn make_durable(
+        &mut self,
+        transaction: Transaction<'_>,
+        replaces: &[(&Replace, &Done)],
+        end: room::End,
+    ) -> Result<(), Trouble> {
+        let written = || replaces.iter().filter_map(|(replace, done)| Some((*replace, done.written?)));
+        if written().next().is_none() {
             return Ok(());
         }
-        let claims = steps.iter().filter(|step| step.written.is_some() && matches!(step.answer, Answer::Begun(_)));
-        let claims = claims.count();
+        let claims = written().filter(|(replace, _)| replace.claims).count();
         if claims > 0 {
-            let written = steps.iter().filter_map(|step| step.written);
-            self.room.reserve(self.file.files.log(), end, written, claims)?;
+            self.room.reserve(self.file.files.log(), end, written().map(|(_, length)| length), claims)?;
             self.file.memory.allocate().map_err(Trouble::NoMemory)?;
         }
         transaction.commit()?;
+        for (replace, _) in written() {
+            if replace.claims {
+                self.room.note_claim(&replace.key);
+            } else if replace.ends {
+                self.room.note_end(&replace.key);
+            }
+        }
         self.check_in_place()
     }
 
-    fn write(
-        &mut self,
-        key: &SessionKey,
-        record: &Record,
-        text: &SecretString,
-        due_before: Option<Option<i64>>,
-    ) -> Result<(), Trouble> {
-        let (text, due) = (text.expose_secret(), due(record));
-        let generation = i64::try_from(record.generation).unwrap_or(i64::MAX);
-        if due_before == Some(due) {
-            self.update.execute(params![key.as_str(), text, sum(key, text), generation])?;
+    /// `due_before`: when the record was due that is there, if one is.
+    fn write(&mut self, replace: &Replace, due_before: Option<Option<i64>>) -> Result<(), Trouble> {
+        let Replace { key, text, sum, generation, due, .. } = replace;
+        let (key, text, [number, random]) = (key.as_str(), text.expose_secret(), row::numbers(replace.revision));
+        if due_before == Some(*due) {
+            self.update.execute(params![key, number, random, text, sum, generation])?;
         } else {
-            self.upsert.execute(params![key.as_str(), text, sum(key, text), generation, due])?;
+            self.upsert.execute(params![key, number, random, text, sum, generation, due])?;
         }
         Ok(())
     }
@@ -206,7 +208,7 @@ impl<'c> Steps<'c> {
     pub(crate) fn set_aside(&mut self, key: &SessionKey, session: SessionId) -> Result<Option<Record>, Trouble> {
         let step = Transaction::new_unchecked(self.connection, TransactionBehavior::Immediate)?;
         self.check()?;
-        match text(&mut self.select, key).and_then(|text| read(text.as_ref())) {
+        match stored(&mut self.select, key, &self.clock) {
             Err(Trouble::Record(RecordDamage::Newer { version })) => {
                 return Err(Trouble::Record(RecordDamage::Newer { version }));
             }
@@ -219,37 +221,48 @@ impl<'c> Steps<'c> {
         // The number beside the record may be damaged too. It is never lower than that of a record that was set aside before.
         let generation = generation.max(self.kept.query_row([key.as_str()], |row| row.get(0))?);
         let tombstone = Record::tombstone(session, u64::try_from(generation).unwrap_or_default(), now);
-        self.write(key, &tombstone, &tombstone.to_json(), None)?;
+        let before = self.head.query_row([key.as_str()], |row| revision(row, 0, 1))?;
+        let revision = before.next().map_err(|_| Trouble::NoRandom)?;
+        self.write(
+            &Replace::new(key, Replacement { expected: before, revision, record: &tombstone, claims: false }),
+            None,
+        )?;
         step.commit()?;
         self.check_in_place()?;
         Ok(Some(tombstone))
     }
 
-    pub(crate) fn due(&mut self, before: SystemTime, limit: usize) -> Result<Vec<SessionKey>, Trouble> {
+    pub(crate) fn due(&mut self, query: &DueQuery, location: &Location) -> Result<Vec<Due>, Trouble> {
         self.look(|steps| {
             let now = (steps.clock)();
-            let mut keys = Vec::new();
-            let mut rows = steps.due.query([nanoseconds(before)])?;
-            while keys.len() < limit {
+            let (mut found, before) = (Vec::new(), nanoseconds(query.before));
+            let (at, after) = query.after.as_ref().map_or((i64::MIN, ""), |(at, key)| (nanoseconds(*at), key.as_str()));
+            let mut rows = steps.due.query(params![before, at, after])?;
+            while found.len() < query.limit {
                 let Some(row) = rows.next()? else { break };
-                let Some(key) = key(row)? else { continue };
-                // One that cannot be read is due: loading it says what is wrong with it.
-                let record = text(&mut steps.select, &key).and_then(|text| read(text.as_ref())).unwrap_or(None);
-                let lease = record.and_then(|record| record.attempt).and_then(|attempt| attempt.lease);
-                if !lease.is_some_and(|lease| lease.holds_at(&now)) {
-                    keys.push(key);
+                let Some(key) = row::key(row)?.filter(|key| !query.leaves_out(key)) else { continue };
+                // A record that cannot be read is due: its error says what is wrong with it.
+                let stored = stored(&mut steps.select, &key, &steps.clock);
+                let lease = stored.as_ref().ok().and_then(|stored| stored.record.as_ref()?.lease());
+                if lease.is_some_and(|lease| lease.holds_at(&now)) {
+                    continue;
                 }
+                let at = row::instant(row.get(1)?);
+                let stored = stored.map_err(|trouble| row::unreadable(trouble, &key, location));
+                found.push(Due { key, at, stored });
             }
-            Ok(keys)
+            Ok(found)
         })
     }
 
-    pub(crate) fn keys(&mut self) -> Result<Vec<SessionKey>, Trouble> {
+    pub(crate) fn keys(&mut self, after: Option<&SessionKey>, limit: usize) -> Result<Vec<SessionKey>, Trouble> {
         self.look(|steps| {
+            let after = after.map_or("", SessionKey::as_str);
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let mut keys = Vec::new();
-            let mut rows = steps.keys.query([])?;
+            let mut rows = steps.keys.query(params![after, limit])?;
             while let Some(row) = rows.next()? {
-                keys.extend(key(row)?);
+                keys.extend(row::key(row)?);
             }
             Ok(keys)
         })
@@ -271,7 +284,7 @@ impl<'c> Steps<'c> {
                 let sum = row.get_ref(1)?;
                 // A sum of another form is of a damaged record, and as good a mark.
                 let sum = sum.as_bytes().ok().and_then(|sum| sum.try_into().ok()).unwrap_or_default();
-                marks.extend(key(row)?.map(|key| (key, Mark(sum))));
+                marks.extend(row::key(row)?.map(|key| (key, Mark(sum))));
             }
             Ok(Some(Changes { version, marks }))
         })
@@ -317,80 +330,5 @@ impl<'c> Steps<'c> {
     #[cfg(test)]
     pub(crate) fn connection(&self) -> &Connection {
         self.connection
-    }
-}
-
-/// The stored text of a record, if it is the one that was stored under this key.
-fn text(select: &mut Statement<'_>, key: &SessionKey) -> Result<Option<SecretString>, Trouble> {
-    let checked = |row: &Row<'_>| {
-        let (ValueRef::Text(record), ValueRef::Blob(expected)) = (row.get_ref(0)?, row.get_ref(1)?) else {
-            return Ok(None);
-        };
-        let record = std::str::from_utf8(record).ok();
-        Ok(record.filter(|record| sum(key, record) == *expected).map(SecretString::from))
-    };
-    match select.query_row([key.as_str()], checked).optional()? {
-        Some(None) => Err(Trouble::Record(RecordDamage::Unreadable)),
-        Some(text) => Ok(text),
-        None => Ok(None),
-    }
-}
-
-fn read(text: Option<&SecretString>) -> Result<Option<Record>, Trouble> {
-    text.map(|text| Record::from_json(text.expose_secret())).transpose().map_err(Trouble::Record)
-}
-
-/// When somebody should look after it, as the file keeps it.
-fn due(record: &Record) -> Option<i64> {
-    record.due().map(nanoseconds)
-}
-
-/// Ties a record to its key, so that neither is taken for another.
-fn sum(key: &SessionKey, record: &str) -> [u8; 32] {
-    let mut sum = Sha256::new_with_prefix(key.as_str());
-    sum.update(b"\n");
-    sum.update(record);
-    sum.finalize().into()
-}
-
-/// `None` for what no store writes: it is not a session, and no reason to fail for those that are.
-fn key(row: &Row<'_>) -> rusqlite::Result<Option<SessionKey>> {
-    Ok(row.get_ref(0)?.as_str().ok().and_then(|key| SessionKey::parse(key).ok()))
-}
-
-/// Since 1970; a time more than 292 years from it becomes the last, or the first, of these.
-fn nanoseconds(time: SystemTime) -> i64 {
-    let whole = |distance: Duration| i64::try_from(distance.as_nanos()).unwrap_or(i64::MAX);
-    match time.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(after) => whole(after),
-        Err(before) => -whole(before.duration()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_keep_their_order_as_numbers() {
-        let epoch = SystemTime::UNIX_EPOCH;
-        let far = Duration::from_secs(400 * 365 * 24 * 60 * 60);
-        let times = [
-            (epoch - far, -i64::MAX),
-            (epoch - Duration::from_nanos(1), -1),
-            (epoch, 0),
-            (epoch + Duration::new(1, 5), 1_000_000_005),
-            (epoch + far, i64::MAX),
-        ];
-        for (time, number) in times {
-            assert_eq!(nanoseconds(time), number, "{time:?}");
-        }
-    }
-
-    #[test]
-    fn a_record_is_tied_to_its_key() {
-        let key = |key: &str| SessionKey::parse(key).expect("a key");
-        assert_ne!(sum(&key("a/b/c"), "{}"), sum(&key("a/b/d"), "{}"));
-        assert_ne!(sum(&key("a/b/c"), "{}"), sum(&key("a/b/c"), "{ }"));
     }
 }

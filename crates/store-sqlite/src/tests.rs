@@ -8,13 +8,14 @@ use std::task::{Context, Waker};
 
 use rampauth_core::SecretString;
 use rampauth_store::{
-    Answer, AttemptId, AttemptRef, Conclusion, Operation, OwnerId, Record, SessionId, SessionKey, Store as _,
-    StoreError, StoreErrorKind, StoredTokens, TokenDigest,
+    Answer, Operation, Record, Replaced, Replacement, Revision, SessionId, SessionKey, Store as _, StoreError,
+    StoreErrorKind, StoreExt as _, StoredTokens, TokenDigest,
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::SqliteStore;
+use crate::row::Replace;
 use crate::steps::Steps;
 
 fn store() -> (TempDir, SqliteStore) {
@@ -65,7 +66,10 @@ async fn the_bundled_sqlite_has_the_fix_for_logs_that_are_reset() {
 #[tokio::test]
 async fn lists_are_answered_from_an_index_alone() {
     let (_folder, store) = store();
-    for query in ["SELECT key FROM session WHERE due < 1 ORDER BY due, key", "SELECT key FROM session ORDER BY key"] {
+    for query in [
+        "SELECT key, due FROM session WHERE due < 9 AND (due, key) > (1, 'a') ORDER BY due, key",
+        "SELECT key FROM session WHERE key > 'a' ORDER BY key LIMIT 9",
+    ] {
         let plan = inside(&store, move |connection| {
             let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {query}"))?;
             explained.query_map([], |row| row.get::<_, String>(3))?.collect::<Result<Vec<_>, _>>()
@@ -92,10 +96,7 @@ async fn a_full_disk_takes_nothing_and_breaks_nothing() {
     let path = store.place.path.display();
     assert_eq!(
         error.to_string(),
-        format!(
-            "failed to save the login of {}: {path} cannot be written: the disk is full; make room on it",
-            key("b")
-        )
+        format!("failed to save {}: {path} cannot be written: the disk is full; make room on it", key("b"))
     );
     assert_eq!(error.kind(), StoreErrorKind::NotWritable);
     let source = std::error::Error::source(&error).expect("SQLite's code").to_string();
@@ -163,7 +164,7 @@ async fn a_caller_that_leaves_before_its_turn_takes_its_step_along() {
     let unpolled = store.apply(&b, put(1, "never"));
     drop(unpolled);
     drop(release);
-    assert_eq!(store.keys().await.expect("a list"), []);
+    assert_eq!(store.all_keys().await.expect("a list"), []);
 }
 
 #[tokio::test]
@@ -175,12 +176,12 @@ async fn a_caller_that_leaves_after_its_step_began_leaves_it_to_its_end() {
     let mut call = Box::pin(store.run::<Record>("work inside", None, move |steps| {
         began.send(()).expect("a test that waits");
         released.recv().expect_err("released by being dropped");
-        let answer = steps.apply(&a, put(1, "first"))?;
-        noted.store(true, Ordering::SeqCst);
-        match answer {
-            Answer::Saved(record) => Ok(record),
-            other => panic!("a first login was answered {other:?}"),
-        }
+        let record = Record::tombstone(SessionId::from_random(1), 1, std::time::SystemTime::UNIX_EPOCH);
+        let revision = Revision::from_parts(1, 1);
+        let replacement = Replacement { expected: Revision::ABSENT, revision, record: &record, claims: false };
+        let answer = steps.replace(&Replace::new(&a, replacement))?;
+        noted.store(matches!(answer, Replaced::Written { .. }), Ordering::SeqCst);
+        Ok(record)
     }));
     assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     has_begun.recv().expect("it has begun");
@@ -202,7 +203,7 @@ async fn what_callers_leave_behind_is_done_after_the_store_is_dropped() {
     drop(release);
     assert!(matches!(call.await.expect("no panic").expect("carried out"), Answer::Saved(_)));
     let again = SqliteStore::open(folder.path().join("rampauth.db")).expect("a store");
-    assert_eq!(again.keys().await.expect("a list"), [key("a")]);
+    assert_eq!(again.all_keys().await.expect("a list"), [key("a")]);
 }
 
 #[test]
@@ -247,29 +248,11 @@ async fn changes_of_others_are_seen_by_their_marks_and_a_store_s_own_are_not_new
 }
 
 #[test]
-fn each_step_has_its_name_in_an_error() {
-    let session = SessionId::from_random(1);
-    let attempt = AttemptRef { id: AttemptId::from_random(2), session, generation: 1 };
-    let tokens = || StoredTokens::new(SecretString::from("t"), TokenDigest::of("t"), std::time::SystemTime::UNIX_EPOCH);
-    let begin = Operation::Begin {
-        generation: 1,
-        presents: TokenDigest::of("t"),
-        attempt: attempt.id,
-        owner: OwnerId::from_random(3),
-        lease: std::time::Duration::from_secs(35),
-        settle: false,
-    };
-    let conclude = Operation::Conclude { attempt, conclusion: Conclusion::Unknown, next_due: None, error: None };
-    for (operation, expected) in [
-        (put(1, "t"), "save the login of"),
-        (begin, "claim"),
-        (Operation::Commit { attempt, tokens: tokens() }, "save the tokens of"),
-        (conclude, "conclude the attempt of"),
-        (Operation::GiveUp { session, generation: 1 }, "give up"),
-        (Operation::Reject { session, generation: 1, access: TokenDigest::of("t") }, "note the rejection for"),
-        (Operation::Remove { session, expect: session }, "remove"),
-        (Operation::Reseal { payloads: Vec::new() }, "seal anew the tokens of"),
-    ] {
-        assert_eq!(super::action(&operation), expected, "{operation:?}");
+fn a_claim_and_what_is_saved_have_their_names_in_an_error() {
+    let record = Record::tombstone(SessionId::from_random(1), 1, std::time::SystemTime::UNIX_EPOCH);
+    for (claims, expected) in [(true, "claim"), (false, "save")] {
+        let revision = Revision::from_parts(1, 1);
+        let replacement = Replacement { expected: Revision::ABSENT, revision, record: &record, claims };
+        assert_eq!(Replace::new(&key("a"), replacement).action(), expected);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use rampauth_store::{Answer, Operation, SessionKey};
+use rampauth_store::Replaced;
 use tokio::sync::oneshot;
 
 use crate::clock::StoreClock;
@@ -13,6 +13,7 @@ use crate::error::Trouble;
 use crate::file::StoreFile;
 use crate::location::Location;
 use crate::queue::{Job, Queue, Step, Turn};
+use crate::row::Replace;
 use crate::steps::Steps;
 
 /// Hands steps to the thread. It ends, and closes the file, when the last clone is gone and what was handed to it is done.
@@ -35,11 +36,11 @@ impl Worker {
         Ok(Self { jobs, reopened })
     }
 
-    /// Has a step of the protocol carried out, in one transaction with those that wait beside it. Dropped before its turn, it is
-    /// left out; from then on it goes on to its end.
-    pub(crate) async fn apply(&self, key: SessionKey, operation: Operation) -> Result<Answer, Trouble> {
+    /// Has a replace carried out, in one transaction with those that wait beside it. Dropped before its turn, it is left out; from
+    /// then on it goes on to its end.
+    pub(crate) async fn replace(&self, replace: Replace) -> Result<Replaced, Trouble> {
         let (answer, answered) = oneshot::channel();
-        self.jobs.send(Job::Step(Step { key, operation, answer })).map_err(|_| Trouble::Interrupted)?;
+        self.jobs.send(Job::Step(Step { replace, answer })).map_err(|_| Trouble::Interrupted)?;
         answered.await.unwrap_or(Err(Trouble::Interrupted))
     }
 
@@ -157,12 +158,12 @@ impl Served {
     }
 }
 
-/// Carries out steps, all with one flush where that can be done, and only then answers any of them. Gives back those that were not
+/// Carries out replaces, all with one flush where that can be done, and only then answers any of them. Gives back those that were not
 /// begun, because the file has to be opened anew.
 fn carry_out(steps: &mut Steps<'_>, group: Vec<Step>) -> Vec<Step> {
     if group.len() > 1 {
-        let each = group.iter().map(|step| (&step.key, &step.operation));
-        let together = catch_unwind(AssertUnwindSafe(|| steps.apply_together(each)));
+        let each = group.iter().map(|step| &step.replace);
+        let together = catch_unwind(AssertUnwindSafe(|| steps.replace_together(each)));
         match together {
             Ok(Ok(answers)) => {
                 group.into_iter().zip(answers).for_each(|(step, answer)| drop(step.answer.send(answer)));
@@ -183,9 +184,9 @@ fn carry_out(steps: &mut Steps<'_>, group: Vec<Step>) -> Vec<Step> {
         }
     }
     let mut group = group.into_iter();
-    for Step { key, operation, answer } in group.by_ref() {
+    for Step { replace, answer } in group.by_ref() {
         // A step that panics is rolled back and its caller told.
-        if let Ok(done) = catch_unwind(AssertUnwindSafe(|| steps.apply(&key, operation))) {
+        if let Ok(done) = catch_unwind(AssertUnwindSafe(|| steps.replace(&replace))) {
             answer.send(done).ok();
         }
         if steps.lost_a_file() {

@@ -3,10 +3,9 @@
 mod support;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::SystemTime;
 
 use async_trait::async_trait;
-use rampauth_store::{Answer, Operation, Record, SessionKey, Store, StoreError, conformance};
+use rampauth_store::{Due, DueQuery, Replaced, Replacement, SessionKey, Store, StoreError, Stored, conformance};
 use rampauth_store_sqlite::SqliteStore;
 use support::folder;
 
@@ -27,20 +26,20 @@ impl InTurn {
 
 #[async_trait]
 impl Store for InTurn {
-    async fn load(&self, key: &SessionKey) -> Result<Option<Record>, StoreError> {
-        self.next().load(key).await
+    async fn read(&self, key: &SessionKey) -> Result<Stored, StoreError> {
+        self.next().read(key).await
     }
 
-    async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, StoreError> {
-        self.next().apply(key, operation).await
+    async fn replace(&self, key: &SessionKey, replacement: Replacement<'_>) -> Result<Replaced, StoreError> {
+        self.next().replace(key, replacement).await
     }
 
-    async fn due(&self, before: SystemTime, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
-        self.next().due(before, limit).await
+    async fn due(&self, query: &DueQuery) -> Result<Vec<Due>, StoreError> {
+        self.next().due(query).await
     }
 
-    async fn keys(&self) -> Result<Vec<SessionKey>, StoreError> {
-        self.next().keys().await
+    async fn keys(&self, after: Option<&SessionKey>, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
+        self.next().keys(after, limit).await
     }
 }
 
@@ -49,4 +48,10 @@ async fn several_stores_of_one_file_keep_the_protocol() {
     let (_folder, path) = folder();
     let stores = (0..3).map(|_| SqliteStore::open(&path).expect("a store")).collect();
     conformance::check(InTurn(stores, AtomicUsize::new(0))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_written_is_there_for_every_opening_of_the_file() {
+    let (_folder, path) = folder();
+    conformance::check_restarts(async || SqliteStore::open(&path).expect("a store")).await;
 }

@@ -7,9 +7,11 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use rampauth_store::{Answer, Operation, SessionId, State, Store, StoreError, StoreErrorKind};
+use rampauth_store::{Answer, Operation, SessionId, State, StoreError, StoreErrorKind, StoreExt as _};
 use rampauth_store_sqlite::SqliteStore;
-use support::{begin, folder, key, login, payload, put, raw, replace_record, said, shown, time, wait_until_closed};
+use support::{
+    begin, due, folder, key, login, payload, put, raw, replace_record, said, shown, time, wait_until_closed,
+};
 
 const NEEDLE: &str = "needle-5b1f";
 const LEASE: Duration = Duration::from_secs(35);
@@ -77,8 +79,8 @@ async fn a_damaged_record_is_named_left_alone_and_in_nobody_s_way() {
         }
         assert!(row(&path) == damaged, "{case}: nothing was written over");
         assert_eq!(payload(&store, &key("other")).await, "other", "{case}");
-        assert_eq!(store.keys().await.expect("a list"), [key("a"), key("other")], "{case}");
-        assert_eq!(store.due(time(100), 9).await.expect("a list"), [key("a"), key("other")], "{case}: to be noticed");
+        assert_eq!(store.all_keys().await.expect("a list"), [key("a"), key("other")], "{case}");
+        assert_eq!(due(&store, time(100), 9).await, [key("a"), key("other")], "{case}: to be noticed");
     }
 }
 
@@ -109,7 +111,7 @@ async fn a_damaged_record_is_set_aside_byte_for_byte_and_its_session_begins_anew
         let stored = store.load(&key("a")).await.expect(case).expect("a tombstone");
         assert_eq!((stored.state, stored.generation, stored.session), (State::Tombstone, 2, session(7)), "{case}");
         assert_eq!(payload(&store, &key("other")).await, "other", "{case}");
-        assert_eq!(store.due(time(100), 9).await.expect("a list"), [key("other")], "{case}: nothing is due of it");
+        assert_eq!(due(&store, time(100), 9).await, [key("other")], "{case}: nothing is due of it");
 
         let login = Operation::Put { session: session(8), expect: Some(session(7)), tokens: support::tokens("new") };
         let Answer::Saved(saved) = store.apply(&key("a"), login).await.expect(case) else { panic!("{case}") };
@@ -211,9 +213,11 @@ async fn a_row_that_no_store_writes_is_left_alone() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).expect("a store");
     login(&store, &key("a"), "a").await;
-    raw(&path).execute("INSERT INTO session VALUES ('not a key', '{}', x'00', 1, 1)", []).expect("a row");
-    assert_eq!(store.keys().await.expect("a list"), [key("a")]);
-    assert_eq!(store.due(time(100), 9).await.expect("a list"), [key("a")]);
+    raw(&path)
+        .execute("INSERT INTO session (key, record, sum, generation, due) VALUES ('not a key', '{}', x'00', 1, 1)", [])
+        .expect("a row");
+    assert_eq!(store.all_keys().await.expect("a list"), [key("a")]);
+    assert_eq!(due(&store, time(100), 9).await, [key("a")]);
 }
 
 #[tokio::test]
@@ -251,7 +255,7 @@ async fn a_damaged_page_takes_its_own_sessions_and_no_others() {
             Ok(record) => whole.push((key, record.expect("a record"))),
             Err(error) => {
                 let why = "is damaged where this is kept; restore a copy";
-                assert_eq!(error.to_string(), format!("failed to load {key}: {} {why}", path.display()));
+                assert_eq!(error.to_string(), format!("failed to read {key}: {} {why}", path.display()));
                 assert_eq!(error.kind(), StoreErrorKind::Damaged);
                 assert!(!said(&error).contains(NEEDLE));
                 lost.push(key);
@@ -259,8 +263,8 @@ async fn a_damaged_page_takes_its_own_sessions_and_no_others() {
         }
     }
     assert!((1..10).contains(&lost.len()) && whole.len() + lost.len() == SESSIONS, "{} lost", lost.len());
-    assert_eq!(store.keys().await.expect("a list"), keys);
-    assert_eq!(store.due(time(100), SESSIONS).await.expect("a list"), keys);
+    assert_eq!(store.all_keys().await.expect("a list"), keys);
+    assert_eq!(due(&store, time(100), SESSIONS).await, keys);
     for key in lost {
         let error = store.apply(key, put(1, NEEDLE)).await.expect_err("a lost page");
         assert_eq!(error.kind(), StoreErrorKind::Damaged, "{error}");

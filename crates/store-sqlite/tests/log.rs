@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rampauth_store::Store as _;
+use rampauth_store::StoreExt as _;
 use rampauth_store_sqlite::SqliteStore;
 use support::{begin, commit, contents, folder, key, login, payload, raw};
 

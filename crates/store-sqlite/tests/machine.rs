@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use rampauth_store::{Answer, Record, Store as _, StoreError, StoreErrorKind};
+use rampauth_store::{Answer, Record, StoreError, StoreErrorKind, StoreExt as _};
 use rampauth_store_sqlite::SqliteStore;
 use support::{begin, commit, key, login, payload, wait_until_closed};
 

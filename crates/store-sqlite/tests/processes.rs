@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use rampauth_store::{Answer, AttemptId, Record, SessionKey, Store as _, StoreErrorKind};
+use rampauth_store::{Answer, AttemptId, Record, SessionKey, StoreErrorKind, StoreExt as _};
 use rampauth_store_sqlite::SqliteStore;
 use support::{begin, commit, folder, key, login, put, raw};
 
@@ -336,7 +336,7 @@ async fn work_on_a_full_disk(path: &Path) {
     let other = support::key("other");
     let error = store.apply(&other, put(1, &"x".repeat(400_000))).await.expect_err("no room for so much");
     let why = "cannot be written: the disk is full; make room on it";
-    assert_eq!(error.to_string(), format!("failed to save the login of {other}: {} {why}", path.display()));
+    assert_eq!(error.to_string(), format!("failed to save {other}: {} {why}", path.display()));
     assert_eq!(error.kind(), StoreErrorKind::NotWritable);
     rounds(&store, &key, 40..50).await;
     drop(file);

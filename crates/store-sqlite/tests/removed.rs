@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use rampauth_store::{Answer, SessionId, Store, StoreError, StoreErrorKind, StoreTime};
+use rampauth_store::{Answer, DueQuery, SessionId, Store as _, StoreError, StoreErrorKind, StoreExt as _, StoreTime};
 use rampauth_store_sqlite::SqliteStore;
-use support::{begin, commit, folder, key, login, payload, put, raw, time};
+use support::{begin, commit, due, folder, key, login, payload, put, raw, time};
 
 const LEASE: Duration = Duration::from_secs(35);
 
@@ -26,10 +26,10 @@ const OPERATIONS: usize = 7;
 /// Each thing that a store does, by number.
 async fn operate(store: &SqliteStore, number: usize) -> (&'static str, Result<(), StoreError>) {
     match number {
-        0 => ("load", store.load(&key("a")).await.map(drop)),
+        0 => ("read", store.load(&key("a")).await.map(drop)),
         1 => ("apply", store.apply(&key("new"), put(1, "new")).await.map(drop)),
-        2 => ("due", store.due(time(1000), 10).await.map(drop)),
-        3 => ("keys", store.keys().await.map(drop)),
+        2 => ("due", store.due(&DueQuery::new(time(1000), 10)).await.map(drop)),
+        3 => ("keys", store.all_keys().await.map(drop)),
         4 => ("set_aside", store.set_aside(&key("a"), SessionId::from_random(9)).await.map(drop)),
         5 => ("changes", store.changes(None).await.map(drop)),
         _ => ("empty_log", store.empty_log().await.map(drop)),
@@ -255,7 +255,7 @@ async fn a_list_that_was_read_while_the_log_was_removed_counts_for_nothing() {
     login(&store, &key("a"), "first").await;
     let log = beside(&path, "-wal");
     *incident.lock().expect("no panic") = Some(Box::new(move || fs::remove_file(log).expect("it is there")));
-    let error = store.due(time(1000), 10).await.expect_err("the log is gone");
+    let error = store.due(&DueQuery::new(time(1000), 10)).await.expect_err("the log is gone");
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
-    assert_eq!(store.due(time(1000), 10).await.expect("a list"), [key("a")]);
+    assert_eq!(due(&store, time(1000), 10).await, [key("a")]);
 }

@@ -7,9 +7,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
-use rampauth_store::{Answer, Store as _, StoreErrorKind};
+use rampauth_store::{Answer, DueQuery, Store as _, StoreErrorKind, StoreExt as _};
 use rampauth_store_sqlite::SqliteStore;
-use support::{begin, commit, contents, folder, key, login, payload, put};
+use support::{begin, commit, contents, folder, key, login, payload, time};
 
 const LEASE: Duration = Duration::from_secs(35);
 const LINKED: &str = "has more than one name (hard links), and each name has a log of its own; remove the others, and share the \
@@ -39,12 +39,13 @@ async fn a_second_name_that_comes_later_stops_new_claims_and_loses_no_tokens() {
     let store = SqliteStore::open(&path).expect("a store");
     let record = login(&store, &key("a"), "first").await;
     store.apply(&key("a"), begin(&record, 1, LEASE, false)).await.expect("a claim");
+    let second = login(&store, &key("b"), "b").await;
     let other = folder.path().join("other.db");
     fs::hard_link(&path, &other).expect("a second name");
     for error in [
-        store.load(&key("a")).await.expect_err("two names"),
-        store.apply(&key("a"), begin(&record, 2, LEASE, true)).await.expect_err("two names"),
-        store.apply(&key("b"), put(1, "b")).await.expect_err("two names"),
+        store.apply(&key("b"), begin(&second, 2, LEASE, true)).await.expect_err("two names"),
+        store.due(&DueQuery::new(time(1000), 9)).await.expect_err("two names"),
+        store.all_keys().await.expect_err("two names"),
     ] {
         assert!(error.to_string().ends_with(&format!("{} {LINKED}", path.display())), "{error}");
     }

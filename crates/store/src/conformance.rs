@@ -1,4 +1,5 @@
-//! The suite that every store passes: the protocol as scenarios, each with what is given, what is done and what is expected.
+//! The suite that every store passes: what a store does by itself, and the protocol on it, as scenarios, each with what is given,
+//! what is done and what is expected.
 //!
 //! ```
 //! use rampauth_store::{MemoryStore, conformance};
@@ -28,15 +29,19 @@ mod manual;
 mod names;
 mod put;
 mod refusals;
+mod replace;
 mod reseal;
+mod restart;
 mod script;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use restart::check_restarts;
 use script::{Play, Scenario, Stage};
 
+use crate::protocol::{self, Step};
 use crate::store::Store;
 
 /// How long one scenario may take.
@@ -101,7 +106,13 @@ pub fn scenarios() -> Vec<&'static str> {
 
 /// Plays every scenario against this store.
 pub async fn run(store: impl Store + 'static) -> Report {
-    let stage = Stage::new(Arc::new(store));
+    run_with(store, protocol::apply).await
+}
+
+/// [`run`] with other steps than those of the protocol: how the suite is tested.
+#[doc(hidden)]
+pub async fn run_with(store: impl Store + 'static, steps: Step) -> Report {
+    let stage = Stage::new(Arc::new(store), steps);
     let mut report = Report { passed: Vec::new(), failures: Vec::new() };
     for Scenario { name, play } in all() {
         match perform(stage.clone(), play).await {
@@ -136,6 +147,7 @@ fn all() -> Vec<Scenario> {
         content::scenarios(),
         listing::scenarios(),
         concurrent::scenarios(),
+        replace::scenarios(),
     ];
     groups.into_iter().flatten().collect()
 }

@@ -46,6 +46,30 @@ impl SessionKey {
         }
     }
 
+    /// The provider's name.
+    pub fn provider(&self) -> &str {
+        self.part(0)
+    }
+
+    /// The provider's environment.
+    pub fn environment(&self) -> &str {
+        self.part(1)
+    }
+
+    /// Whose account at the provider it is: the company's.
+    pub fn account(&self) -> &str {
+        self.part(2)
+    }
+
+    /// Which of the account's sessions it is; `None` where the account has one alone.
+    pub fn subject(&self) -> Option<&str> {
+        self.as_str().splitn(4, '/').nth(3)
+    }
+
+    fn part(&self, index: usize) -> &str {
+        self.as_str().split('/').nth(index).unwrap_or_default()
+    }
+
     /// The key as it is printed.
     pub fn as_str(&self) -> &str {
         match &self.0 {
@@ -108,6 +132,15 @@ mod tests {
         }
         assert!(SessionKey::parse("a/b/d").expect("a key") > keys[3]);
         assert_eq!(format!("{:?}", SessionKey::parse("a/b/c").expect("a key")), r#"SessionKey("a/b/c")"#);
+    }
+
+    #[test]
+    fn a_key_tells_its_parts() {
+        let key = SessionKey::parse("onboard/staging/acme/u-1").expect("a key");
+        let parts = (key.provider(), key.environment(), key.account(), key.subject());
+        assert_eq!(parts, ("onboard", "staging", "acme", Some("u-1")));
+        let alone = SessionKey::parse("payby/sim/acme").expect("a key");
+        assert_eq!((alone.account(), alone.subject()), ("acme", None));
     }
 
     #[test]

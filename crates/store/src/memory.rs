@@ -2,21 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 use rampauth_core::{Clock, SystemClock};
 
+use crate::error::StoreError;
 use crate::key::SessionKey;
-use crate::protocol::{self, Answer, Operation};
 use crate::record::{Record, StoreTime};
-use crate::store::{Store, StoreError};
+use crate::revision::Revision;
+use crate::store::{Due, DueQuery, Replaced, Replacement, Store, Stored};
 
 /// Keeps sessions in memory. Clones share them, as processes share a store.
 #[derive(Clone)]
 pub struct MemoryStore {
-    records: Arc<Mutex<BTreeMap<SessionKey, Record>>>,
+    records: Arc<Mutex<BTreeMap<SessionKey, (Revision, Record)>>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -33,9 +34,13 @@ impl MemoryStore {
         self
     }
 
-    fn records(&self) -> MutexGuard<'_, BTreeMap<SessionKey, Record>> {
-        // A step that panicked has not returned: what it left is what it was given.
+    fn records(&self) -> MutexGuard<'_, BTreeMap<SessionKey, (Revision, Record)>> {
+        // Nothing in here panics between two changes that belong together.
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> StoreTime {
+        StoreTime::wall(self.clock.now())
     }
 }
 
@@ -47,32 +52,40 @@ impl Default for MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn load(&self, key: &SessionKey) -> Result<Option<Record>, StoreError> {
-        Ok(self.records().get(key).cloned())
+    async fn read(&self, key: &SessionKey) -> Result<Stored, StoreError> {
+        Ok(stored(self.records().get(key), self.now()))
     }
 
-    async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, StoreError> {
-        let now = StoreTime::wall(self.clock.now());
+    async fn replace(&self, key: &SessionKey, replacement: Replacement<'_>) -> Result<Replaced, StoreError> {
         let mut records = self.records();
-        let mut slot = records.get(key).cloned();
-        let answer = protocol::apply(&mut slot, operation, &now);
-        if let Some(record) = slot {
-            records.insert(key.clone(), record);
+        let current = stored(records.get(key), self.now());
+        if current.revision != replacement.expected {
+            return Ok(Replaced::Conflict(current));
         }
-        Ok(answer)
+        records.insert(key.clone(), (replacement.revision, replacement.record.clone()));
+        Ok(Replaced::Written { time: current.time })
     }
 
-    async fn due(&self, before: SystemTime, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
-        let now = StoreTime::wall(self.clock.now());
+    async fn due(&self, query: &DueQuery) -> Result<Vec<Due>, StoreError> {
+        let now = self.now();
         let records = self.records();
-        let mut due: Vec<_> =
-            records.iter().filter_map(|(key, record)| Some((is_due(record, before, &now)?, key))).collect();
+        let after = query.after.as_ref().map(|(at, key)| (*at, key));
+        let mut due: Vec<_> = records
+            .iter()
+            .filter_map(|(key, (_, record))| Some((record.due_unclaimed(&now)?, key)))
+            .filter(|it| it.0 < query.before && after.is_none_or(|after| after < *it) && !query.leaves_out(it.1))
+            .collect();
         due.sort();
-        Ok(due.into_iter().take(limit).map(|(_, key)| key.clone()).collect())
+        due.truncate(query.limit);
+        let found =
+            |(at, key): (_, &SessionKey)| Due { key: key.clone(), at, stored: Ok(stored(records.get(key), now)) };
+        Ok(due.into_iter().map(found).collect())
     }
 
-    async fn keys(&self) -> Result<Vec<SessionKey>, StoreError> {
-        Ok(self.records().keys().cloned().collect())
+    async fn keys(&self, after: Option<&SessionKey>, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let records = self.records();
+        Ok(records.range((after, Bound::Unbounded)).take(limit).map(|(key, _)| key.clone()).collect())
     }
 
     fn outlives_the_process(&self) -> bool {
@@ -80,9 +93,10 @@ impl Store for MemoryStore {
     }
 }
 
-fn is_due(record: &Record, before: SystemTime, now: &StoreTime) -> Option<SystemTime> {
-    let claimed = record.attempt.as_ref().and_then(|attempt| attempt.lease).is_some_and(|lease| lease.holds_at(now));
-    record.due().filter(|due| !claimed && *due < before)
+fn stored(record: Option<&(Revision, Record)>, time: StoreTime) -> Stored {
+    let (revision, record) =
+        record.map_or((Revision::ABSENT, None), |(revision, record)| (*revision, Some(record.clone())));
+    Stored { record, revision, time }
 }
 
 impl fmt::Debug for MemoryStore {

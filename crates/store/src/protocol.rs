@@ -1,8 +1,8 @@
 //! The store protocol: what each operation does to a record. Pure, so that every store, every test and the model run the same
 //! steps.
 //!
-//! A store makes each operation one atomic step (one transaction, one script) and adds nothing to it. All of them are safe to
-//! repeat after a lost answer.
+//! They know nothing of where records are: [`apply`](crate::apply) carries them out on a store. All of them are safe to repeat
+//! after a lost answer.
 
 mod steps;
 
@@ -142,6 +142,16 @@ pub enum Operation {
     },
 }
 
+impl Operation {
+    /// Whether it rests on more of the record than it compares: on a record that has changed it is to be planned anew.
+    pub(crate) fn is_planned(&self) -> bool {
+        matches!(self, Self::Begin { .. } | Self::ClaimManually { .. } | Self::GiveUp { .. })
+    }
+}
+
+/// What carries out one step at a time read from the store's clock.
+pub type Step = fn(&mut Option<Record>, Operation, &StoreTime) -> Answer;
+
 /// What a step answers.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -223,7 +233,7 @@ fn touch(record: &mut Record, now: &StoreTime, step: impl FnOnce(&mut Record) ->
 
 impl Answer {
     /// The record as a step left it that may have changed it.
-    fn written(&mut self) -> Option<&mut Record> {
+    pub(crate) fn written(&mut self) -> Option<&mut Record> {
         match self {
             Self::Saved(record)
             | Self::Begun(record)

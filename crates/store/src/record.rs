@@ -128,6 +128,12 @@ pub struct BootTime {
     pub since: Duration,
 }
 
+impl BootTime {
+    fn after(self, passed: Duration) -> Self {
+        Self { since: self.since.saturating_add(passed), ..self }
+    }
+}
+
 /// The store's clock, read once per operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreTime {
@@ -143,10 +149,17 @@ impl StoreTime {
         Self { wall, boot: None }
     }
 
+    /// This time, so much later.
+    #[must_use]
+    pub fn after(&self, passed: Duration) -> Self {
+        let wall = self.wall.checked_add(passed).unwrap_or(self.wall);
+        Self { wall, boot: self.boot.map(|boot| boot.after(passed)) }
+    }
+
     /// The lease that starts now.
     pub fn lease(&self, length: Duration) -> Lease {
-        let until = self.wall.checked_add(length).unwrap_or(self.wall);
-        Lease { until, boot: self.boot.map(|boot| BootTime { since: boot.since.saturating_add(length), ..boot }) }
+        let Self { wall, boot } = self.after(length);
+        Lease { until: wall, boot }
     }
 }
 
@@ -280,9 +293,20 @@ impl Record {
     ///
     /// [`Store::due`]: crate::Store::due
     pub fn due(&self) -> Option<SystemTime> {
-        let lapses = self.attempt.as_ref().and_then(|attempt| attempt.lease).map(|lease| lease.until);
+        let lapses = self.lease().map(|lease| lease.until);
         let open = matches!(self.state, State::Ready | State::Doubtful);
         self.next_due.into_iter().chain(lapses).min().filter(|_| open)
+    }
+
+    /// When it is due, unless a claim holds.
+    pub fn due_unclaimed(&self, now: &StoreTime) -> Option<SystemTime> {
+        let claimed = self.lease().is_some_and(|lease| lease.holds_at(now));
+        self.due().filter(|_| !claimed)
+    }
+
+    /// The claim, held or lapsed, whose attempt has not ended.
+    pub fn lease(&self) -> Option<&Lease> {
+        self.attempt.as_ref().and_then(|attempt| attempt.lease.as_ref())
     }
 
     /// How far a process's clock was from the provider's at the last answer that told, and when that was.

@@ -1,53 +1,52 @@
-//! What a store has to do: keep records, and carry out each step of the protocol as one.
+//! What a store has to do: keep one record per session, and replace it if it has not changed.
 
-use std::error::Error as StdError;
-use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 
+use crate::error::StoreError;
 use crate::key::SessionKey;
-use crate::protocol::{Answer, Operation};
-use crate::record::Record;
+use crate::record::{Record, StoreTime};
+use crate::revision::Revision;
 
 /// Keeps sessions for every process that uses it.
 ///
-/// [`apply`](Self::apply) is [`protocol::apply`](crate::protocol::apply) on the stored record, at the store's own time, as one
-/// atomic and durable step: a step that was answered is never undone by a crash, and two steps on one key never mix. A store
-/// that does no more than that passes the conformance suite.
+/// A store knows nothing of what a refresh is: it gives out records, and puts a new one in the place of the one that a process
+/// has seen. Everything else is [`apply`](crate::apply), which is the same for all stores.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// The record of this key.
+    /// What is stored under this key, and the store's time. Everything that was answered as written before the call is seen.
     ///
     /// # Errors
     ///
     /// When the store cannot be read, or what it holds under this key is damaged.
-    async fn load(&self, key: &SessionKey) -> Result<Option<Record>, StoreError>;
+    async fn read(&self, key: &SessionKey) -> Result<Stored, StoreError>;
 
-    /// Carries out one step, durably before it answers.
+    /// Puts a record in the place of the one of the expected revision, as one atomic step, and is durable before it answers
+    /// [`Replaced::Written`]. Where another revision is stored by now, nothing is written.
     ///
     /// # Errors
     ///
-    /// When the store cannot be read or written; the step may have been carried out, and can be repeated.
-    async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, StoreError>;
+    /// When the store cannot be read or written; the record may have been written, or may still be.
+    async fn replace(&self, key: &SessionKey, replacement: Replacement<'_>) -> Result<Replaced, StoreError>;
 
-    /// The keys, at most `limit`, whose records are due ([`Record::due`]) before `before`, the earliest first; claimed ones are
-    /// left out.
+    /// The records that are due ([`Record::due`]), the earliest first and keys in order where times are the same; claimed ones
+    /// are left out. They come with everything that a refresh needs, so that it need not read them again.
     ///
     /// A keeper asks for them every few seconds, to find what other processes left.
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load).
-    async fn due(&self, before: SystemTime, limit: usize) -> Result<Vec<SessionKey>, StoreError>;
+    /// When the store cannot be read. A single record that cannot be read is no reason: it stands in the list with its error.
+    async fn due(&self, query: &DueQuery) -> Result<Vec<Due>, StoreError>;
 
-    /// Every key that has a record, tombstones included, in order.
+    /// The keys that have a record, tombstones included, in order: at most `limit` of those that come after `after`.
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load).
-    async fn keys(&self) -> Result<Vec<SessionKey>, StoreError>;
+    /// When the store cannot be read.
+    async fn keys(&self, after: Option<&SessionKey>, limit: usize) -> Result<Vec<SessionKey>, StoreError>;
 
     /// Whether what it holds is still there when the process has ended, for others to read: a keeper without a sealing key
     /// warns of that.
@@ -58,20 +57,20 @@ pub trait Store: Send + Sync {
 
 #[async_trait]
 impl<T: Store + ?Sized> Store for Arc<T> {
-    async fn load(&self, key: &SessionKey) -> Result<Option<Record>, StoreError> {
-        (**self).load(key).await
+    async fn read(&self, key: &SessionKey) -> Result<Stored, StoreError> {
+        (**self).read(key).await
     }
 
-    async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, StoreError> {
-        (**self).apply(key, operation).await
+    async fn replace(&self, key: &SessionKey, replacement: Replacement<'_>) -> Result<Replaced, StoreError> {
+        (**self).replace(key, replacement).await
     }
 
-    async fn due(&self, before: SystemTime, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
-        (**self).due(before, limit).await
+    async fn due(&self, query: &DueQuery) -> Result<Vec<Due>, StoreError> {
+        (**self).due(query).await
     }
 
-    async fn keys(&self) -> Result<Vec<SessionKey>, StoreError> {
-        (**self).keys().await
+    async fn keys(&self, after: Option<&SessionKey>, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
+        (**self).keys(after, limit).await
     }
 
     fn outlives_the_process(&self) -> bool {
@@ -79,62 +78,92 @@ impl<T: Store + ?Sized> Store for Arc<T> {
     }
 }
 
-/// Why a store did not do what it was asked. Cheap to clone; never holds a token.
+/// What a store holds under a key.
 #[derive(Clone, Debug)]
-pub struct StoreError {
-    kind: StoreErrorKind,
-    message: Arc<str>,
-    source: Option<Arc<dyn StdError + Send + Sync>>,
+pub struct Stored {
+    /// The record; `None` where nothing was ever stored.
+    pub record: Option<Record>,
+    /// Its revision; [`Revision::ABSENT`] where there is no record.
+    pub revision: Revision,
+    /// The store's time, read when the record was.
+    pub time: StoreTime,
 }
 
-/// What is wrong with a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A record that is to take another's place.
+#[derive(Clone, Copy, Debug)]
+pub struct Replacement<'r> {
+    /// The revision of the record that was seen; [`Revision::ABSENT`] where there was none.
+    pub expected: Revision,
+    /// The new record's, drawn by the caller ([`Revision::next`]).
+    pub revision: Revision,
+    /// The new record.
+    pub record: &'r Record,
+    /// Whether it begins an attempt, so that tokens may have to be stored soon. A store lets those wait behind all others, and
+    /// may refuse them where it has no room for the tokens.
+    pub claims: bool,
+}
+
+/// What came of a [`Replacement`].
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and a conflict is moved on at once")]
+pub enum Replaced {
+    /// The new record is stored, durably.
+    Written {
+        /// The store's time.
+        time: StoreTime,
+    },
+    /// Another revision is stored. Nothing was written.
+    Conflict(Stored),
+}
+
+/// Which records are asked for.
+#[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum StoreErrorKind {
-    /// It cannot be reached or is overloaded just now: try again.
-    Unavailable,
-    /// It cannot be written: read-only, full, or not permitted.
-    NotWritable,
-    /// It is not ours, or from a newer version.
-    Incompatible,
-    /// This one record is damaged; the others are not.
-    Damaged,
+pub struct DueQuery {
+    /// Only those that are due before this time.
+    pub before: SystemTime,
+    /// At most as many.
+    pub limit: usize,
+    /// Only those that come after this one in the order of the answer: its time, and its key.
+    pub after: Option<(SystemTime, SessionKey)>,
+    /// No keys that begin with one of these texts.
+    pub except: Vec<String>,
 }
 
-impl StoreError {
-    /// An error whose text is `message`: `failed to <do>: <why>`, naming the store and the key, never a token.
-    pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: Arc::from(message.into()), source: None }
+impl DueQuery {
+    /// The first `limit` records that are due before this time.
+    pub const fn new(before: SystemTime, limit: usize) -> Self {
+        Self { before, limit, after: None, except: Vec::new() }
     }
 
-    /// Keeps the cause. It must hold no token.
+    /// Only those that come after this one in the order of the answer.
     #[must_use]
-    pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
-        self.source = Some(Arc::new(source));
+    pub fn after(self, due: &Due) -> Self {
+        Self { after: Some((due.at, due.key.clone())), ..self }
+    }
+
+    /// No keys that begin with this text either: those of a provider that is left alone for a while, for instance.
+    #[must_use]
+    pub fn except(mut self, beginning: impl Into<String>) -> Self {
+        self.except.push(beginning.into());
         self
     }
 
-    /// Whether it was a store that failed, when a keeper gives this error.
-    pub fn is_the_cause_of(error: &(dyn StdError + 'static)) -> bool {
-        error.source().is_some_and(<dyn StdError>::is::<Self>)
-    }
-
-    /// What is wrong.
-    pub fn kind(&self) -> StoreErrorKind {
-        self.kind
+    /// Whether a key is not to be in the answer.
+    pub fn leaves_out(&self, key: &SessionKey) -> bool {
+        self.except.iter().any(|beginning| key.as_str().starts_with(beginning))
     }
 }
 
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl StdError for StoreError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as _)
-    }
+/// A record that is due.
+#[derive(Clone, Debug)]
+pub struct Due {
+    /// Its key.
+    pub key: SessionKey,
+    /// Since when it is due.
+    pub at: SystemTime,
+    /// The record, or why it cannot be read.
+    pub stored: Result<Stored, StoreError>,
 }
 
 #[cfg(test)]
@@ -146,19 +175,20 @@ mod tests {
 
     #[async_trait]
     impl Store for Empty {
-        async fn load(&self, _: &SessionKey) -> Result<Option<Record>, StoreError> {
-            Ok(None)
+        async fn read(&self, _: &SessionKey) -> Result<Stored, StoreError> {
+            let time = StoreTime::wall(SystemTime::UNIX_EPOCH);
+            Ok(Stored { record: None, revision: Revision::ABSENT, time })
         }
 
-        async fn apply(&self, _: &SessionKey, _: Operation) -> Result<Answer, StoreError> {
-            Ok(Answer::Gone)
+        async fn replace(&self, key: &SessionKey, _: Replacement<'_>) -> Result<Replaced, StoreError> {
+            Ok(Replaced::Conflict(self.read(key).await?))
         }
 
-        async fn due(&self, _: SystemTime, _: usize) -> Result<Vec<SessionKey>, StoreError> {
+        async fn due(&self, _: &DueQuery) -> Result<Vec<Due>, StoreError> {
             Ok(Vec::new())
         }
 
-        async fn keys(&self) -> Result<Vec<SessionKey>, StoreError> {
+        async fn keys(&self, _: Option<&SessionKey>, _: usize) -> Result<Vec<SessionKey>, StoreError> {
             Ok(Vec::new())
         }
     }
@@ -170,13 +200,10 @@ mod tests {
     }
 
     #[test]
-    fn an_error_says_what_it_is_and_whether_a_store_caused_it() {
-        let error = StoreError::new(StoreErrorKind::Unavailable, "failed to save it: nobody is there");
-        assert_eq!(error.to_string(), "failed to save it: nobody is there");
-        assert!(!StoreError::is_the_cause_of(&error));
-        let outer = StoreError::new(StoreErrorKind::Unavailable, "failed to refresh").with_source(error);
-        assert!(StoreError::is_the_cause_of(&outer));
-        let other = StoreError::new(StoreErrorKind::Unavailable, "failed").with_source(fmt::Error);
-        assert!(!StoreError::is_the_cause_of(&other));
+    fn keys_are_left_out_by_how_they_begin() {
+        let query = DueQuery::new(SystemTime::UNIX_EPOCH, 9).except("payby/").except("onboard/staging/a");
+        let left_out = |key: &str| query.leaves_out(&SessionKey::parse(key).expect("a key"));
+        assert!(left_out("payby/sim/acme") && left_out("onboard/staging/acme"));
+        assert!(!left_out("payby-2/sim/acme") && !left_out("onboard/staging/other"));
     }
 }

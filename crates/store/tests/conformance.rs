@@ -17,6 +17,12 @@ async fn a_store_that_was_used_before_passes_again() {
     conformance::check(store).await;
 }
 
+#[tokio::test]
+async fn clones_of_the_memory_store_pass_as_openings_of_one_store() {
+    let store = MemoryStore::new();
+    conformance::check_restarts(async || store.clone()).await;
+}
+
 #[test]
 fn every_scenario_has_a_name_of_its_own_and_every_operation_has_scenarios() {
     let names = conformance::scenarios();
@@ -36,6 +42,7 @@ fn every_scenario_has_a_name_of_its_own_and_every_operation_has_scenarios() {
         "keys",
         "content",
         "concurrent",
+        "replace",
     ] {
         let of_the_rule = names.iter().filter(|name| name.starts_with(&format!("{rule}: "))).count();
         assert!(of_the_rule > 0, "no scenario is about {rule}");

@@ -6,8 +6,8 @@
 
 mod common;
 
-use common::{Mutant, Step, is_caught, with_record};
-use rampauth_store::protocol::apply;
+use common::{Mutant, is_caught, with_record};
+use rampauth_store::protocol::{Step, apply};
 use rampauth_store::{Answer, Attempt, AttemptId, Conclusion, Operation, Record, State, StoreTime};
 
 async fn caught(flaw: &str, step: Step, by: &str) {

@@ -9,7 +9,7 @@ use rampauth_bench::figures::{Figures, compare, is_wanted, report};
 use rampauth_bench::keeping::{Provider, key, tokens};
 use rampauth_core::{Clock as _, SystemClock};
 use rampauth_keeper::{
-    Answer, AttemptId, AttemptRef, Keeper, Operation, OwnerId, SessionKey, Store as _, StoredTokens,
+    Answer, AttemptId, AttemptRef, Keeper, Operation, OwnerId, SessionKey, StoreExt as _, StoredTokens,
 };
 use rampauth_store_sqlite::SqliteStore;
 use rusqlite::{Connection, Statement, Transaction, TransactionBehavior, params};

@@ -23,7 +23,8 @@ mod linux {
     use rampauth_bench::measure::of_this_thread;
     use rampauth_core::Refresh;
     use rampauth_keeper::{
-        Answer, Keeper, MemoryStore, Operation, Record, SessionKey, Store, StoreError, StoreTime, protocol,
+        Due, DueQuery, Keeper, MemoryStore, Record, Replaced, Replacement, Revision, SessionKey, Store, StoreError,
+        StoreExt as _, StoreTime, Stored,
     };
     use tokio::time::Instant;
 
@@ -42,23 +43,24 @@ mod linux {
 
     #[async_trait]
     impl Store for OneForAll {
-        async fn load(&self, key: &SessionKey) -> Result<Option<Record>, StoreError> {
+        async fn read(&self, key: &SessionKey) -> Result<Stored, StoreError> {
             let mut record = self.0.clone();
             // Within a minute, a day ahead.
             let number: u64 = key.as_str().rsplit('-').next().and_then(|number| number.parse().ok()).expect("a number");
             record.next_due = Some(start() + DAY + Duration::from_millis(number * 60_000 / SESSIONS as u64));
-            Ok(Some(record))
+            let (revision, time) = (Revision::from_parts(1, 1), StoreTime::wall(start()));
+            Ok(Stored { record: Some(record), revision, time })
         }
 
-        async fn apply(&self, _: &SessionKey, operation: Operation) -> Result<Answer, StoreError> {
-            Ok(protocol::apply(&mut Some(self.0.clone()), operation, &StoreTime::wall(start())))
+        async fn replace(&self, _: &SessionKey, _: Replacement<'_>) -> Result<Replaced, StoreError> {
+            Ok(Replaced::Written { time: StoreTime::wall(start()) })
         }
 
-        async fn due(&self, _: SystemTime, _: usize) -> Result<Vec<SessionKey>, StoreError> {
+        async fn due(&self, _: &DueQuery) -> Result<Vec<Due>, StoreError> {
             Ok(Vec::new())
         }
 
-        async fn keys(&self) -> Result<Vec<SessionKey>, StoreError> {
+        async fn keys(&self, _: Option<&SessionKey>, _: usize) -> Result<Vec<SessionKey>, StoreError> {
             Ok(Vec::new())
         }
     }

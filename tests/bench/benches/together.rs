@@ -18,7 +18,7 @@ use rampauth_bench::keeping::key;
 use rampauth_core::{
     AccessToken, Clock as _, Error, Expiry, Presents, Refresh, RefreshPolicy, RefreshToken, SystemClock, TokenSet,
 };
-use rampauth_keeper::{Keeper, Session, Store as _};
+use rampauth_keeper::{Keeper, Session, StoreExt as _};
 use rampauth_store_sqlite::SqliteStore;
 use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::sync::{Semaphore, oneshot};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::{AccessToken, Clock, Expiry, Refresh, RefreshToken, SystemClock, TokenSet};
-use rampauth_keeper::{EventKind, Keeper, MemoryStore, SessionKey, Store as _};
+use rampauth_keeper::{EventKind, Keeper, MemoryStore, SessionKey, StoreExt as _};
 use rampauth_sandbox::{Call, Sandbox};
 
 const TWENTY_MINUTES: Duration = Duration::from_secs(20 * 60);

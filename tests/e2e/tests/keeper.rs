@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rampauth_alix::{BaseUrl, CardClient, Config, PartnerCode, RsaSigningKey, SecretKey};
 use rampauth_core::{AccessToken, Expiry, RefreshToken, TokenSet};
-use rampauth_keeper::{EventKind, Keeper, MemoryStore, SessionKey, Store};
+use rampauth_keeper::{EventKind, Keeper, MemoryStore, SessionKey, StoreExt as _};
 use rampauth_sandbox::{Call, Event, Sandbox, Verdict};
 use rampauth_store_sqlite::SqliteStore;
 

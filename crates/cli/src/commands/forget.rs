@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rampauth_core::{Error, ErrorKind, Outcome};
-use rampauth_keeper::{Answer, Operation, Record, SessionId, State, Store as _};
+use rampauth_keeper::{Answer, Operation, Record, SessionId, State, StoreExt as _};
 use rampauth_store_sqlite::SqliteStore;
 use serde::Serialize;
 

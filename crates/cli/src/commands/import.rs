@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rampauth_core::{AccessToken, Clock as _, Error, Expiry, Outcome, Presents, RefreshToken, SystemClock, TokenSet};
-use rampauth_keeper::{Record, State, Store as _, TokenDigest};
+use rampauth_keeper::{Record, State, StoreExt as _, TokenDigest};
 use rampauth_store_sqlite::SqliteStore;
 use serde::Serialize;
 
@@ -136,7 +136,7 @@ async fn check_unused(
                  all the same",
             ));
     }
-    let keys = store.keys().await.map_err(|error| stored::unusable(&error))?;
+    let keys = store.all_keys().await.map_err(|error| stored::unusable(&error))?;
     let others = config.profiles().filter(|other| other.key != profile.key && is_of_one_provider(other, profile));
     for other in others.filter(|other| keys.binary_search(&other.key).is_ok()) {
         // What cannot be read is for its own commands to say.

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rampauth_core::{Clock as _, Error, Outcome, SystemClock};
-use rampauth_keeper::Store as _;
+use rampauth_keeper::StoreExt as _;
 use rampauth_store_sqlite::SqliteStore;
 use serde::Serialize;
 
@@ -73,7 +73,7 @@ pub(crate) async fn run(path: &Path, check: bool, watch: bool, json: bool) -> Re
 /// A row per key of the store, by key. One that cannot be read is a row too.
 async fn rows(config: &Config, store: Option<&SqliteStore>) -> Result<Vec<Row>, Error> {
     let Some(store) = store else { return Ok(Vec::new()) };
-    let keys = store.keys().await.map_err(|error| stored::unusable(&error))?;
+    let keys = store.all_keys().await.map_err(|error| stored::unusable(&error))?;
     let now = SystemClock.now();
     let mut rows = Vec::with_capacity(keys.len());
     for key in keys {

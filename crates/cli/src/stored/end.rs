@@ -2,7 +2,7 @@
 //! is said is true of what the store holds by then.
 
 use rampauth_core::{ClockDifference, Error, ErrorKind, Outcome, Presents, TokenSet};
-use rampauth_keeper::{EventKind, Events, Record, State, Store as _};
+use rampauth_keeper::{EventKind, Events, Record, State, StoreExt as _};
 
 use super::{Stored, dead, is_saved, removed, said_by_the_store, warn_of_clock};
 use crate::config::{Profile, printable};

@@ -76,10 +76,10 @@ fn a_store_of_a_newer_version_is_left_to_the_newer_program() {
     setting.home.database().pragma_update(None, "user_version", 9).expect("a newer version");
     let before = setting.bytes();
     for command in COMMANDS {
-        let why = "has version 9, and this program knows up to 1; update the program";
+        let why = "has version 9, and this program knows up to 2; update the program";
         setting.refused(&setting.command(command).done(), 2, why, &before);
     }
-    setting.home.database().pragma_update(None, "user_version", 1).expect("the version before");
+    setting.home.database().pragma_update(None, "user_version", 2).expect("the version before");
     setting.is_whole();
 }
 
@@ -184,7 +184,7 @@ fn a_full_disk_takes_nothing_and_breaks_nothing() {
     let done = setting.home.run(&["import", "card", "--json"]).through_shell(limited).stdin(large).done();
     setting.refused(&done, 2, "could not be written", &before);
     let message = done.error()["message"].as_str().expect("a text").to_owned();
-    assert!(message.contains(&format!("save the login of {}", setting.key("card"))), "{message}");
+    assert!(message.contains(&format!("failed to save {}", setting.key("card"))), "{message}");
     setting.is_whole();
 }
 

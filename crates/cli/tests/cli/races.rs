@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rampauth_keeper::{
-    Answer, AttemptId, AttemptRef, Conclusion, Operation, OwnerId, Record, SessionKey, State, Store as _,
+    Answer, AttemptId, AttemptRef, Conclusion, Operation, OwnerId, Record, SessionKey, State, StoreExt as _,
 };
 use rampauth_store_sqlite::SqliteStore;
 use serde_json::{Value, json};

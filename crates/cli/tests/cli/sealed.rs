@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use rampauth_keeper::Store as _;
+use rampauth_keeper::StoreExt as _;
 use rampauth_store_sqlite::SqliteStore;
 use rampauth_test_kit::needle::Needle;
 use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
@@ -35,7 +35,7 @@ fn records(folder: &Path) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(async {
         let mut text = String::new();
-        for key in store.keys().await.expect("the keys") {
+        for key in store.all_keys().await.expect("the keys") {
             let record = store.load(&key).await.expect("a record that can be read").expect("a record");
             text.push_str(record.to_json().expose_secret());
         }

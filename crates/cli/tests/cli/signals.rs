@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::Duration;
 
-use rampauth_keeper::{Answer, AttemptId, Operation, OwnerId, SessionKey, Store as _};
+use rampauth_keeper::{Answer, AttemptId, Operation, OwnerId, SessionKey, StoreExt as _};
 use rampauth_store_sqlite::SqliteStore;
 use serde_json::Value;
 

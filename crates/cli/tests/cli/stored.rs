@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use rampauth_core::{Clock as _, Expiry, SystemClock};
-use rampauth_keeper::{Operation, SessionId, SessionKey, Store as _, StoredTokens, TokenDigest};
+use rampauth_keeper::{Operation, SessionId, SessionKey, StoreExt as _, StoredTokens, TokenDigest};
 use rampauth_sandbox::{Call, Sandbox};
 use rampauth_store_sqlite::SqliteStore;
 use rampauth_test_kit::scripted::{Ending, Script, ScriptedServer, response};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use rampauth_keeper::{Operation, Record, SessionKey, State, Store as _};
+use rampauth_keeper::{Operation, Record, SessionKey, State, StoreExt as _};
 use rampauth_sandbox::{Call, Presentation, Sandbox};
 use rampauth_store_sqlite::SqliteStore;
 use serde_json::Value;

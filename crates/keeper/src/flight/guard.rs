@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use rampauth_store::TokenDigest;
 
 use super::{Flight, Unsaved};
+use crate::look::Look;
 
 pub(crate) struct FlightGuard<'a>(pub(super) MutexGuard<'a, Option<Box<Flight>>>);
 
@@ -40,6 +41,15 @@ impl FlightGuard<'_> {
 
     pub(crate) fn leave_the_line(&mut self) {
         self.get().in_line = None;
+    }
+
+    pub(crate) fn remember(&mut self, look: Option<Box<Look>>) {
+        self.get().look = look;
+    }
+
+    /// The record as it was seen last, once.
+    pub(crate) fn take_look(&mut self) -> Option<Look> {
+        self.0.as_mut().and_then(|flight| flight.look.take()).map(|look| *look)
     }
 
     pub(crate) fn look_again_at(&mut self, time: SystemTime) {

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rampauth_core::{ErrorKind, Expiry, Outcome};
-use rampauth_keeper::{Answer, AttemptId, AttemptRef, Conclusion, Keeper, Operation, OwnerId, State, Store as _};
+use rampauth_keeper::{Answer, AttemptId, AttemptRef, Conclusion, Keeper, Operation, OwnerId, State, StoreExt as _};
 use tokio::time::Instant;
 
 use crate::support::{Fragile, LIFETIME, Move, Step, World, error, key, pass, tokens};

@@ -1,5 +1,7 @@
 //! Logins and logouts: safe to ask for again when the store's answer is lost, and possible when nobody can read what is stored.
 
+use std::time::Duration;
+
 use rampauth_core::{AccessToken, ErrorKind, Expiry, Outcome};
 use rampauth_keeper::State;
 
@@ -12,7 +14,8 @@ async fn a_login_whose_answer_is_lost_is_recognised_when_it_is_asked_for_again()
         world.store.lose_answers_to_logins(lost);
         let before = world.store.steps();
         world.session.put(tokens(7, Expiry::At((world.clock)() + LIFETIME))).await.expect("it is stored");
-        assert_eq!(world.store.steps() - before, lost + 1, "asked for once more, then looked up");
+        // Each time it is read and written.
+        assert_eq!(world.store.steps() - before, lost + 3, "asked for once more, then looked up");
         assert_eq!(world.session.try_access_token().expect("fresh").expose_secret(), "access-7", "{lost} lost");
         assert_eq!(world.store.record().await.generation, 2, "once");
         // And the next one comes after it.
@@ -39,7 +42,10 @@ async fn what_was_stored_before_the_store_was_gone_altogether_is_ones_own_when_i
     let store = world.store.clone();
     let lose_all_answers = || {
         store.lose_answers_to_logins(2);
-        store.delay_the_next(Step::Load, LIFETIME);
+        // The first two are of the login and of its repetition.
+        for wait in [Duration::ZERO, Duration::ZERO, LIFETIME] {
+            store.delay_the_next(Step::Load, wait);
+        }
     };
     lose_all_answers();
     world.session.put(login.clone()).await.expect_err("no answer");
@@ -81,8 +87,6 @@ async fn another_login_that_comes_before_the_repetition_is_not_taken_for_ones_ow
     let (_keeper, other) = world.another_process().await;
     other.put(tokens(7, Expiry::Unknown)).await.expect("saved");
     world.store.lose_answers_to_logins(2);
-    let error = world.session.put(tokens(8, Expiry::Unknown)).await.expect_err("another came first");
-    assert_eq!(error.kind(), ErrorKind::Internal);
     let error = world.session.put(tokens(8, Expiry::Unknown)).await.expect_err("another came first");
     assert_eq!(error.kind(), ErrorKind::Input);
     assert_eq!(world.token().await, "access-7");

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use rampauth_core::{Error, ErrorKind, Expiry, Outcome, TokenSet};
-use rampauth_keeper::{Operation, SessionId, State, Store as _};
+use rampauth_keeper::{DueQuery, Operation, SessionId, State, Store as _, StoreExt as _};
 use tokio::runtime::Builder;
 
 use crate::support::{LIFETIME, Move, Step, World, error, key, pass, tokens};
@@ -182,7 +182,7 @@ fn a_process_that_dies_over_it_leaves_nothing_that_sends_it_again() {
         world.wall.step(36_000);
         assert_eq!(next.access_token().await.expect_err("dead").kind(), ErrorKind::LoginNeeded);
         assert_eq!(world.provider.calls(), 2);
-        assert!(world.store.due(world.wall.now(), 9).await.expect("a listing").is_empty());
+        assert!(world.store.due(&DueQuery::new(world.wall.now(), 9)).await.expect("a listing").is_empty());
         // A person may ask again: the claim has lapsed.
         next.refresh().await.expect("granted");
         assert_eq!(world.store.record().await.state, State::Ready);

@@ -75,7 +75,7 @@ async fn a_grant_after_a_logout_may_have_happened_whatever_the_store_says_then()
     });
     pass(seconds(1)).await;
     world.session.remove().await.expect("removed");
-    world.store.delay_the_next(Step::Load, seconds(60));
+    world.store.fail(true);
     let error = refresh.await.expect("no panic").expect_err("the store does not answer");
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Internal, Outcome::Unknown), "{error}");
 }

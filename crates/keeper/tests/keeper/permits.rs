@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use rampauth_core::{
     AccessToken, Error, ErrorKind, Expiry, Outcome, Presents, Refresh, RefreshPolicy, RefreshToken, TokenSet,
 };
-use rampauth_keeper::{Keeper, MemoryStore, Session, SessionKey, Store as _};
+use rampauth_keeper::{Keeper, MemoryStore, Session, SessionKey, StoreExt as _};
 use tokio::time::Instant;
 
 use crate::support::{LIFETIME, Wall, pass};

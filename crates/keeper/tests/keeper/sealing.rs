@@ -3,7 +3,7 @@
 use rampauth_core::{Error, ErrorKind, Expiry, Outcome};
 use rampauth_keeper::{
     Answer, EventKind, Keeper, MemoryStore, Operation, Record, SealingKey, SealingKeys, Session, SessionId, SessionKey,
-    Store, StoredTokens, reseal,
+    StoreExt as _, StoredTokens, reseal,
 };
 use rampauth_test_kit::logs::CaptureLogs;
 

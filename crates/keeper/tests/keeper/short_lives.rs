@@ -9,7 +9,7 @@ use rampauth_core::{
     AccessToken, Error, ErrorKind, Expiry, Outcome, Presents, Refresh, RefreshPolicy, RefreshTime, TokenSet,
     WhenUnknown,
 };
-use rampauth_keeper::{Events, Keeper, MemoryStore, Session, State, Store as _};
+use rampauth_keeper::{Events, Keeper, MemoryStore, Session, State, StoreExt as _};
 
 use crate::support::{Wall, key, pass};
 

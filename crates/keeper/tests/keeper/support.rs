@@ -11,11 +11,12 @@ use rampauth_core::{
     WhenUnknown,
 };
 use rampauth_keeper::{
-    Answer, Events, Keeper, KeeperBuilder, MemoryStore, Operation, Record, SessionKey, Store, StoreError,
-    StoreErrorKind,
+    Answer, Due, DueQuery, Events, Keeper, KeeperBuilder, MemoryStore, Operation, Record, Replaced, Replacement,
+    SessionKey, Store, StoreError, StoreErrorKind, StoreExt as _, Stored,
 };
 
 pub(crate) use crate::wall::Wall;
+use crate::write::Write;
 
 /// How long an access token of [`Provider`] lives.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(1_000);
@@ -277,45 +278,46 @@ impl Fragile {
 
 #[async_trait]
 impl Store for Fragile {
-    async fn load(&self, key: &SessionKey) -> Result<Option<Record>, StoreError> {
+    async fn read(&self, key: &SessionKey) -> Result<Stored, StoreError> {
         self.check(false)?;
-        let record = self.store().load(key).await;
+        let stored = self.store().read(key).await;
         self.delay(Step::Load).await;
-        record
+        stored
     }
 
-    async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, StoreError> {
-        self.check(matches!(operation, Operation::Commit { .. }))?;
-        let begin = matches!(operation, Operation::Begin { .. } | Operation::ClaimManually { .. });
-        let login = matches!(operation, Operation::Put { .. } | Operation::Remove { .. });
-        match operation {
-            Operation::Begin { .. } => self.delay(Step::Begin).await,
-            Operation::Commit { .. } => self.delay(Step::Commit).await,
-            _ => {}
+    async fn replace(&self, key: &SessionKey, replacement: Replacement<'_>) -> Result<Replaced, StoreError> {
+        let write = Write::of(self.store().load(key).await?.as_ref(), replacement);
+        self.check(write == Write::Commit)?;
+        match write {
+            Write::Claim => self.delay(Step::Begin).await,
+            Write::Commit => self.delay(Step::Commit).await,
+            Write::Login | Write::Other => {}
         }
-        let answer = self.store().apply(key, operation).await;
-        let meanwhile = if begin { self.after_begin.lock().expect("no panic").take() } else { None };
+        let answer = self.store().replace(key, replacement).await;
+        let claim = write == Write::Claim;
+        let meanwhile = if claim { self.after_begin.lock().expect("no panic").take() } else { None };
         for operation in meanwhile.map(|operations| operations()).unwrap_or_default() {
             self.store().apply(key, operation).await?;
         }
         let one_less = |number: usize| number.checked_sub(1);
-        if begin && self.loses_begin.swap(false, Ordering::SeqCst)
-            || login && self.loses_logins.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok()
+        if claim && self.loses_begin.swap(false, Ordering::SeqCst)
+            || write == Write::Login
+                && self.loses_logins.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok()
         {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "failed to use the store: its answer is lost"));
         }
         answer
     }
 
-    async fn due(&self, before: SystemTime, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
+    async fn due(&self, query: &DueQuery) -> Result<Vec<Due>, StoreError> {
         self.sweeps.fetch_add(1, Ordering::SeqCst);
         self.is_there(false)?;
-        self.store().due(before, limit).await
+        self.store().due(query).await
     }
 
-    async fn keys(&self) -> Result<Vec<SessionKey>, StoreError> {
+    async fn keys(&self, after: Option<&SessionKey>, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
         self.check(false)?;
-        self.store().keys().await
+        self.store().keys(after, limit).await
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use rampauth_core::SecretString;
 use rampauth_store::{
-    Answer, AttemptId, AttemptRef, Operation, OwnerId, Record, SessionId, SessionKey, Store, StoreError, StoredTokens,
-    TokenDigest,
+    Answer, AttemptId, AttemptRef, DueQuery, Operation, OwnerId, Record, Replaced, Replacement, Revision, SessionId,
+    SessionKey, Store as _, StoreError, StoreExt as _, Stored, StoredTokens, TokenDigest, protocol,
 };
 use rampauth_store_sqlite::SqliteStore;
 use rusqlite::Connection;
@@ -60,11 +60,41 @@ pub(crate) fn commit(record: &Record, attempt: u128, text: &str) -> Operation {
     Operation::Commit { attempt, tokens: tokens(text) }
 }
 
+/// A replace, to be carried out by whoever has it.
+pub(crate) struct Write {
+    key: SessionKey,
+    expected: Revision,
+    record: Record,
+    claims: bool,
+}
+
+impl Write {
+    /// What this operation makes of what is stored.
+    pub(crate) fn of(key: SessionKey, stored: &Stored, operation: Operation) -> Self {
+        let mut slot = stored.record.clone();
+        let answer = protocol::apply(&mut slot, operation, &stored.time);
+        let claims = matches!(answer, Answer::Begun(_));
+        Self { key, expected: stored.revision, record: slot.expect("a record"), claims }
+    }
+
+    pub(crate) async fn carry_out(self, store: SqliteStore) -> Result<Replaced, StoreError> {
+        let Self { key, expected, record, claims } = self;
+        let revision = expected.next().expect("random numbers");
+        store.replace(&key, Replacement { expected, revision, record: &record, claims }).await
+    }
+}
+
 pub(crate) async fn login(store: &SqliteStore, key: &SessionKey, text: &str) -> Record {
     match store.apply(key, put(1, text)).await.expect("a store that can be written") {
         Answer::Saved(record) => record,
         other => panic!("a first login was answered {other:?}"),
     }
+}
+
+/// The keys that are due, as listed.
+pub(crate) async fn due(store: &SqliteStore, before: SystemTime, limit: usize) -> Vec<SessionKey> {
+    let due = store.due(&DueQuery::new(before, limit)).await.expect("a list");
+    due.into_iter().map(|due| due.key).collect()
 }
 
 pub(crate) async fn payload(store: &SqliteStore, key: &SessionKey) -> String {

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::kind::Kind;
 use super::names::STORE_NOW;
 use crate::protocol::Answer;
-use crate::record::{Attempt, LastError, Lease, Orphan, Record, StoredTokens};
+use crate::record::{Attempt, LastError, Lease, Orphan, Record, StoreTime, StoredTokens};
 
 /// How far the store's clock may be from this machine's.
 const SKEW: Duration = Duration::from_secs(60);
@@ -51,6 +51,13 @@ pub(super) fn answers(kind: Kind, record: Option<&Record>, actual: &Answer, time
         | Answer::Adopted(answered)
         | Answer::Done(answered) => in_the_answer(records(record, Some(answered), times)),
     }
+}
+
+/// What is wrong with a store's time, which was read just now.
+pub(super) fn clock(time: StoreTime, now: SystemTime) -> Vec<String> {
+    let apart = now.duration_since(time.wall).unwrap_or_else(|ahead| ahead.duration());
+    let wrong = apart > SKEW;
+    wrong.then(|| format!("the store's time is {:?}, {apart:?} from this machine's", time.wall)).into_iter().collect()
 }
 
 fn in_the_answer(differences: Vec<String>) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::difference::{self, Times};
 use super::kind::Kind;
 use super::names::{
     A, B, S1, S2, begin, commit, dead, give_up, lapsing, manual, not_sent, past, put, reject, remove, settle, tokens,
@@ -10,6 +11,7 @@ use super::names::{
 use super::script::{Scenario, Stage, code, failed};
 use crate::key::SessionKey;
 use crate::protocol::Operation;
+use crate::store::{Due, DueQuery};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     vec![
@@ -26,7 +28,11 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             Box::pin(tried_manually(stage))
         }),
         code("due: it follows the last answer, failure or rejection", |stage| Box::pin(followed(stage))),
+        code("due: in several parts it is the same list", |stage| Box::pin(due_in_parts(stage))),
+        code("due: it brings the record, its revision and the store's time", |stage| Box::pin(due_with_records(stage))),
+        code("due: keys are left out by how they begin", |stage| Box::pin(due_with_exceptions(stage))),
         code("keys: every key once, in order, tombstones too", |stage| Box::pin(keys(stage))),
+        code("keys: in several parts it is the same list", |stage| Box::pin(keys_in_parts(stage))),
     ]
 }
 
@@ -46,8 +52,17 @@ async fn key_with(stage: &Stage, end: &str, operations: &[(Operation, Kind)]) ->
 
 /// Which of `ours` are due before this day, as listed.
 async fn due(stage: &Stage, day: u32, ours: &[SessionKey]) -> Result<Vec<SessionKey>, String> {
-    let all = stage.store.due(past(day), usize::MAX).await.map_err(|error| failed("due", &error))?;
-    Ok(all.into_iter().filter(|key| ours.contains(key)).collect())
+    due_before(stage, past(day), ours).await
+}
+
+/// Which of `ours` are due before this time, as listed.
+async fn due_before(stage: &Stage, before: SystemTime, ours: &[SessionKey]) -> Result<Vec<SessionKey>, String> {
+    let all = list(stage, &DueQuery::new(before, usize::MAX)).await?;
+    Ok(all.into_iter().map(|due| due.key).filter(|key| ours.contains(key)).collect())
+}
+
+async fn list(stage: &Stage, query: &DueQuery) -> Result<Vec<Due>, String> {
+    stage.store.due(query).await.map_err(|error| failed("due", &error))
 }
 
 fn expect(what: &str, found: &[SessionKey], expected: &[&SessionKey]) -> Result<(), String> {
@@ -72,7 +87,10 @@ async fn limited(stage: Stage) -> Result<(), String> {
         keys.push(key_with(&stage, "", &[(due_on(day), Kind::Saved)]).await?);
     }
     // Whatever else the store holds: fewer are the first of more.
-    let listed = async |limit| stage.store.due(past(9), limit).await.map_err(|error| failed("due", &error));
+    let listed = async |limit| {
+        let due = list(&stage, &DueQuery::new(past(9), limit)).await?;
+        Ok::<_, String>(due.into_iter().map(|due| due.key).collect::<Vec<_>>())
+    };
     let all = listed(usize::MAX).await?;
     let ours: Vec<_> = all.iter().filter(|key| keys.contains(key)).collect();
     if ours.len() != keys.len() {
@@ -111,9 +129,7 @@ async fn ahead_of_time(stage: Stage) -> Result<(), String> {
         let keys = [fresh, held, lapsed, taken_over];
         expect("on day 9, which is past", &due(&stage, 9, &keys).await?, &[])?;
         let tomorrow = stage.now() + Duration::from_secs(86_400);
-        let listed = stage.store.due(tomorrow, usize::MAX).await.map_err(|error| failed("due", &error))?;
-        let listed: Vec<_> = listed.into_iter().filter(|key| keys.contains(key)).collect();
-        expect("until tomorrow", &listed, &[&keys[2]])?;
+        expect("until tomorrow", &due_before(&stage, tomorrow, &keys).await?, &[&keys[2]])?;
     }
     Ok(())
 }
@@ -156,9 +172,7 @@ async fn tried_manually(stage: Stage) -> Result<(), String> {
         key_with(&stage, "", &after(&[(manual(1, B), Begun), (not_sent(B, 1), Done)])).await?,
     ];
     let tomorrow = stage.now() + Duration::from_secs(86_400);
-    let listed = stage.store.due(tomorrow, usize::MAX).await.map_err(|error| failed("due", &error))?;
-    let listed: Vec<_> = listed.into_iter().filter(|key| keys.contains(key)).collect();
-    expect("until tomorrow", &listed, &[])
+    expect("until tomorrow", &due_before(&stage, tomorrow, &keys).await?, &[])
 }
 
 async fn followed(stage: Stage) -> Result<(), String> {
@@ -171,9 +185,7 @@ async fn followed(stage: Stage) -> Result<(), String> {
     let keys = [refreshed, postponed, rejected];
     expect("on day 9, which is past", &due(&stage, 9, &keys).await?, &[])?;
     let tomorrow = stage.now() + Duration::from_secs(86_400);
-    let listed = stage.store.due(tomorrow, usize::MAX).await.map_err(|error| failed("due", &error))?;
-    let listed: Vec<_> = listed.into_iter().filter(|key| keys.contains(key)).collect();
-    expect("until tomorrow", &listed, &[&keys[2]])
+    expect("until tomorrow", &due_before(&stage, tomorrow, &keys).await?, &[&keys[2]])
 }
 
 async fn keys(stage: Stage) -> Result<(), String> {
@@ -184,7 +196,7 @@ async fn keys(stage: Stage) -> Result<(), String> {
     }
     ours.push(key_with(&stage, "", &[(put(S1, None, 1), Saved), (remove(S2, S1), Done)]).await?);
     let nothing = key_with(&stage, "", &[(remove(S2, S1), Kind::Moved)]).await?;
-    let listed = stage.store.keys().await.map_err(|error| failed("keys", &error))?;
+    let listed = stage.store.keys(None, usize::MAX).await.map_err(|error| failed("keys", &error))?;
     if let Some(pair) = listed.windows(2).find(|pair| pair[0] >= pair[1]) {
         return Err(format!("{} is listed before {}", pair[0], pair[1]));
     }
@@ -195,4 +207,104 @@ async fn keys(stage: Stage) -> Result<(), String> {
         Some(missing) => Err(format!("{missing} is not listed")),
         None => Ok(()),
     }
+}
+
+async fn keys_in_parts(stage: Stage) -> Result<(), String> {
+    let mut ours = Vec::new();
+    for _ in 0..5 {
+        ours.push(key_with(&stage, "", &[(put(S1, None, 1), Kind::Saved)]).await?);
+    }
+    let page = async |after: Option<&SessionKey>, limit| {
+        stage.store.keys(after, limit).await.map_err(|error| failed("keys", &error))
+    };
+    let all = page(None, usize::MAX).await?;
+    if let Some(missing) = ours.iter().find(|key| !all.contains(key)) {
+        return Err(format!("{missing} is not listed"));
+    }
+    let mut listed: Vec<SessionKey> = Vec::new();
+    loop {
+        let part = page(listed.last(), 3).await?;
+        if part.is_empty() {
+            break;
+        }
+        if part.len() > 3 || listed.len() > all.len() {
+            return Err(format!("listed {} keys, where 3 were asked for", part.len()));
+        }
+        listed.extend(part);
+    }
+    expect("three at a time", &listed, &all.iter().collect::<Vec<_>>())?;
+    expect("none", &page(None, 0).await?, &[])
+}
+
+async fn due_in_parts(stage: Stage) -> Result<(), String> {
+    let mut keys = Vec::new();
+    // Several of one time: the key tells them apart.
+    for day in [4, 1, 1, 1, 1, 2] {
+        keys.push(key_with(&stage, "", &[(due_on(day), Kind::Saved)]).await?);
+    }
+    let query = DueQuery::new(past(9), usize::MAX);
+    let all: Vec<_> = list(&stage, &query).await?.into_iter().map(|due| due.key).collect();
+    let mut listed: Vec<Due> = Vec::new();
+    loop {
+        let mut query = DueQuery::new(past(9), 2);
+        if let Some(last) = listed.last() {
+            query = query.after(last);
+        }
+        let part = list(&stage, &query).await?;
+        if part.is_empty() {
+            break;
+        }
+        if part.len() > 2 || listed.len() > all.len() {
+            return Err(format!("listed {} records, where 2 were asked for", part.len()));
+        }
+        listed.extend(part);
+    }
+    let listed: Vec<_> = listed.into_iter().map(|due| due.key).collect();
+    expect("two at a time", &listed, &all.iter().collect::<Vec<_>>())?;
+    let ours: Vec<_> = all.into_iter().filter(|key| keys.contains(key)).collect();
+    let [four, first @ .., two] = &keys[..] else { return Err("six keys".to_owned()) };
+    let mut expected: Vec<_> = first.iter().collect();
+    expected.sort();
+    expected.extend([two, four]);
+    expect("the earliest first", &ours, &expected)
+}
+
+async fn due_with_records(stage: Stage) -> Result<(), String> {
+    let lapsed = [(due_on(1), Kind::Saved), (lapsing(begin(1, A)), Kind::Begun)];
+    let key = key_with(&stage, "", &lapsed).await?;
+    let expected = stage.store.read(&key).await.map_err(|error| failed("read", &error))?;
+    let all = list(&stage, &DueQuery::new(past(9), usize::MAX)).await?;
+    let Some(due) = all.into_iter().find(|due| due.key == key) else { return Err(format!("{key} is not listed")) };
+    let found = due.stored.map_err(|error| failed("due", &error))?;
+    if found.revision != expected.revision || due.at != past(1) {
+        return Err(format!("{:?} at {:?}, instead of {:?}", found.revision, due.at, expected.revision));
+    }
+    let mut differences = difference::records(expected.record.as_ref(), found.record.as_ref(), Times::Exact);
+    differences.extend(difference::clock(found.time, stage.now()));
+    if differences.is_empty() { Ok(()) } else { Err(differences.join("\n")) }
+}
+
+async fn due_with_exceptions(stage: Stage) -> Result<(), String> {
+    let base = stage.key("");
+    let mut keys = Vec::new();
+    // In a query language some of these characters stand for others.
+    for end in ["-a", "-b", "-b/x", "_a", "x", ".a"] {
+        let key = SessionKey::parse(format!("{base}{end}")).expect("a key of plain parts");
+        stage.given(&key, &[(due_on(1), Kind::Saved)]).await?;
+        keys.push(key);
+    }
+    let except = |beginnings: &[String]| {
+        beginnings.iter().fold(DueQuery::new(past(9), usize::MAX), |query, beginning| query.except(beginning.as_str()))
+    };
+    let beginning = |key: &SessionKey| key.as_str().to_owned();
+    for left_out in [&[][..], &[0], &[1, 2], &[3], &[3, 5], &[0, 1, 2, 3, 4, 5]] {
+        let query = except(&left_out.iter().map(|index| beginning(&keys[*index])).collect::<Vec<_>>());
+        let listed: Vec<_> = list(&stage, &query).await?.into_iter().map(|due| due.key).collect();
+        let ours: Vec<_> = listed.into_iter().filter(|key| keys.contains(key)).collect();
+        let expected: Vec<_> = keys.iter().enumerate().filter(|(index, _)| !left_out.contains(index)).collect();
+        let mut expected: Vec<_> = expected.into_iter().map(|(_, key)| key).collect();
+        expected.sort();
+        expect(&format!("without {left_out:?}"), &ours, &expected)?;
+    }
+    Ok(())
 }

@@ -11,11 +11,13 @@ use rampauth_core::{Clock as _, SystemClock};
 use super::difference::{self, Times};
 use super::kind::Kind;
 use super::names::{S1, login, tokens};
+use crate::apply::{StoreExt as _, apply_with};
+use crate::error::StoreError;
 use crate::history::CredentialHistory;
 use crate::key::SessionKey;
-use crate::protocol::{Answer, Conclusion, Operation};
-use crate::record::{Record, SessionId, StoredTokens};
-use crate::store::{Store, StoreError};
+use crate::protocol::{Answer, Conclusion, Operation, Step as Protocol};
+use crate::record::{Record, SessionId, StoreTime, StoredTokens};
+use crate::store::Store;
 
 /// A rule and how it is checked.
 pub(super) struct Scenario {
@@ -182,19 +184,23 @@ fn name(operation: &Operation) -> &'static str {
     }
 }
 
+/// How often a step is planned anew. Sixteen at once get on one by one.
+const TRIES: u32 = 100;
+
 /// The store under test, and keys that nobody else uses.
 #[derive(Clone)]
 pub(super) struct Stage {
     pub(super) store: Arc<dyn Store>,
+    protocol: Protocol,
     run: String,
     keys: Arc<AtomicU64>,
 }
 
 impl Stage {
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+    pub(super) fn new(store: Arc<dyn Store>, protocol: Protocol) -> Self {
         let since = SystemClock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let run = format!("{:x}-{:x}", since.as_nanos(), std::process::id());
-        Self { store, run, keys: Arc::default() }
+        Self { store, protocol, run, keys: Arc::default() }
     }
 
     /// A key that was never used, with `end` at its end.
@@ -212,8 +218,22 @@ impl Stage {
     }
 
     pub(super) async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, String> {
-        let name = name(&operation);
-        self.store.apply(key, operation).await.map_err(|error| failed(name, &error))
+        let mut tries = 0;
+        loop {
+            let applied = apply_with(self.protocol, &self.store, key, None, operation.clone()).await;
+            let answer = applied.map_err(|error| failed(name(&operation), &error))?.answer;
+            tries += 1;
+            if tries == TRIES || !self.is_planned_anew(&operation, &answer) {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Whether another process came in between, so that whoever plans this looks at the new record and plans it again.
+    fn is_planned_anew(&self, operation: &Operation, answer: &Answer) -> bool {
+        let Answer::Moved(current @ Some(_)) = answer else { return false };
+        let again = (self.protocol)(&mut current.clone(), operation.clone(), &StoreTime::wall(self.now()));
+        operation.is_planned() && !matches!(again, Answer::Moved(_))
     }
 
     /// Carries out steps that lead up to what is checked.

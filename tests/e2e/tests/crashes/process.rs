@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use rampauth_keeper::{
-    Answer, Keeper, MemoryStore, Operation, Record, Session, SessionKey, Store, StoreError, StoreTime,
+    Due, DueQuery, Keeper, MemoryStore, Record, Replaced, Replacement, Session, SessionKey, State, Store, StoreError,
+    StoreExt as _, StoreTime, Stored,
 };
 use rampauth_store_sqlite::SqliteStore;
 use tokio::time::Instant;
@@ -135,29 +136,43 @@ impl<C: Fn() -> SystemTime + Send + Sync> Dying<C> {
 
 #[async_trait]
 impl<C: Fn() -> SystemTime + Send + Sync> Store for Dying<C> {
-    async fn load(&self, key: &SessionKey) -> Result<Option<Record>, StoreError> {
-        self.step(Step::Load, self.inner.load(key)).await
+    async fn read(&self, key: &SessionKey) -> Result<Stored, StoreError> {
+        self.step(Step::Load, self.inner.read(key)).await
     }
 
-    async fn apply(&self, key: &SessionKey, operation: Operation) -> Result<Answer, StoreError> {
-        let step = match &operation {
-            Operation::Put { .. } => Step::Put,
-            Operation::Begin { .. } => Step::Begin,
-            Operation::Commit { .. } => Step::Commit,
-            Operation::Conclude { .. } => Step::Conclude,
-            Operation::GiveUp { .. } => Step::GiveUp,
-            Operation::Reject { .. } => Step::Reject,
-            Operation::Remove { .. } => Step::Remove,
-            other => panic!("a step that the table does not know: {other:?}"),
+    async fn replace(&self, key: &SessionKey, replacement: Replacement<'_>) -> Result<Replaced, StoreError> {
+        let before = at_once(self.inner.load(key))?;
+        let step = Step::of(before.as_ref(), replacement);
+        self.step(step, self.inner.replace(key, replacement)).await
+    }
+
+    async fn due(&self, query: &DueQuery) -> Result<Vec<Due>, StoreError> {
+        at_once(self.inner.due(query))
+    }
+
+    async fn keys(&self, after: Option<&SessionKey>, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
+        self.inner.keys(after, limit).await
+    }
+}
+
+impl Step {
+    /// What a replace does, by the record that it takes the place of.
+    fn of(before: Option<&Record>, replacement: Replacement<'_>) -> Self {
+        let record = replacement.record;
+        let Some(before) = before.filter(|before| before.session == record.session) else {
+            return if record.state == State::Tombstone { Self::Remove } else { Self::Put };
         };
-        self.step(step, self.inner.apply(key, operation)).await
-    }
-
-    async fn due(&self, before: SystemTime, limit: usize) -> Result<Vec<SessionKey>, StoreError> {
-        at_once(self.inner.due(before, limit))
-    }
-
-    async fn keys(&self) -> Result<Vec<SessionKey>, StoreError> {
-        self.inner.keys().await
+        let condemned = before.state != State::LoginNeeded && record.state == State::LoginNeeded;
+        if replacement.claims {
+            Self::Begin
+        } else if before.last_commit != record.last_commit || before.orphans.len() < record.orphans.len() {
+            Self::Commit
+        } else if before.rejected != record.rejected {
+            Self::Reject
+        } else if condemned && record.attempt.is_some() && before.last_error == record.last_error {
+            Self::GiveUp
+        } else {
+            Self::Conclude
+        }
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use rampauth_core::{Expiry, Outcome, SystemClock};
-use rampauth_keeper::{EventKind, Keeper, MemoryStore, SessionKey, State, Store as _};
+use rampauth_keeper::{EventKind, Keeper, MemoryStore, SessionKey, State, StoreExt as _};
 use rampauth_test_kit::scripted::{Script, ScriptedServer, response};
 
 use crate::subject::Call;

@@ -7,7 +7,7 @@ use rampauth_core::{
     AccessToken, AwsLcSigningKey, Error, Expiry, Outcome, Refresh, RefreshToken, ReqwestClient, RsaVerifyingKey,
     Signer as _, TokenSet,
 };
-use rampauth_keeper::{Keeper, MemoryStore, SessionKey, State, Store as _};
+use rampauth_keeper::{Keeper, MemoryStore, SessionKey, State, StoreExt as _};
 use rampauth_test_kit::keys;
 use rampauth_test_kit::scripted::{Script, ScriptedServer};
 use tokio::time::Instant;

@@ -2,7 +2,7 @@
 //! written to a file.
 
 use rampauth_core::{Error, ErrorKind, Outcome, TokenSet};
-use rampauth_keeper::{Session, SessionKey, Store as _, StoreErrorKind};
+use rampauth_keeper::{Session, SessionKey, StoreErrorKind, StoreExt as _};
 
 use super::keepers::AllEvents;
 use super::sessions::Sessions;

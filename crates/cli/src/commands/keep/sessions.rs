@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use rampauth_core::{Error, ErrorKind, Refresh};
-use rampauth_keeper::{Event, SessionKey, State, Store as _};
+use rampauth_keeper::{Event, SessionKey, State, StoreExt as _};
 use rampauth_store_sqlite::{Changes, Mark, SqliteStore};
 
 use super::keepers::Keepers;
