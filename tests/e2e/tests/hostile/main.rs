@@ -3,6 +3,7 @@
 
 mod dead;
 mod subject;
+mod tls;
 
 use std::time::Duration;
 

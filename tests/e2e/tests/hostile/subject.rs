@@ -115,16 +115,20 @@ impl Call {
     }
 
     pub(crate) fn provider(self, url: &str) -> Arc<dyn Refresh> {
+        self.provider_through(url, HTTP.clone())
+    }
+
+    fn provider_through(self, url: &str, http: ReqwestClient) -> Arc<dyn Refresh> {
         match self {
-            Self::AlixCard => Arc::new(rampauth_alix::CardClient::with_http_client(alix(url), HTTP.clone())),
+            Self::AlixCard => Arc::new(rampauth_alix::CardClient::with_http_client(alix(url), http)),
             Self::AlixOnOffRamp => {
-                let client = rampauth_alix::OnOffRampClient::with_http_client(alix(url), HTTP.clone());
+                let client = rampauth_alix::OnOffRampClient::with_http_client(alix(url), http);
                 Arc::new(client.session(rampauth_alix::Email::new("jane@example.com").expect("an address")))
             }
             Self::TransakUser => {
                 use rampauth_transak::{BaseUrl, Config, UserClient};
                 let config = Config::new(BaseUrl::parse(url).expect("a base URL"));
-                Arc::new(UserClient::with_http_client(config, HTTP.clone()))
+                Arc::new(UserClient::with_http_client(config, http))
             }
             Self::PayBy => {
                 use rampauth_payby::{BaseUrl, Client, Config, Environment, PartnerId, RsaSigningKey, Subject};
@@ -135,12 +139,12 @@ impl Call {
                     RsaSigningKey::parse(keys::PARTNER_PKCS8.pem).expect("the partner's key"),
                 );
                 let config = config.with_subject(Subject::new("iPhone").expect("a subject"));
-                Arc::new(Client::with_http_client(config, HTTP.clone()))
+                Arc::new(Client::with_http_client(config, http))
             }
             Self::Onboard => {
                 use rampauth_onboard::{BaseUrl, Client, Config};
                 let config = Config::new(BaseUrl::parse(url).expect("a base URL"));
-                Arc::new(Client::with_http_client(config, HTTP.clone()))
+                Arc::new(Client::with_http_client(config, http))
             }
         }
     }
@@ -183,11 +187,23 @@ async fn play_after(call: Call, before: &[Script], scripts: Vec<Script>) -> Vec<
 async fn refresh(call: Call, scripts: Vec<Script>) -> End {
     let times = scripts.len();
     let server = ScriptedServer::start(Script::Then(scripts));
+    let end = refresh_times(&server.url(), call, HTTP.clone(), times).await;
+    assert_eq!(server.requests().len(), times, "sent once each");
+    end
+}
+
+/// A refresh by hand at this URL.
+pub(crate) async fn refresh_at(url: &str, call: Call, http: ReqwestClient) -> End {
+    refresh_times(url, call, http, 1).await
+}
+
+/// As many refreshes by hand, of which all but the last get no answer.
+async fn refresh_times(url: &str, call: Call, http: ReqwestClient, times: usize) -> End {
     let store = MemoryStore::new();
     let keeper = Keeper::builder(store.clone()).on_demand().spawn().expect("a keeper");
     let mut events = keeper.events();
     let key = SessionKey::parse("any/sandbox/account").expect("a key");
-    let session = keeper.session(key.clone(), call.provider(&server.url())).await.expect("a session");
+    let session = keeper.session(key.clone(), call.provider_through(url, http)).await.expect("a session");
     session.put(call.login()).await.expect("saved");
     for _ in 1..times {
         let lost = session.refresh().await.expect_err("lost");
@@ -196,7 +212,6 @@ async fn refresh(call: Call, scripts: Vec<Script>) -> End {
     let started = Instant::now();
     let result = session.refresh().await;
     let took = started.elapsed();
-    assert_eq!(server.requests().len(), times, "sent once each");
     let record = store.load(&key).await.expect("a store in order").expect("a record");
     let tokens = session.tokens().expect("tokens");
     keeper.shutdown().await;
