@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 const PACKAGE: &str = "rampauth-bench";
 
 /// Figures that benchmarks take by themselves: what, in which unit, beside what, and the bound of their ratio.
-const FIGURES: [(&str, &str, &str, f64); 9] = [
+const FIGURES: [(&str, &str, &str, f64); 10] = [
     ("read/ours", "ns", "read/by-hand", 1.3),
     ("read/2-threads", "ns", "read/one-beside-2", 1.1),
     ("read/8-threads", "ns", "read/one-beside-8", 1.1),
@@ -23,10 +23,11 @@ const FIGURES: [(&str, &str, &str, f64); 9] = [
     ("claim/ours", "µs", "claim/bare", 1.3),
     ("together/all-fresh", "s", "together/bare-loop", 1.5),
     ("together/caller", "ms", "together/caller-idle", 3.0),
+    ("command/token", "ms", "command/version-and-open", 1.5),
 ];
 
 /// And those that have a bound of their own.
-const ABSOLUTES: [(&str, &str, f64); 7] = [
+const ABSOLUTES: [(&str, &str, f64); 8] = [
     ("herd/200-failing", "ms", 10.0),
     ("sessions/memory", "bytes", 1_150.0),
     ("sessions/memory-after-login", "bytes", 1_150.0),
@@ -34,6 +35,7 @@ const ABSOLUTES: [(&str, &str, f64); 7] = [
     ("claim/fsync", "µs", f64::INFINITY),
     ("together/requests-per-100", "for 100 grants", 110.0),
     ("together/lost", "tokens", 64.0),
+    ("command/keep-5000", "ms", 2_000.0),
 ];
 
 /// Every figure of this run, by name.
@@ -79,7 +81,7 @@ fn keeper(figures: &Figures) -> (Vec<String>, usize) {
 
 /// What was asked for and not measured; without words, anything at all.
 fn missing(words: &[String], figures: &Figures) -> Vec<String> {
-    const WHERE: &str = "`read` and `sessions` are measured on Linux alone, the calls on Unix";
+    const WHERE: &str = "`read` and `sessions` are measured on Linux alone, the calls and the command line on Unix";
     let in_none = |word: &&String| !figures.keys().any(|name| name.contains(word.as_str()));
     match words {
         [] if figures.is_empty() => vec![format!("nothing was measured; {WHERE}")],
