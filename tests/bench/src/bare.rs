@@ -41,7 +41,9 @@ impl Bare {
         let (head, body) = request.expect("a recorded request").into_parts();
         // With the same limits as ours: a call without any is not the same call.
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-        let client = client.timeout(Duration::from_secs(30)).connect_timeout(Duration::from_secs(10));
+        // A connection for each call, as ours has it: between two refreshes lie minutes, in which servers and gateways close idle ones.
+        let client =
+            client.timeout(Duration::from_secs(30)).connect_timeout(Duration::from_secs(10)).pool_max_idle_per_host(0);
         Self {
             client: client.build().expect("a client"),
             method: head.method,
