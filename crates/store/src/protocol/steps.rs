@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use rampauth_core::SecretString;
 
-use super::{Answer, AttemptRef, Conclusion, Resealed};
+use super::operation::{Answer, AttemptRef, Conclusion, Resealed};
 use crate::digest::TokenDigest;
 use crate::history::CredentialHistory;
 use crate::record::{
