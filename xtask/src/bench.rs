@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 const PACKAGE: &str = "rampauth-bench";
 
 /// Figures that benchmarks take by themselves: what, in which unit, beside what, and the bound of their ratio.
-const FIGURES: [(&str, &str, &str, f64); 10] = [
+const FIGURES: [(&str, &str, &str, f64); 11] = [
     ("read/ours", "ns", "read/by-hand", 1.3),
     ("read/2-threads", "ns", "read/one-beside-2", 1.1),
     ("read/8-threads", "ns", "read/one-beside-8", 1.1),
@@ -24,10 +24,11 @@ const FIGURES: [(&str, &str, &str, f64); 10] = [
     ("together/all-fresh", "s", "together/bare-loop", 1.5),
     ("together/caller", "ms", "together/caller-idle", 3.0),
     ("command/token", "ms", "command/version-and-open", 1.5),
+    ("limited/all-fresh", "s", "limited/at-that-rate", 1.5),
 ];
 
 /// And those that have a bound of their own.
-const ABSOLUTES: [(&str, &str, f64); 8] = [
+const ABSOLUTES: [(&str, &str, f64); 9] = [
     ("herd/200-failing", "ms", 10.0),
     ("sessions/memory", "bytes", 1_150.0),
     ("sessions/memory-after-login", "bytes", 1_150.0),
@@ -36,6 +37,7 @@ const ABSOLUTES: [(&str, &str, f64); 8] = [
     ("together/requests-per-100", "for 100 grants", 110.0),
     ("together/lost", "tokens", 64.0),
     ("command/keep-5000", "ms", 2_000.0),
+    ("limited/requests-per-100", "for 100 grants", 110.0),
 ];
 
 /// Every figure of this run, by name.

@@ -153,11 +153,11 @@ impl KeeperBuilder {
             clock: Steady::new(self.clock),
             options,
             owner: OwnerId::from_random(random()?),
-            runtime,
+            runtime: runtime.clone(),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
             schedule: Arc::new(Schedule::new(!self.on_demand)),
-            permits: PermitsByProvider::new(self.concurrent_attempts),
+            permits: PermitsByProvider::new(self.concurrent_attempts, runtime),
             sessions: Registry::default(),
             events: broadcast::channel(1_024).0,
         });

@@ -74,7 +74,7 @@ struct Floor {
 }
 
 /// Callers who find no usable token while a failure stands have the record looked at, no more often than this.
-const LOOK_PACE: Duration = Duration::from_secs(1);
+pub(crate) const LOOK_PACE: Duration = Duration::from_secs(1);
 /// The longest pause where it is the store that failed, or the saving: of that the provider sees nothing.
 const STORE_PAUSE: Duration = Duration::from_secs(5);
 

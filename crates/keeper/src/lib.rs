@@ -13,6 +13,7 @@ mod login;
 mod look;
 pub mod metrics;
 mod moment;
+mod pace;
 mod pause;
 mod payload;
 mod permits;

@@ -84,14 +84,17 @@ impl Inner {
         let is_paused = record.paused_until(self.read_now()).is_some();
         if is_paused && matches!(need, Need::UsableAt(_)) {
             let left = time.duration_since(now).unwrap_or_default();
-            let reason = "the provider asked to be left alone for a while, so nothing was sent";
-            let paused =
-                || Error::new(ErrorKind::RateLimited, Outcome::NotSent, ACTION, reason).with_retry_after(Some(left));
-            return Err(barred.unwrap_or_else(paused));
+            return Err(barred.unwrap_or_else(|| left_alone(left)));
         }
         self.flight().look_again_at(time);
         Ok(())
     }
+}
+
+/// What a caller is told while the provider is left alone for so long.
+pub(crate) fn left_alone(left: Duration) -> Error {
+    let reason = "the provider asked to be left alone for a while, so nothing was sent";
+    Error::new(ErrorKind::RateLimited, Outcome::NotSent, ACTION, reason).with_retry_after(Some(left))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::look::Look;
 use crate::metrics;
 use crate::pause::PauseLimits;
 use crate::payload;
+use crate::permits::Permit;
 use crate::process::{self, Need, Opened, Plan};
 use crate::saving::Presented;
 use crate::sealing::Unreadable;
@@ -48,6 +49,19 @@ pub(crate) struct Claim {
     pub(crate) since: SystemTime,
     /// What no pause outlasts.
     pub(crate) limits: PauseLimits,
+}
+
+/// A claim that was just made.
+#[derive(Clone, Copy)]
+struct Claimed<'a> {
+    record: &'a Record,
+    /// The record as the claim left it, for the steps that follow.
+    after: &'a Look,
+    attempt: AttemptId,
+    /// From before the question, for the claim's age.
+    asked: Mark,
+    /// Whether the token may have been sent before.
+    doubtful: bool,
 }
 
 impl Inner {
@@ -96,7 +110,7 @@ impl Inner {
                     // From before the claim until the tokens are stored. Another process's claim is waited for without it.
                     let urgency = self.urgency(&record, need);
                     let taken = permit.take().or_else(|| self.keeper.permits.of(&self.key).try_take(urgency));
-                    let Some(held) = taken else {
+                    let Some(mut held) = taken else {
                         // The record is looked at anew, for it may have to wait for long.
                         drop((record, look));
                         permit = Some(self.wait_for_permit(urgency).await?);
@@ -115,7 +129,8 @@ impl Inner {
                         }
                         Opened::Claimed { record, doubtful } => {
                             let after = claimed.as_ref().map_err(Error::clone).map(|(_, after)| after)?;
-                            let presented = self.present(record, after, attempt, asked, doubtful, need).await;
+                            let claimed = Claimed { record, after, attempt, asked, doubtful };
+                            let presented = self.present(claimed, &mut held, need).await;
                             drop(held);
                             return presented;
                         }
@@ -186,15 +201,8 @@ impl Inner {
     }
 
     /// Presents the claimed token once and sees to what comes of it.
-    async fn present(
-        self: &Arc<Self>,
-        record: &Record,
-        claimed: &Look,
-        attempt: AttemptId,
-        asked: Mark,
-        doubtful: bool,
-        need: Need,
-    ) -> Result<(), Error> {
+    async fn present(self: &Arc<Self>, claimed: Claimed<'_>, permit: &mut Permit, need: Need) -> Result<(), Error> {
+        let Claimed { record, after: claimed, attempt, asked, doubtful } = claimed;
         let options = self.keeper.options;
         let attempt = AttemptRef { id: attempt, session: record.session, generation: record.generation };
         let since = record.attempt.as_ref().map_or_else(|| self.keeper.clock.wall(), |attempt| attempt.first_sent);
@@ -243,6 +251,7 @@ impl Inner {
         let sent_at = self.keeper.clock.wall();
         let presented = Presented { record, tokens: &tokens, sent_at, claimed };
         let answer = self.call(tokens.clone()).await;
+        permit.note(answer.as_ref().map(drop));
         let seen = answer.as_ref().map_or_else(Error::clock_difference, |tokens| tokens.clock_difference);
         self.note_clocks(record, seen);
         metrics::refreshed(&self.key, answer.as_ref().map_or_else(|it| it.outcome().as_str(), |_| metrics::GRANTED));

@@ -3,13 +3,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use rampauth_core::{Error, ErrorKind, Outcome, Refresh as _};
+use rampauth_core::{Error, ErrorKind, Outcome, WhenUnknown};
 use rampauth_store::Record;
 use tokio::time::{Instant, sleep};
 
+use crate::flight::LOOK_PACE;
 use crate::keeper::random;
 use crate::metrics;
-use crate::pause::last_use;
+use crate::pause::{last_use, left_alone};
 use crate::permits::{Permit, Urgency};
 use crate::process::{self, Need};
 use crate::refresher::ACTION;
@@ -31,17 +32,23 @@ impl Inner {
         let last_use = record.tokens.as_ref().and_then(|tokens| last_use(tokens, self.provider.policy()));
         let access = record.tokens.as_ref().and_then(|tokens| tokens.access_expiry.time());
         let now = self.read_now();
-        if last_use.is_some_and(|end| end.duration_since(now).unwrap_or_default() <= options.lease) {
+        let resolved_until = match (&record.attempt, self.provider.policy().when_unknown) {
+            (Some(attempt), WhenUnknown::Promptly { within }) => attempt.first_sent.checked_add(within),
+            _ => None,
+        };
+        let ends = last_use.into_iter().chain(resolved_until).min();
+        if ends.is_some_and(|end| end.duration_since(now).unwrap_or_default() <= options.lease) {
             return Urgency::Dying;
         }
         let death = last_use.into_iter().chain(access).min();
         match need {
             Need::Ahead => Urgency::Scheduled(death.unwrap_or(SystemTime::UNIX_EPOCH + NEVER)),
-            _ => Urgency::Caller,
+            Need::UsableAt(_) => Urgency::Caller,
+            Need::ByHand | Need::Certainty => Urgency::Manual,
         }
     }
 
-    /// Waits for a permit, for as long as the keeper works.
+    /// Waits for a permit, for as long as the keeper works. While the provider is left alone, no caller waits.
     pub(crate) async fn wait_for_permit(&self, urgency: Urgency) -> Result<Permit, Error> {
         let permits = self.keeper.permits.of(&self.key);
         let place = permits.wait(urgency);
@@ -51,7 +58,7 @@ impl Inner {
             permits.a_caller_waits(number);
         }
         let permit = tokio::select! {
-            permit = place => Ok(permit),
+            served = place => served.map_err(|left| self.left_alone(left)),
             () = self.keeper.closing.cancelled() => {
                 let reason = "the keeper is shutting down";
                 Err(Error::new(ErrorKind::Internal, Outcome::NotSent, ACTION, reason))
@@ -59,6 +66,12 @@ impl Inner {
         };
         self.flight().leave_the_line();
         permit
+    }
+
+    /// A caller is told that the provider is left alone. That is no failure of this session's own: soon it may be tried again.
+    fn left_alone(&self, left: Duration) -> Error {
+        self.flight().pause_until_at_most(self.keeper.clock.now().checked_add(left.min(LOOK_PACE)));
+        left_alone(left)
     }
 
     /// Somebody is at it: the short pause of a caller until the next look, or the end of the waiting. Whoever died with a claim

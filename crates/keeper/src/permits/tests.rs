@@ -5,7 +5,7 @@ use futures_util::FutureExt;
 use super::*;
 
 fn permits(most: usize) -> Arc<Permits> {
-    PermitsByProvider::new(most).of(&SessionKey::parse("onboard/staging/acme").expect("a key"))
+    PermitsByProvider::new(most, Handle::current()).of(&SessionKey::parse("onboard/staging/acme").expect("a key"))
 }
 
 fn dies_in(seconds: u64) -> Urgency {
@@ -18,8 +18,8 @@ fn is_served(place: &mut Place) -> bool {
     permit.map(std::mem::forget).is_some()
 }
 
-#[test]
-fn a_quarter_is_kept_for_callers_and_for_what_dies() {
+#[tokio::test]
+async fn a_quarter_is_kept_for_callers_and_for_what_dies() {
     for (most, scheduled) in [(64, 48), (8, 6), (4, 3), (3, 3), (1, 1)] {
         let permits = permits(most);
         let mut held = Vec::new();
@@ -33,13 +33,13 @@ fn a_quarter_is_kept_for_callers_and_for_what_dies() {
     }
 }
 
-#[test]
-fn no_permit_at_all_would_be_none_ever() {
+#[tokio::test]
+async fn no_permit_at_all_would_be_none_ever() {
     assert!(permits(0).try_take(dies_in(1)).is_some());
 }
 
-#[test]
-fn those_who_wait_are_served_by_urgency_and_equals_as_they_came() {
+#[tokio::test]
+async fn those_who_wait_are_served_by_urgency_and_equals_as_they_came() {
     let permits = permits(1);
     let mut held = permits.try_take(Urgency::Caller);
     let order = [dies_in(9), dies_in(3), Urgency::Caller, dies_in(3), Urgency::Dying, Urgency::Caller];
@@ -49,13 +49,13 @@ fn those_who_wait_are_served_by_urgency_and_equals_as_they_came() {
             assert!(place.now_or_never().is_none(), "one at a time");
         }
         drop(held.take());
-        held = places[expected].take().and_then(FutureExt::now_or_never);
+        held = places[expected].take().and_then(FutureExt::now_or_never).map(|served| served.expect("no pause"));
         assert!(held.is_some(), "{expected}");
     }
 }
 
-#[test]
-fn nobody_passes_who_is_no_more_urgent_than_one_who_waits() {
+#[tokio::test]
+async fn nobody_passes_who_is_no_more_urgent_than_one_who_waits() {
     let permits = permits(4);
     let held: Vec<_> = (0..3).map(|_| permits.try_take(dies_in(1)).expect("free")).collect();
     let _waiting = permits.wait(dies_in(5));
@@ -64,8 +64,8 @@ fn nobody_passes_who_is_no_more_urgent_than_one_who_waits() {
     drop(held);
 }
 
-#[test]
-fn who_is_joined_by_a_caller_goes_before_the_scheduled_ones() {
+#[tokio::test]
+async fn who_is_joined_by_a_caller_goes_before_the_scheduled_ones() {
     let permits = permits(1);
     let held = permits.try_take(Urgency::Caller);
     let (mut first, mut second) = (permits.wait(dies_in(1)), permits.wait(dies_in(2)));
@@ -77,8 +77,8 @@ fn who_is_joined_by_a_caller_goes_before_the_scheduled_ones() {
     assert!(!is_served(&mut first) && is_served(&mut second));
 }
 
-#[test]
-fn a_caller_who_joins_takes_what_is_kept_for_callers_at_once() {
+#[tokio::test]
+async fn a_caller_who_joins_takes_what_is_kept_for_callers_at_once() {
     let permits = permits(4);
     let _held: Vec<_> = (0..3).map(|_| permits.try_take(dies_in(1)).expect("free")).collect();
     let mut place = permits.wait(dies_in(2));
@@ -87,8 +87,8 @@ fn a_caller_who_joins_takes_what_is_kept_for_callers_at_once() {
     assert!(is_served(&mut place));
 }
 
-#[test]
-fn a_place_that_is_given_up_keeps_nobody_waiting_and_a_permit_that_reaches_nobody_comes_back() {
+#[tokio::test]
+async fn a_place_that_is_given_up_keeps_nobody_waiting_and_a_permit_that_reaches_nobody_comes_back() {
     let permits = permits(1);
     let held = permits.try_take(Urgency::Caller);
     let (gone, granted) = (permits.wait(Urgency::Dying), permits.wait(Urgency::Caller));
@@ -102,9 +102,9 @@ fn a_place_that_is_given_up_keeps_nobody_waiting_and_a_permit_that_reaches_nobod
     assert!(line.waiting.is_empty() && line.places.is_empty() && line.taken == 1);
 }
 
-#[test]
-fn each_provider_and_environment_has_its_own() {
-    let all = PermitsByProvider::new(1);
+#[tokio::test]
+async fn each_provider_and_environment_has_its_own() {
+    let all = PermitsByProvider::new(1, Handle::current());
     let of = |key| all.of(&SessionKey::parse(key).expect("a key"));
     let _held = of("onboard/staging/acme").try_take(Urgency::Caller).expect("free");
     assert!(of("onboard/staging/other/u-1").try_take(Urgency::Caller).is_none());

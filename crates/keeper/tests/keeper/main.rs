@@ -12,6 +12,7 @@ mod manual;
 mod metrics;
 mod no_better;
 mod outcomes;
+mod pace;
 mod pauses;
 mod permits;
 mod refreshing;

@@ -9,6 +9,9 @@ use tokio::time::Instant;
 
 use crate::support::{LIFETIME, Move, Step, World, error, key, pass, tokens};
 
+/// The longest pause of all sessions of a provider after an answer to one of them.
+const ALL: Duration = Duration::from_secs(30);
+
 fn busy(wait: Duration) -> Error {
     error(ErrorKind::RateLimited, Outcome::Refused).with_retry_after(Some(wait))
 }
@@ -78,6 +81,8 @@ async fn a_login_ends_the_pause() {
     world.session.access_token().await.expect_err("not now");
     let expiry = Expiry::At((world.clock)() + LIFETIME);
     world.session.put(tokens(7, expiry)).await.expect("saved");
+    // That of all the provider's sessions is shorter.
+    pass(ALL).await;
     reject(&world).await;
     assert_eq!(world.token().await, "access-2");
 }
@@ -120,6 +125,7 @@ async fn while_a_failure_stands_callers_get_what_another_process_has_stored() {
         assert_eq!(world.happened(), ["adopted"]);
         // And the failure is over: it was about tokens that are no more.
         let calls = world.provider.calls();
+        pass(ALL).await;
         reject(&world).await;
         world.token().await;
         assert_eq!(world.provider.calls(), calls + 1);
@@ -132,7 +138,7 @@ async fn a_login_elsewhere_whose_access_token_is_dead_already_is_refreshed_for_t
     let (keeper, other) = world.another_process().await;
     keeper.shutdown().await;
     other.put(tokens(9, Expiry::At((world.clock)()))).await.expect("saved");
-    pass(Duration::from_secs(1)).await;
+    pass(ALL).await;
     assert_eq!(world.token().await, "access-2");
     assert_eq!(world.provider.presented(), ["refresh-0", "refresh-9"]);
 }
