@@ -11,15 +11,15 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::decision::FAILING_AFTER;
+use crate::clock::steady::Steady;
+use crate::clock::wall::WallClock;
+use crate::generic::permits::PermitsByProvider;
+use crate::generic::registry::Registry;
+use crate::generic::schedule::Schedule;
 use crate::keeper::{Keeper, Options, Shared, random};
-use crate::permits::PermitsByProvider;
-use crate::registry::Registry;
-use crate::schedule::Schedule;
-use crate::sealing::SealingKeys;
-use crate::steady::Steady;
+use crate::plan::policy::FAILING_AFTER;
 use crate::sweep::sweep;
-use crate::wall::WallClock;
+use crate::tokens::sealing::SealingKeys;
 
 /// The longest deadline or pause that is counted with: ten years.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);

@@ -6,8 +6,8 @@ use rampauth_core::{Error, TokenSet};
 use rampauth_store::SessionKey;
 
 use crate::keeper::{Keeper, Shared};
-use crate::payload;
-use crate::sealing::SealingKeys;
+use crate::tokens::encoding;
+use crate::tokens::sealing::SealingKeys;
 
 impl Keeper {
     /// The tokens that were granted and that the store has not taken, by session, whether anybody has a handle on it or not. This
@@ -18,7 +18,7 @@ impl Keeper {
         let mut unsaved = Vec::new();
         for session in self.shared.sessions.all() {
             let Some(held) = session.flight().held() else { continue };
-            if let Ok(tokens) = payload::open(&held.tokens, session.seal(keys.as_deref())) {
+            if let Ok(tokens) = encoding::open(&held.tokens, session.seal(keys.as_deref())) {
                 unsaved.push((session.key.clone(), tokens));
             }
         }

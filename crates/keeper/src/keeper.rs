@@ -14,15 +14,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::builder::KeeperBuilder;
+use crate::clock::steady::Steady;
 use crate::event::{Event, EventKind, Events};
+use crate::generic::permits::PermitsByProvider;
+use crate::generic::registry::Registry;
+use crate::generic::schedule::Schedule;
 use crate::metrics;
-use crate::permits::PermitsByProvider;
-use crate::registry::Registry;
-use crate::schedule::Schedule;
-use crate::sealing::SealingKeys;
 use crate::session::{Inner, Session};
 use crate::session_options::SessionOptions;
-use crate::steady::Steady;
+use crate::tokens::sealing::SealingKeys;
 
 /// Keeps sessions fresh: refreshes ahead of need, once for all who wait, and journals each presentation before it leaves.
 ///

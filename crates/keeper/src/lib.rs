@@ -2,43 +2,58 @@
 // docs.rs shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod builder;
-pub mod decision;
+mod plan {
+    pub mod next_step;
+    pub(crate) mod pause;
+    pub mod policy;
+}
+mod tokens {
+    pub(crate) mod encoding;
+    pub(crate) mod reseal;
+    pub(crate) mod sealing;
+}
+mod clock {
+    pub(crate) mod moment;
+    pub(crate) mod steady;
+    pub(crate) mod wall;
+}
+mod generic {
+    pub(crate) mod pace;
+    pub(crate) mod permits;
+    pub(crate) mod publish;
+    pub(crate) mod registry;
+    pub(crate) mod schedule;
+    pub(crate) mod single_flight;
+}
 mod event;
-mod failed;
-mod flight;
+pub mod metrics;
+mod visible {
+    pub(crate) mod snapshot;
+}
+mod session_options;
+mod state {
+    pub(crate) mod refresh;
+}
+mod refresh {
+    pub(crate) mod claim_wait;
+    pub(crate) mod fail;
+    pub(crate) mod look;
+    pub(crate) mod reject;
+    pub(crate) mod run;
+    pub(crate) mod save;
+    pub(crate) mod warn;
+}
+mod builder;
 mod handover;
 mod keeper;
 mod login;
-mod look;
-pub mod metrics;
-mod moment;
-mod pace;
-mod pause;
-mod payload;
-mod permits;
-pub mod process;
-mod publish;
-mod refresher;
-mod registry;
-mod rejection;
-mod reseal;
-mod saving;
-mod schedule;
-mod sealing;
 mod session;
-mod session_options;
-mod single_flight;
-mod snapshot;
-mod steady;
 mod sweep;
-mod waiting;
-mod wall;
-mod warning;
 
 pub use builder::KeeperBuilder;
 pub use event::{Event, EventKind, Events, UnclaimedTokens};
 pub use keeper::Keeper;
+pub use plan::{next_step, policy};
 // What a caller needs of the stores, so that one dependency is enough.
 pub use rampauth_store::{
     Answer, Attempt, AttemptId, AttemptRef, BootTime, Conclusion, CredentialHistory, Due, DueQuery, LastError, Lease,
@@ -46,8 +61,8 @@ pub use rampauth_store::{
     SessionId, SessionKey, State, Store, StoreError, StoreErrorKind, StoreExt, StoreTime, Stored, StoredTokens,
     TokenDigest, protocol,
 };
-pub use reseal::{ResealReport, reseal};
-pub use sealing::{SealingKey, SealingKeys};
 pub use session::Session;
 pub use session_options::SessionOptions;
-pub use snapshot::TokenRef;
+pub use tokens::reseal::{ResealReport, reseal};
+pub use tokens::sealing::{SealingKey, SealingKeys};
+pub use visible::snapshot::TokenRef;

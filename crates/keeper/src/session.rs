@@ -8,15 +8,17 @@ use std::time::{Duration, SystemTime};
 use rampauth_core::{AccessToken, Error, ErrorKind, Outcome, Refresh, TokenSet};
 use rampauth_store::{Operation, Record, SessionId, SessionKey, State, StoredTokens, TokenDigest};
 
-use crate::flight::Flight;
+use crate::clock::moment::Second;
+use crate::generic::schedule::{Timed, Timer};
 use crate::keeper::{Shared, random};
-use crate::moment::Second;
-use crate::process::Need;
-use crate::schedule::{Timed, Timer};
-use crate::sealing::{Seal, SealingKeys};
+use crate::login;
+use crate::plan::next_step::Need;
+use crate::plan::policy;
 use crate::session_options::SessionOptions;
-use crate::snapshot::{Slot, Snapshot, TokenRef};
-use crate::{decision, login, payload};
+use crate::state::refresh::Flight;
+use crate::tokens::encoding;
+use crate::tokens::sealing::{Seal, SealingKeys};
+use crate::visible::snapshot::{Slot, Snapshot, TokenRef};
 
 const READ: &str = "give an access token";
 
@@ -243,14 +245,14 @@ impl Inner {
         let due = match tokens.access_token {
             Some(_) if tokens.access_expiry.time().is_none() => {
                 let every = self.options.refresh_interval();
-                every.and_then(|every| decision::due_at_least_every(&self.key, generation, granted_at, every))
+                every.and_then(|every| policy::due_at_least_every(&self.key, generation, granted_at, every))
             }
-            Some(_) => decision::due(&self.key, generation, tokens.access_expiry, granted_at, policy, lease),
-            None => decision::due_without_access_token(tokens.refresh_expiry, granted_at, policy),
+            Some(_) => policy::due(&self.key, generation, tokens.access_expiry, granted_at, policy, lease),
+            None => policy::due_without_access_token(tokens.refresh_expiry, granted_at, policy),
         };
         self.keeper.warn_of_unsealed_tokens();
         let keys = self.keeper.sealing_keys();
-        payload::stored(tokens, policy, granted_at, due, self.seal(keys.as_deref()))
+        encoding::stored(tokens, policy, granted_at, due, self.seal(keys.as_deref()))
     }
 
     /// The record as this session's options read it: tokens of which nobody knows when they expire are due at least so often, also
@@ -268,7 +270,7 @@ impl Inner {
         let at_rest = record.state == State::Ready && record.attempt.is_none() && record.next_due.is_none();
         let unknown = |it: &&StoredTokens| it.access.is_some() && it.access_expiry.time().is_none();
         let tokens = record.tokens.as_ref().filter(unknown).filter(|_| at_rest)?;
-        decision::due_at_least_every(&self.key, record.generation, tokens.granted_at, every)
+        policy::due_at_least_every(&self.key, record.generation, tokens.granted_at, every)
     }
 
     /// How this session's tokens are sealed and opened with these keys.

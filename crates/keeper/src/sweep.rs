@@ -12,7 +12,7 @@ use rampauth_store::{Due, DueQuery};
 use tokio::time::{sleep, timeout};
 
 use crate::keeper::Shared;
-use crate::look::Look;
+use crate::refresh::look::Look;
 
 /// How often the store is asked.
 const PACE: Duration = Duration::from_secs(5);

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rampauth_core::{Expiry, Presents, RefreshPolicy, WhenUnknown};
-use rampauth_keeper::decision::{self, FAILING_AFTER, Settle, due, is_failing, is_fresh, is_usable, settle};
-use rampauth_keeper::process::{Need, Plan, plan};
+use rampauth_keeper::next_step::{Need, Plan, plan};
+use rampauth_keeper::policy::{self, FAILING_AFTER, Settle, due, is_failing, is_fresh, is_usable, settle};
 use rampauth_keeper::protocol::apply;
 use rampauth_keeper::{
     Answer, AttemptId, AttemptRef, BootTime, Conclusion, Lease, Operation, OwnerId, Record, SessionId, SessionKey,
@@ -191,7 +191,7 @@ fn by_how_much_sessions_differ_follows_from_key_and_generation_alone() {
         let found = due.duration_since(at(0)).expect("later").as_secs_f64();
         assert!((found - expected).abs() < 0.001, "{generation}: {found} and not {expected}");
     }
-    assert_eq!(decision::mandatory(&tokens()), Duration::from_secs(60));
+    assert_eq!(policy::mandatory(&tokens()), Duration::from_secs(60));
 }
 
 #[test]

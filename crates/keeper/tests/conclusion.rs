@@ -2,7 +2,7 @@
 
 use rampauth_core::{Error, ErrorKind, Outcome, Presents, RefreshPolicy};
 use rampauth_keeper::Conclusion;
-use rampauth_keeper::decision::conclusion;
+use rampauth_keeper::policy::conclusion;
 
 #[test]
 fn what_an_error_means_for_the_record() {

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rampauth_core::{Expiry, Presents, RefreshPolicy, RefreshTime};
 use rampauth_keeper::SessionKey;
-use rampauth_keeper::decision::due;
+use rampauth_keeper::policy::due;
 
 const LEASE: Duration = Duration::from_secs(20);
 

@@ -276,7 +276,7 @@ pub struct Record {
     /// Why the last refresh failed; `None` after one that did not.
     pub last_error: Option<LastError>,
     /// How often in a row the provider answered and refused the stored token, whatever failed in between; 0 after a grant and a
-    /// login. A keeper makes something of it (`decision::is_failing`), and no step does.
+    /// login. A keeper makes something of it (`policy::is_failing`), and no step does.
     pub refusals: u32,
     /// The credentials that this key has had, across logins.
     pub history: CredentialHistory,

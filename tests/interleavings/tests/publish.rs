@@ -4,11 +4,11 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use rampauth_keeper::SessionId;
-use rampauth_keeper::process::{Shown, Stage};
+use rampauth_keeper::next_step::{Shown, Stage};
 use shuttle::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use shuttle::thread;
 
-#[path = "../../../crates/keeper/src/publish.rs"]
+#[path = "../../../crates/keeper/src/generic/publish.rs"]
 mod publish;
 
 use publish::{Place, publish};

@@ -10,7 +10,7 @@ use shuttle::future::block_on;
 use shuttle::sync::{Mutex, MutexGuard};
 use shuttle::thread;
 
-#[path = "../../../crates/keeper/src/single_flight.rs"]
+#[path = "../../../crates/keeper/src/generic/single_flight.rs"]
 mod single_flight;
 
 use single_flight::{Awaited, Flying, Host, UnderWay};

@@ -1,7 +1,7 @@
 //! The thirteen flaws of an earlier wording of the protocol, three of a person's try in *login needed*, and one of the count of refusals, put in one at a time:
 //! the checker has to find each.
 
-use rampauth_keeper::process::Plan;
+use rampauth_keeper::next_step::Plan;
 use rampauth_keeper::protocol::apply;
 use rampauth_keeper::{Answer, Conclusion, Operation, Record, State, StoreTime};
 

@@ -1,6 +1,6 @@
 //! What happens to the processes from outside: time, people, what their readers are told, and what goes wrong.
 
-use rampauth_keeper::process::Need;
+use rampauth_keeper::next_step::Need;
 use rampauth_keeper::{Answer, Operation, State};
 
 use crate::ids::{digest, session};

@@ -1,6 +1,6 @@
 //! What a process shows its readers: it goes only forwards, by the keeper's own rule.
 
-use rampauth_keeper::process::Shown;
+use rampauth_keeper::next_step::Shown;
 use rampauth_keeper::{Answer, Record};
 
 use crate::rule::Rule;

@@ -3,9 +3,9 @@
 use std::sync::OnceLock;
 
 use rampauth_core::{Error, ErrorKind, Outcome as Sending};
-use rampauth_keeper::process::{self, Need, Opened, Plan};
+use rampauth_keeper::next_step::{self, Need, Opened, Plan};
 use rampauth_keeper::protocol::apply;
-use rampauth_keeper::{Answer, Conclusion, Operation, OwnerId, Record, State, decision};
+use rampauth_keeper::{Answer, Conclusion, Operation, OwnerId, Record, State, policy};
 
 use crate::flaw::Flaw;
 use crate::ids::{attempt, digest, session};
@@ -89,7 +89,7 @@ impl KeeperModel {
 
     pub(crate) fn look(&self, world: &mut World, process: usize, need: Need) {
         let Some(record) = self.record(world) else { return };
-        let plan = process::plan(&record, need, &self.policy, LEASE, wall(world.now));
+        let plan = next_step::plan(&record, need, &self.policy, LEASE, wall(world.now));
         let plan = self.setup.flaw.map_or(plan, |flaw| flaw.plan(&record, plan));
         let stored = world.record.as_ref().expect("it was just read");
         let step = match (plan, stored.tokens) {
@@ -134,7 +134,7 @@ impl KeeperModel {
     /// Goes on after a begin whose answer may be lost.
     pub(crate) fn opened(&self, world: &mut World, process: usize, answer: Option<&Answer>) {
         let Step::Opening(presentation, _) = world.processes[process].step else { return };
-        let step = match process::opened(answer) {
+        let step = match next_step::opened(answer) {
             Opened::Claimed { doubtful, .. } => {
                 if !doubtful {
                     world.refreshes = world.refreshes.saturating_sub(1);
@@ -158,8 +158,8 @@ impl KeeperModel {
         let record = self.record(world);
         let unmoved = self.flaw(Flaw::NoSecondLook)
             || !presentation.doubtful
-            || process::still_claimed(record.as_ref(), &presentation.reference());
-        let young = self.flaw(Flaw::AgeOfClaimIgnored) || process::may_send(boot(world.now - asked), NEEDS, LEASE);
+            || next_step::still_claimed(record.as_ref(), &presentation.reference());
+        let young = self.flaw(Flaw::AgeOfClaimIgnored) || next_step::may_send(boot(world.now - asked), NEEDS, LEASE);
         world.processes[process].step = if unmoved && young {
             self.watch(world, presentation);
             Step::Sent(presentation)
@@ -314,7 +314,7 @@ impl KeeperModel {
             Outcome::NotSent => ErrorKind::Unreachable,
             Outcome::Unknown | Outcome::Granted(_) => ErrorKind::Timeout,
         };
-        decision::conclusion(error(kind), &self.policy)
+        policy::conclusion(error(kind), &self.policy)
     }
 
     fn give_up(&self, world: &mut World, process: usize) {
@@ -322,7 +322,7 @@ impl KeeperModel {
         let (session, generation) = (session(login), generation.into());
         let answer = self.store(world, Operation::GiveUp { session, generation });
         world.processes[process].step = Step::Idle;
-        if process::held_until(&answer, session, generation).is_some() {
+        if next_step::held_until(&answer, session, generation).is_some() {
             world.processes[process].pace = Pace::Waiting;
         }
         adopt(world, process, told(&answer));

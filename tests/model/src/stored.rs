@@ -8,9 +8,7 @@
 use std::sync::OnceLock;
 
 use rampauth_core::Expiry;
-use rampauth_keeper::{
-    Attempt, Lease, Orphan, OwnerId, Record, SessionKey, State, StoredTokens, TokenDigest, decision,
-};
+use rampauth_keeper::{Attempt, Lease, Orphan, OwnerId, Record, SessionKey, State, StoredTokens, TokenDigest, policy};
 
 use crate::ids::{GrantId, attempt, digest, session};
 use crate::provider::Provider;
@@ -172,7 +170,7 @@ impl Tokens {
         let key = KEY.get_or_init(|| SessionKey::parse("a/b/c").expect("a key"));
         let granted_at = wall(provider.grant(grant).at);
         let expiry = access_expiry(setup, provider, grant);
-        let due = decision::due(key, generation.into(), expiry, granted_at, &setup.policy(), LEASE);
+        let due = policy::due(key, generation.into(), expiry, granted_at, &setup.policy(), LEASE);
         Self { grant, next_due: due.map(tick) }
     }
 

@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 
 use rampauth_keeper::AttemptRef;
-use rampauth_keeper::process::{Shown, Stage};
+use rampauth_keeper::next_step::{Shown, Stage};
 
 use crate::ids::{GrantId, attempt, session};
 use crate::provider::Provider;

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::WhenUnknown;
-use rampauth_keeper::decision::{Settle, settle};
+use rampauth_keeper::policy::{Settle, settle};
 use rampauth_keeper::{LastError, Record, StoredTokens};
 
 use crate::config::{Config, Profile, printable};

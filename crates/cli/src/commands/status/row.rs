@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use rampauth_core::{ClockDifference, Expiry};
-use rampauth_keeper::{Record, SessionKey, State, StoreError, StoreErrorKind, decision};
+use rampauth_keeper::{Record, SessionKey, State, StoreError, StoreErrorKind, policy};
 use serde::Serialize;
 
 use crate::config::{Config, Profile, printable};
@@ -132,7 +132,7 @@ impl Row {
             State::Tombstone => "removed",
             State::LoginNeeded => "login_needed",
             _ if times.claim.is_some() => "refreshing",
-            _ if decision::is_failing(record, decision::FAILING_AFTER, now) => "failing",
+            _ if policy::is_failing(record, policy::FAILING_AFTER, now) => "failing",
             _ if attempt.is_some() => "in_doubt",
             _ => "ready",
         };

@@ -5,8 +5,8 @@ use rampauth_store::{
     Answer, Operation, Record, Resealed, SessionKey, Store, StoreError, StoreExt as _, StoredTokens, TokenDigest,
 };
 
-use crate::payload;
-use crate::sealing::{Seal, SealingKeys, Unreadable};
+use crate::tokens::encoding;
+use crate::tokens::sealing::{Seal, SealingKeys, Unreadable};
 
 const ACTION: &str = "seal the tokens anew";
 /// How often a record that moves under one's feet is looked at anew.
@@ -79,7 +79,7 @@ fn stored(record: &Record) -> impl Iterator<Item = &StoredTokens> {
 fn payloads(record: &Record, seal: Seal<'_>) -> (Vec<Resealed>, Option<Unreadable>) {
     let (mut payloads, mut unreadable) = (Vec::new(), None);
     for tokens in stored(record) {
-        match payload::reseal(tokens, seal) {
+        match encoding::reseal(tokens, seal) {
             Ok(Some(StoredTokens { payload, sealed_with, .. })) => {
                 let was = TokenDigest::of(tokens.payload.expose_secret());
                 payloads.push(Resealed { was, payload, sealed_with });

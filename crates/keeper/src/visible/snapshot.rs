@@ -10,13 +10,14 @@ use rampauth_core::{AccessToken, Presents, RefreshToken, SecretString, TokenSet}
 use rampauth_store::{AttemptRef, Record, SessionId, State, StoredTokens, TokenDigest};
 use zeroize::Zeroizing;
 
-use crate::moment::{Known, Moment, Second};
-use crate::process::{Shown, Stage};
-use crate::publish::{Place, publish};
-use crate::sealing::{Seal, Unreadable};
-use crate::steady::Steady;
-use crate::wall::nanoseconds;
-use crate::{decision, payload};
+use crate::clock::moment::{Known, Moment, Second};
+use crate::clock::steady::Steady;
+use crate::clock::wall::nanoseconds;
+use crate::generic::publish::{Place, publish};
+use crate::plan::next_step::{Shown, Stage};
+use crate::plan::policy;
+use crate::tokens::encoding;
+use crate::tokens::sealing::{Seal, Unreadable};
 
 /// One generation of one login, as it is handed out. There is one per session, so it is kept small.
 #[derive(Clone)]
@@ -61,7 +62,7 @@ impl Snapshot {
     pub(crate) fn of(record: &Record, seal: Seal<'_>) -> Result<Self, Unreadable> {
         let stored = record.tokens.as_ref();
         let tokens = match stored {
-            Some(stored) => payload::open(stored, seal)?,
+            Some(stored) => encoding::open(stored, seal)?,
             None => TokenSet::new(),
         };
         let rejected = record.rejected.is_some() && stored.is_some_and(|stored| stored.access == record.rejected);
@@ -71,7 +72,7 @@ impl Snapshot {
 
     /// The picture of tokens that the store has not taken yet.
     pub(crate) fn held(attempt: AttemptRef, stored: &StoredTokens, seal: Seal<'_>) -> Result<Self, Unreadable> {
-        let tokens = payload::open(stored, seal)?;
+        let tokens = encoding::open(stored, seal)?;
         let shown = Shown::unsaved(&attempt);
         let about = About { shown, state: State::Ready, rejected: false, due: stored.next_due };
         Ok(Self::new(&tokens, Some(stored), &about))
@@ -84,7 +85,7 @@ impl Snapshot {
         let mut text = String::with_capacity(access.len() + refresh.len());
         text.push_str(access);
         text.push_str(refresh);
-        let mandatory = stored.map(decision::mandatory).unwrap_or_default();
+        let mandatory = stored.map(policy::mandatory).unwrap_or_default();
         let usable = !access.is_empty() && !about.rejected && about.state != State::Tombstone;
         let fresh_until = match tokens.access_expiry.time() {
             _ if !usable => UNUSABLE,

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proptest::prelude::*;
 use rampauth_core::{Expiry, Presents, RefreshPolicy, RefreshTime, WhenUnknown};
-use rampauth_keeper::decision::{Settle, due, due_at_least_every, is_usable, mandatory, next_look, settle};
+use rampauth_keeper::policy::{Settle, due, due_at_least_every, is_usable, mandatory, next_look, settle};
 use rampauth_keeper::protocol::apply;
 use rampauth_keeper::{
     AttemptId, AttemptRef, Conclusion, Operation, OwnerId, Record, SessionId, SessionKey, State, StoreTime,

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use rampauth_core::{Expiry, Presents, RefreshPolicy, SecretString, WhenUnknown};
-use rampauth_keeper::process::{
+use rampauth_keeper::next_step::{
     Need, Opened, Plan, Shown, Stage, held_back, held_until, leave_alone, may_send, opened, plan, still_claimed,
 };
 use rampauth_keeper::protocol::apply;

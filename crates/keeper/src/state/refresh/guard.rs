@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use rampauth_store::TokenDigest;
 
 use super::{Flight, Unsaved};
-use crate::look::Look;
+use crate::refresh::look::Look;
 
 pub(crate) struct FlightGuard<'a>(pub(super) MutexGuard<'a, Option<Box<Flight>>>);
 

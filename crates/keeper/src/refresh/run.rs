@@ -9,21 +9,21 @@ use rampauth_store::{AttemptId, AttemptRef, Operation, Record, State, TokenDiges
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, timeout};
 
-use crate::decision;
+use crate::clock::steady::Mark;
 use crate::event::EventKind;
-use crate::failed::due_after;
+use crate::generic::permits::Permit;
 use crate::keeper::random;
-use crate::look::Look;
 use crate::metrics;
-use crate::pause::PauseLimits;
-use crate::payload;
-use crate::permits::Permit;
-use crate::process::{self, Need, Opened, Plan};
-use crate::saving::Presented;
-use crate::sealing::Unreadable;
+use crate::plan::next_step::{self, Need, Opened, Plan};
+use crate::plan::pause::PauseLimits;
+use crate::plan::policy;
+use crate::refresh::claim_wait::Wait;
+use crate::refresh::fail::due_after;
+use crate::refresh::look::Look;
+use crate::refresh::save::Presented;
 use crate::session::{Inner, out_of_protocol};
-use crate::steady::Mark;
-use crate::waiting::Wait;
+use crate::tokens::encoding;
+use crate::tokens::sealing::Unreadable;
 
 pub(crate) const ACTION: &str = "refresh the tokens";
 /// What to do about an answer that was not as it should be, once what it brought is saved.
@@ -102,7 +102,7 @@ impl Inner {
                     let Record { session, generation, .. } = record;
                     let give_up = Operation::GiveUp { session, generation };
                     let (answer, _) = self.apply_on(&look, give_up).await?;
-                    let held = process::held_until(&answer, session, generation);
+                    let held = next_step::held_until(&answer, session, generation);
                     self.after_condemning(answer)?;
                     held
                 }
@@ -120,7 +120,7 @@ impl Inner {
                     let asked = self.keeper.clock.mark();
                     let attempt = AttemptId::from_random(random()?);
                     let claimed = self.apply_on(&look, self.claim(&record, attempt, plan)).await;
-                    match process::opened(claimed.as_ref().ok().map(|(answer, _)| answer)) {
+                    match next_step::opened(claimed.as_ref().ok().map(|(answer, _)| answer)) {
                         // The doubt ended between the look and the claim, and settling presents nothing else.
                         Opened::Claimed { record, doubtful: false } if need == Need::Certainty => {
                             let Record { session, generation, next_due, .. } = *record;
@@ -180,7 +180,7 @@ impl Inner {
         let read = |time: SystemTime| time.checked_sub(ahead).unwrap_or(SystemTime::UNIX_EPOCH);
         let need = if let Need::UsableAt(time) = need { Need::UsableAt(read(time)) } else { need };
         let (policy, lease) = (self.provider.policy(), self.keeper.options.lease);
-        match process::plan(record, need, policy, lease, read(self.keeper.clock.now())) {
+        match next_step::plan(record, need, policy, lease, read(self.keeper.clock.now())) {
             Plan::Wait(time) => Plan::Wait(time.checked_add(ahead).unwrap_or(time)),
             plan => plan,
         }
@@ -213,7 +213,7 @@ impl Inner {
         let span = tracing::Span::current();
         span.record("attempt", tracing::field::debug(attempt.id)).record("generation", attempt.generation);
         let keys = self.keeper.sealing_keys();
-        let opened = record.tokens.as_ref().map(|tokens| payload::open(tokens, self.seal(keys.as_deref())));
+        let opened = record.tokens.as_ref().map(|tokens| encoding::open(tokens, self.seal(keys.as_deref())));
         let tokens = match opened.unwrap_or(Err(Unreadable::Damaged)) {
             Ok(tokens) => tokens,
             Err(unreadable) => {
@@ -229,14 +229,14 @@ impl Inner {
                     return Err(error);
                 }
             };
-            if !process::still_claimed(current.as_ref(), &attempt) {
+            if !next_step::still_claimed(current.as_ref(), &attempt) {
                 metrics::claim_lost(&self.key);
                 self.take_back(attempt, claim.due).await;
                 return current.map_or(Ok(()), |current| self.adopt_newer(&current));
             }
         }
         let age = self.keeper.clock.mark().since(&asked);
-        let in_time = process::may_send(age, options.request + options.save, options.lease);
+        let in_time = next_step::may_send(age, options.request + options.save, options.lease);
         if !in_time {
             metrics::claim_lost(&self.key);
         }
@@ -315,7 +315,7 @@ impl Inner {
         // While nothing is due, who asked has a wish of their own.
         let due = match need {
             Need::Ahead => true,
-            Need::UsableAt(_) => !decision::is_fresh(presented.record, now),
+            Need::UsableAt(_) => !policy::is_fresh(presented.record, now),
             Need::ByHand | Need::Certainty => false,
         };
         let reason = match &granted.access_token {
@@ -326,7 +326,7 @@ impl Inner {
             Some(access) if self.shows_rejected(TokenDigest::of(access.expose_secret())) => {
                 "the provider granted the very access token that it had rejected"
             }
-            Some(_) if due && decision::lives_no_longer(granted, presented.record, now) => {
+            Some(_) if due && policy::lives_no_longer(granted, presented.record, now) => {
                 // Some providers grant another one only when it has died.
                 self.flight().pause_until_at_most(granted.access_expiry.time());
                 "the provider granted no access token that lives longer than the one in use"
@@ -376,7 +376,7 @@ async fn last_look<T>(call: &mut JoinHandle<T>) -> Option<Result<T, JoinError>> 
 fn login_needed(record: &Record, now: SystemTime) -> Error {
     let reason = match record.state {
         State::Tombstone => "the session was removed",
-        _ if process::has_expired(record, now) => "the session's token has expired",
+        _ if next_step::has_expired(record, now) => "the session's token has expired",
         _ => "the session's token is dead",
     };
     let difference = record.clock_difference().map(|(difference, _)| difference);

@@ -8,13 +8,14 @@ use rampauth_store::{Answer, AttemptId, AttemptRef, Operation, Record, StoredTok
 use tokio::time::{Instant, sleep};
 
 use crate::event::{EventKind, UnclaimedTokens};
-use crate::flight::Unsaved;
 use crate::keeper::random;
-use crate::look::Look;
-use crate::process::Shown;
+use crate::plan::next_step::Shown;
+use crate::plan::policy;
+use crate::refresh::look::Look;
 use crate::session::{Inner, out_of_protocol};
-use crate::snapshot::Snapshot;
-use crate::{decision, payload};
+use crate::state::refresh::Unsaved;
+use crate::tokens::encoding;
+use crate::visible::snapshot::Snapshot;
 
 const ACTION: &str = "save the tokens";
 
@@ -51,7 +52,7 @@ impl Presented<'_> {
                 tokens.refresh_token.clone_from(&current.refresh_token);
                 tokens.refresh_expiry = current.refresh_expiry;
             }
-            (None, Some(_)) if decision::is_usable(self.record, self.sent_at) => {
+            (None, Some(_)) if policy::is_usable(self.record, self.sent_at) => {
                 tokens.access_token.clone_from(&current.access_token);
                 tokens.access_expiry = current.access_expiry;
                 let granted_at = self.record.tokens.as_ref().map(|stored| stored.granted_at);
@@ -142,7 +143,8 @@ impl Inner {
                 // What is older than the session's tokens came before these of the same login: a provider that revokes whole
                 // families would end the live ones with it.
                 let keys = self.keeper.sealing_keys();
-                let tokens = matches!(answer, Answer::Gone).then(|| payload::open(&tokens, self.seal(keys.as_deref())));
+                let tokens =
+                    matches!(answer, Answer::Gone).then(|| encoding::open(&tokens, self.seal(keys.as_deref())));
                 if let Some(Ok(tokens)) = tokens {
                     tell(attempt.generation, EventKind::Unclaimed(UnclaimedTokens(tokens)));
                 }

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use rampauth_core::{Error, ErrorKind, Expiry, Outcome, RefreshPolicy, RefreshTime, WhenUnknown};
 use rampauth_store::{Record, StoredTokens};
 
-use crate::process::Need;
-use crate::refresher::ACTION;
+use crate::plan::next_step::Need;
+use crate::refresh::run::ACTION;
 use crate::session::Inner;
 
 /// A part of the time within which an attempt in doubt may be resolved: what is left of it for the resolving when a pause ends.

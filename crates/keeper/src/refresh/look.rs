@@ -5,12 +5,12 @@ use std::sync::Arc;
 use rampauth_core::{Error, ErrorKind, Outcome};
 use rampauth_store::{Answer, MAX_AGE, Operation, Record, Seen, SessionKey, Stored, apply};
 
+use crate::clock::steady::Mark;
 use crate::event::EventKind;
 use crate::keeper::Shared;
-use crate::process::{Need, Plan, Shown};
-use crate::refresher::ACTION;
+use crate::plan::next_step::{Need, Plan, Shown};
+use crate::refresh::run::ACTION;
 use crate::session::Inner;
-use crate::steady::Mark;
 
 /// What the store held, and when it was asked.
 #[derive(Clone)]

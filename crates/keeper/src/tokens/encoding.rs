@@ -8,7 +8,7 @@ use rampauth_store::{StoredTokens, TokenDigest};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::sealing::{Seal, Unreadable};
+use crate::tokens::sealing::{Seal, Unreadable};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

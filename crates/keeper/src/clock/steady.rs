@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use crate::wall::{WallClock, since_boot};
+use crate::clock::wall::{WallClock, since_boot};
 
 /// What the clocks may differ by in one heartbeat: a clock that is slewed is being made right.
 const SLEWED: Duration = Duration::from_secs(1);
@@ -66,7 +66,7 @@ impl Steady {
         self.wall() + Duration::from_secs(self.behind().into())
     }
 
-    /// The same, as [`nanoseconds`](crate::wall::nanoseconds) counts.
+    /// The same, as [`nanoseconds`](crate::clock::wall::nanoseconds) counts.
     #[inline]
     pub(crate) fn nanoseconds(&self) -> i64 {
         self.wall.nanoseconds().saturating_add(i64::from(self.behind()) * 1_000_000_000)

@@ -7,18 +7,18 @@ use rampauth_core::{Error, ErrorKind, Outcome};
 use rampauth_store::{Answer, AttemptRef, Conclusion, LastError, Operation, Record, State};
 use tokio::time::sleep;
 
-use crate::decision;
 use crate::event::EventKind;
-use crate::look::Look;
-use crate::process::{self, Need};
-use crate::refresher::{ACTION, Claim};
+use crate::plan::next_step::{self, Need};
+use crate::plan::policy;
+use crate::refresh::look::Look;
+use crate::refresh::run::{ACTION, Claim};
 use crate::session::Inner;
 
 impl Inner {
     /// Why nothing is sent for a caller, where the session is failing and its pause is not over.
     pub(crate) fn held_back(&self, record: &Record, need: Need) -> Option<Error> {
         let (policy, after, now) = (self.provider.policy(), self.keeper.options.failing_after, self.read_now());
-        let until = process::held_back(record, need, policy, after, now)?;
+        let until = next_step::held_back(record, need, policy, after, now)?;
         let refusals = record.refusals;
         let reason = format!(
             "the provider has refused the token {refusals} times in a row, so that it is probably dead, and nothing was sent"
@@ -38,16 +38,16 @@ impl Inner {
         error: Error,
     ) -> Result<(), Error> {
         let Claim { attempt, due, .. } = *claim;
-        let conclusion = decision::conclusion(&error, self.provider.policy());
+        let conclusion = policy::conclusion(&error, self.provider.policy());
         let now = self.keeper.clock.wall();
         let still_doubtful = claim.doubtful || conclusion == Conclusion::Unknown;
         let noted = LastError::of(&error, now, self.heed(&error, &claim.limits, still_doubtful, now));
         let refusals = record.refusals.saturating_add(u32::from(noted.is_refusal()));
         let is_failing = noted.is_refusal()
             && refusals >= self.keeper.options.failing_after
-            && decision::waits_for_tokens(record, now);
+            && policy::waits_for_tokens(record, now);
         // The record's own claim is no doubt.
-        let pauses = is_failing && (!claim.doubtful || decision::may_pause(record, self.provider.policy(), now));
+        let pauses = is_failing && (!claim.doubtful || policy::may_pause(record, self.provider.policy(), now));
         let error = if is_failing { probably_dead(&error, refusals) } else { error };
         if pauses {
             self.flight().pause_for_the_longest();

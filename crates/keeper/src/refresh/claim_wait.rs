@@ -7,14 +7,14 @@ use rampauth_core::{Error, ErrorKind, Outcome, WhenUnknown};
 use rampauth_store::Record;
 use tokio::time::{Instant, sleep};
 
-use crate::flight::LOOK_PACE;
+use crate::generic::permits::{Permit, Urgency};
 use crate::keeper::random;
 use crate::metrics;
-use crate::pause::{last_use, left_alone};
-use crate::permits::{Permit, Urgency};
-use crate::process::{self, Need};
-use crate::refresher::ACTION;
+use crate::plan::next_step::{self, Need};
+use crate::plan::pause::{last_use, left_alone};
+use crate::refresh::run::ACTION;
 use crate::session::Inner;
+use crate::state::refresh::LOOK_PACE;
 
 /// A caller's wait for a claim that is somebody else's.
 #[derive(Default)]
@@ -94,7 +94,7 @@ impl Inner {
             return None;
         }
         // What comes of it is seen at the next look.
-        let left = process::leave_alone(until, options.lease, self.keeper.clock.wall());
+        let left = next_step::leave_alone(until, options.lease, self.keeper.clock.wall());
         let now = self.keeper.clock.now();
         let over = now.checked_add(left).unwrap_or(now);
         // Tokens that do not live that long are looked at again while they do.

@@ -14,15 +14,15 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
 use self::guard::FlightGuard;
-use crate::decision;
 use crate::event::EventKind;
+use crate::generic::single_flight::{Awaited, Host, UnderWay};
 use crate::keeper::random;
-use crate::look::Look;
 use crate::metrics;
-use crate::process::Need;
-use crate::refresher::ACTION;
+use crate::plan::next_step::Need;
+use crate::plan::policy;
+use crate::refresh::look::Look;
+use crate::refresh::run::ACTION;
 use crate::session::Inner;
-use crate::single_flight::{Awaited, Host, UnderWay};
 
 #[derive(Default)]
 pub(crate) struct Flight {
@@ -316,7 +316,7 @@ impl Inner {
         let shown = self.slot.load()?;
         let granted_at = shown.asked_for().unwrap_or(now);
         let lease = self.keeper.options.lease;
-        Some(decision::next_look(granted_at, shown.expiries(), lease, self.shortest_pause(), now))
+        Some(policy::next_look(granted_at, shown.expiries(), lease, self.shortest_pause(), now))
     }
 
     fn shortest_pause(&self) -> Duration {

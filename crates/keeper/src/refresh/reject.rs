@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rampauth_core::{Error, Outcome};
 use rampauth_store::{Answer, Operation, Record, TokenDigest};
 
-use crate::look::Look;
+use crate::refresh::look::Look;
 use crate::session::Inner;
-use crate::snapshot::Snapshot;
+use crate::visible::snapshot::Snapshot;
 
 impl Inner {
     /// Hands this access token out no more, if it is the one that readers see, and makes a refresh due.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use rampauth_core::RefreshPolicy;
 use rampauth_store::{Answer, AttemptRef, Record, SessionId, State};
 
-use crate::decision::{self, Settle};
+use crate::plan::policy::{self, Settle};
 
 /// Why a refresh is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub fn plan(record: &Record, need: Need, policy: &RefreshPolicy, lease: Duration
     let wanted = match need {
         Need::ByHand => true,
         Need::Certainty => record.attempt.is_some(),
-        Need::UsableAt(time) => !decision::is_usable(record, time) || !decision::is_fresh(record, now),
+        Need::UsableAt(time) => !policy::is_usable(record, time) || !policy::is_fresh(record, now),
         // Fresh tokens are not due yet, or a failure put it off; a claim that was made ahead of time may be at work.
         Need::Ahead => match record.due() {
             Some(due) if now < due => return Plan::Wait(due),
@@ -79,7 +79,7 @@ pub fn plan(record: &Record, need: Need, policy: &RefreshPolicy, lease: Duration
     if record.attempt.is_none() {
         return send(false);
     }
-    match decision::settle(record, policy, lease, now) {
+    match policy::settle(record, policy, lease, now) {
         Settle::Now => send(true),
         Settle::NotBefore(time) => Plan::Wait(time),
         Settle::OnRejection => Plan::Rest,
@@ -96,9 +96,9 @@ pub fn held_back(
     failing_after: u32,
     now: SystemTime,
 ) -> Option<SystemTime> {
-    let waits = matches!(need, Need::UsableAt(_)) && decision::is_failing(record, failing_after, now);
+    let waits = matches!(need, Need::UsableAt(_)) && policy::is_failing(record, failing_after, now);
     let waits = waits && record.last_error.as_ref().is_none_or(|error| error.at <= now);
-    record.next_due.filter(|due| waits && now < *due && decision::may_pause(record, policy, now))
+    record.next_due.filter(|due| waits && now < *due && policy::may_pause(record, policy, now))
 }
 
 /// Whether what a refresh presents is known to have expired, or is not there at all.

@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use crate::pace::{Pace, Turn};
+use crate::generic::pace::{Pace, Turn};
 
 /// Who goes first; of two scheduled attempts the one whose tokens die sooner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
