@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Once, RwLock, Weak};
 use std::time::Duration;
 
-use rampauth_core::{Clock, Error};
-use rampauth_store::{OwnerId, Store};
+use rampauth_core::{Clock, Error, Refresh};
+use rampauth_store::{OwnerId, SessionKey, Store};
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,7 @@ use crate::generic::registry::Registry;
 use crate::generic::schedule::Schedule;
 use crate::keeper::{Keeper, Options, Shared, random};
 use crate::plan::policy::FAILING_AFTER;
-use crate::sweep::sweep;
+use crate::sweep::{Providers, sweep};
 use crate::tokens::sealing::SealingKeys;
 
 /// The longest deadline or pause that is counted with: ten years.
@@ -37,6 +37,7 @@ pub struct KeeperBuilder {
     failing_after: u32,
     concurrent_attempts: usize,
     on_demand: bool,
+    providers: Option<Providers>,
 }
 
 impl KeeperBuilder {
@@ -52,6 +53,7 @@ impl KeeperBuilder {
             failing_after: FAILING_AFTER,
             concurrent_attempts: 64,
             on_demand: false,
+            providers: None,
         }
     }
 
@@ -121,6 +123,22 @@ impl KeeperBuilder {
         self
     }
 
+    /// Keeps every stored session fresh, whether it is open here or not: `client` gives the client that refreshes the tokens of a key
+    /// ([`SessionKey`](crate::SessionKey) has its parts), `None` for keys that are not this keeper's business. So a process that starts
+    /// anew keeps alive what others stored, without listing it: the store is asked for what is due, a few sessions at a time are
+    /// opened for their refresh, and nothing of the others is held in memory.
+    ///
+    /// It is asked whenever a session is due that is not open, on the keeper's own task: it gives a client that is there already,
+    /// or makes one without waiting for anything. A key without a client is named once in the log. Sessions that are open are
+    /// refreshed by the client that they were opened with.
+    pub fn providers(
+        mut self,
+        client: impl Fn(&SessionKey) -> Option<Arc<dyn Refresh>> + Send + Sync + 'static,
+    ) -> Self {
+        self.providers = Some(Arc::new(client));
+        self
+    }
+
     /// Refreshes only when a caller asks for it, never because it is time: for a program that ends after one question. Tokens
     /// that could not be saved are saved with the next refresh that is asked for, or at [`Keeper::shutdown`]: shut it down before it
     /// is let go of.
@@ -158,6 +176,7 @@ impl KeeperBuilder {
             closing: CancellationToken::new(),
             schedule: Arc::new(Schedule::new(!self.on_demand)),
             permits: PermitsByProvider::new(self.concurrent_attempts, runtime),
+            remembered: Arc::default(),
             sessions: Registry::default(),
             events: broadcast::channel(1_024).0,
         });
@@ -167,7 +186,7 @@ impl KeeperBuilder {
         let (schedule, closing) = (Arc::clone(&shared.schedule), shared.closing.clone());
         // Who keeps the keeper are those who hold it or a session, a refresh in flight, and tokens that are not saved yet.
         let keeper = Arc::downgrade(&shared);
-        let others = Weak::clone(&keeper);
+        let (others, providers) = (Weak::clone(&keeper), self.providers);
         let now = move || {
             keeper.upgrade().map(|keeper| {
                 keeper.clock.beat();
@@ -177,7 +196,7 @@ impl KeeperBuilder {
         shared.runtime.spawn(async move {
             tokio::select! {
                 () = schedule.run(now) => {}
-                () = sweep(others) => {}
+                () = sweep(others, providers) => {}
                 () = closing.cancelled() => {}
             }
         });

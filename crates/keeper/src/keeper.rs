@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) closing: CancellationToken,
     pub(crate) schedule: Arc<Schedule<Inner>>,
     pub(crate) permits: PermitsByProvider,
+    /// Counts the records that are remembered.
+    pub(crate) remembered: Arc<()>,
     pub(crate) sessions: Registry,
     pub(crate) events: broadcast::Sender<Event>,
 }

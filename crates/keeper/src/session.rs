@@ -48,11 +48,7 @@ impl Session {
         provider: Arc<dyn Refresh>,
         options: SessionOptions,
     ) -> Result<Self, Error> {
-        let inner = keeper.sessions.open(key, |key| {
-            let keeper = Arc::clone(&keeper);
-            let (slot, flight, timer) = (Slot::default(), Mutex::default(), Timer::new());
-            Arc::new(Inner { keeper, key, provider, options, warned: AtomicU32::new(0), slot, flight, timer })
-        });
+        let inner = Inner::enter(&keeper, key, provider, options);
         let before = inner.slot.load();
         if let Some(record) = inner.load().await? {
             match &before {
@@ -238,6 +234,20 @@ impl Session {
 }
 
 impl Inner {
+    /// The open session of this key, or a new one of which nothing is known yet.
+    pub(crate) fn enter(
+        keeper: &Arc<Shared>,
+        key: SessionKey,
+        provider: Arc<dyn Refresh>,
+        options: SessionOptions,
+    ) -> Arc<Self> {
+        keeper.sessions.open(key, |key| {
+            let keeper = Arc::clone(keeper);
+            let (slot, flight, timer) = (Slot::default(), Mutex::default(), Timer::new());
+            Arc::new(Self { keeper, key, provider, options, warned: AtomicU32::new(0), slot, flight, timer })
+        })
+    }
+
     /// Tokens as this session's store holds them.
     pub(crate) fn stored(&self, tokens: &TokenSet, generation: u64, granted_at: SystemTime) -> Option<StoredTokens> {
         let policy = self.provider.policy();

@@ -1,47 +1,171 @@
-//! What other processes left in the store: asked for every few seconds, and looked at where the session is open here.
+//! What is due in the store and nobody looks after here: asked for every few seconds.
 //!
-//! A session waits for a time that this process knows of. A doubt that another process left, because somebody there refreshed
-//! fresh tokens by hand and it died, is due earlier than that, and only the store can tell.
+//! A session that is open waits for a time that this process knows of. An attempt in doubt that another process left, because a
+//! person there refreshed fresh tokens and it died, is due earlier than that, and only the store can tell. And sessions that nobody
+//! has open are refreshed too, where the keeper was told which client belongs to which key.
 
-use std::panic::AssertUnwindSafe;
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher as _, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use rampauth_store::{Due, DueQuery};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use rampauth_core::Refresh;
+use rampauth_store::{Due, DueQuery, SessionKey};
 use tokio::time::{sleep, timeout};
 
+use crate::generic::single_flight::Awaited;
 use crate::keeper::Shared;
+use crate::plan::next_step::Need;
 use crate::refresh::look::Look;
+use crate::session::Inner;
+use crate::state::refresh::Landing;
 
 /// How often the store is asked.
 const PACE: Duration = Duration::from_secs(5);
-/// For how many sessions at most, those that are due the longest first. Where more than these are due and kept by nobody, what
-/// stands behind them is found when its own time comes.
-const MOST: usize = 1_024;
+/// The longest wait until it is asked again, where most refreshes failed: nothing is remembered of a session that nobody has open, so
+/// that it has no pause of its own that grows.
+const LONGEST_PACE: Duration = Duration::from_secs(300);
+/// How many keys without a client are remembered, so that each is named once. Beyond that they are not named at all.
+const NAMED: usize = 1_024;
+
+/// The client that refreshes a key's tokens; `None` where there is none.
+pub(crate) type Providers = Arc<dyn Fn(&SessionKey) -> Option<Arc<dyn Refresh>> + Send + Sync>;
 
 /// Sweeps for as long as there is a keeper, and keeps none.
-pub(crate) async fn sweep(keeper: Weak<Shared>) {
+pub(crate) async fn sweep(keeper: Weak<Shared>, providers: Option<Providers>) {
+    let (under_way, named) = (FuturesUnordered::new(), BTreeSet::new());
+    let mut sweep = Sweep { keeper, providers, under_way, refreshed: 0, failed: 0, named };
+    let mut pace = PACE;
     loop {
-        sleep(PACE).await;
-        let Some((store, before, limit, asked)) = keeper.upgrade().map(|it| {
-            // A store that ends with the process has no records of others, and without a session nobody wants to know.
-            let store = Some(&it.store).filter(|store| store.outlives_the_process() && !it.sessions.is_empty());
-            (store.map(Arc::clone), it.clock.wall(), it.options.save, it.clock.mark())
-        }) else {
+        sleep(pace).await;
+        if sweep.pass().await.is_none() {
             return;
-        };
-        let Some(store) = store else { continue };
-        // A store that fails or panics is no news: whoever needs it next is told.
-        let listed = AssertUnwindSafe(async { timeout(limit, store.due(&DueQuery::new(before, MOST))).await })
-            .catch_unwind()
-            .await;
-        let Ok(Ok(Ok(due))) = listed else { continue };
-        let Some(keeper) = keeper.upgrade() else { return };
-        for Due { key, stored, .. } in due {
-            if let Some(session) = keeper.sessions.find(&key) {
-                session.look_at_what_others_left(stored.ok().map(|stored| Look::new(stored, asked)));
+        }
+        let (refreshed, failed) = (std::mem::take(&mut sweep.refreshed), std::mem::take(&mut sweep.failed));
+        pace = if failed > refreshed { (2 * pace).min(LONGEST_PACE) } else { PACE };
+    }
+}
+
+/// Into an order that no other keeper has: two that ask at the same time are seldom at the same session.
+#[expect(clippy::disallowed_methods, reason = "an order by chance, on which nothing else hangs")]
+fn shuffle(due: &mut [Due]) {
+    let order = RandomState::new();
+    due.sort_by_cached_key(|due| order.hash_one(due.key.as_str()));
+}
+
+struct Sweep {
+    keeper: Weak<Shared>,
+    providers: Option<Providers>,
+    /// The refreshes of sessions that nobody has open. Each holds its own session, and nothing else does.
+    under_way: FuturesUnordered<Awaited<Landing>>,
+    /// What came of those that ended in this pass.
+    refreshed: usize,
+    failed: usize,
+    named: BTreeSet<SessionKey>,
+}
+
+impl Sweep {
+    /// Goes through all that is due, some at a time; `None` where there is no keeper any more.
+    async fn pass(&mut self) -> Option<()> {
+        let mut last: Option<Due> = None;
+        // What fails in this pass is due again in the next one.
+        let before = self.keeper.upgrade()?.clock.wall();
+        loop {
+            let (store, mut query, limit, asked) = {
+                let keeper = self.keeper.upgrade()?;
+                let wanted =
+                    self.providers.is_some() || keeper.store.outlives_the_process() && !keeper.sessions.is_empty();
+                if !wanted {
+                    return Some(());
+                }
+                // Twice as many as may be under way: others may be at some of them.
+                let mut query = DueQuery::new(before, 2 * keeper.permits.most());
+                query.except = keeper.permits.left_alone();
+                (Arc::clone(&keeper.store), query, keeper.options.save, keeper.clock.mark())
+            };
+            if let Some(last) = &last {
+                query = query.after(last);
+            }
+            // A store that fails or panics is no news: whoever needs it next is told.
+            let listed = AssertUnwindSafe(async { timeout(limit, store.due(&query)).await }).catch_unwind().await;
+            let Ok(Ok(Ok(mut due))) = listed else { return Some(()) };
+            let is_the_end = due.len() < query.limit;
+            last = due.last().cloned();
+            shuffle(&mut due);
+            for Due { key, stored, .. } in due {
+                let look = stored.ok().map(|stored| Look::new(stored, asked));
+                self.look_after(key, look).await?;
+            }
+            if is_the_end {
+                self.wait_for_all_but(0).await;
+                return Some(());
             }
         }
+    }
+
+    async fn look_after(&mut self, key: SessionKey, look: Option<Look>) -> Option<()> {
+        let most = {
+            let keeper = self.keeper.upgrade()?;
+            if let Some(session) = keeper.sessions.find(&key) {
+                session.look_at_what_others_left(look);
+                return Some(());
+            }
+            let (Some(providers), Some(look)) = (&self.providers, look) else { return Some(()) };
+            // One that panics has no client for this key.
+            let provider = catch_unwind(AssertUnwindSafe(|| providers(&key))).ok().flatten();
+            let Some(provider) = provider else {
+                self.name(key);
+                return Some(());
+            };
+            let started = Inner::open_for_a_refresh(&keeper, key, provider, look);
+            self.under_way.extend(started);
+            keeper.permits.most()
+        };
+        self.wait_for_all_but(most - 1).await;
+        Some(())
+    }
+
+    async fn wait_for_all_but(&mut self, number: usize) {
+        while self.under_way.len() > number {
+            match self.under_way.next().await {
+                Some(Ok(Ok(()))) => self.refreshed += 1,
+                _ => self.failed += 1,
+            }
+        }
+    }
+
+    /// Says once that nobody knows a client for this key.
+    fn name(&mut self, key: SessionKey) {
+        if self.named.len() < NAMED && !self.named.contains(&key) {
+            tracing::warn!(
+                target: "rampauth_keeper",
+                key = %key,
+                "no client is known for a stored session, so it is not refreshed: give the keeper one for its key, or remove it"
+            );
+            self.named.insert(key);
+        }
+    }
+}
+
+impl Inner {
+    /// Opens a session for nothing but the refresh that is due; `None` where its tokens cannot be read.
+    fn open_for_a_refresh(
+        keeper: &Arc<Shared>,
+        key: SessionKey,
+        provider: Arc<dyn Refresh>,
+        look: Look,
+    ) -> Option<Awaited<Landing>> {
+        let session = Self::enter(keeper, key, provider, Default::default());
+        let record = look.record()?;
+        if let Err(error) = session.adopt(record) {
+            let kind = crate::event::EventKind::RefreshFailed(error);
+            keeper.tell(&session.key, record.generation, kind);
+            return None;
+        }
+        session.flight().remember(Some(Box::new(look)));
+        session.take_off(Need::Ahead).ok().map(|ticket| ticket.landing)
     }
 }

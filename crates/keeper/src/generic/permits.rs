@@ -48,6 +48,18 @@ impl PermitsByProvider {
         Self { most: most.max(1), runtime, all: Mutex::default() }
     }
 
+    /// How many attempts may be under way at each provider.
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// How the keys begin whose provider is left alone just now.
+    pub(crate) fn left_alone(&self) -> Vec<String> {
+        let (all, now) = (self.all.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
+        let is_left_alone = |permits: &Permits| permits.line().pace.pause_end(now).is_some();
+        all.iter().filter(|(_, permits)| is_left_alone(permits)).map(|(provider, _)| format!("{provider}/")).collect()
+    }
+
     pub(crate) fn of(&self, key: &SessionKey) -> Arc<Permits> {
         let key = key.as_str();
         let end = key.match_indices('/').nth(1).map_or(key.len(), |(end, _)| end);

@@ -18,11 +18,16 @@ pub(crate) struct Look {
     stored: Stored,
     /// From before the question.
     asked: Mark,
+    /// Counts those that are remembered, by the handles on it.
+    remembered: Option<Arc<()>>,
 }
+
+/// How many records a keeper remembers at a time, for the next refreshes of their sessions. The others are read again.
+const REMEMBERED: usize = 1_024;
 
 impl Look {
     pub(crate) fn new(stored: Stored, asked: Mark) -> Self {
-        Self { stored, asked }
+        Self { stored, asked, remembered: None }
     }
 
     pub(crate) fn record(&self) -> Option<&Record> {
@@ -34,7 +39,7 @@ impl Shared {
     pub(crate) async fn look(&self, key: &SessionKey) -> Result<Look, Error> {
         let asked = self.clock.mark();
         let stored = self.in_time(Outcome::NotSent, key, self.store.read(key)).await?;
-        Ok(Look { stored, asked })
+        Ok(Look::new(stored, asked))
     }
 
     pub(crate) async fn load(&self, key: &SessionKey) -> Result<Option<Record>, Error> {
@@ -59,7 +64,7 @@ impl Shared {
         // On the heap: a step holds several records, and each refresh would hold them all along.
         let step = Box::pin(apply(&*self.store, key, seen, operation));
         let applied = self.in_time(outcome, key, step).await?;
-        Ok((applied.answer, Look { stored: applied.stored, asked }))
+        Ok((applied.answer, Look::new(applied.stored, asked)))
     }
 }
 
@@ -122,10 +127,12 @@ impl Inner {
     }
 
     /// Keeps what was seen for the next refresh, if that comes while it may still be acted on.
-    pub(crate) fn remember(&self, look: Look) {
+    pub(crate) fn remember(&self, mut look: Look) {
         let now = self.keeper.clock.wall();
         let due = look.record().and_then(Record::due);
-        if due.is_some_and(|due| due.duration_since(now).unwrap_or_default() < MAX_AGE) {
+        let is_soon = due.is_some_and(|due| due.duration_since(now).unwrap_or_default() < MAX_AGE);
+        if is_soon && Arc::strong_count(&self.keeper.remembered) <= REMEMBERED {
+            look.remembered = Some(Arc::clone(&self.keeper.remembered));
             self.flight().remember(Some(Box::new(look)));
         }
     }

@@ -57,8 +57,8 @@ pub(crate) struct Flight {
 pub(crate) type Landing = Result<(), Error>;
 
 /// A refresh that is waited for.
-struct Ticket {
-    landing: Awaited<Landing>,
+pub(crate) struct Ticket {
+    pub(crate) landing: Awaited<Landing>,
     /// Whether it only looks at the record.
     only_looks: bool,
     /// Whether somebody else started it.
@@ -147,7 +147,7 @@ impl Inner {
     }
 
     /// Joins the refresh under way, or starts one.
-    fn take_off(self: &Arc<Self>, need: Need) -> Result<Ticket, Error> {
+    pub(crate) fn take_off(self: &Arc<Self>, need: Need) -> Result<Ticket, Error> {
         // From before the question whether it may start, so that a shutdown waits for what starts.
         let _counted = self.keeper.tasks.token();
         let mut guard = self.flight();

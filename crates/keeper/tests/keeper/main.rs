@@ -23,6 +23,7 @@ mod sharing;
 mod short_lives;
 mod stored_pauses;
 mod support;
+mod sweeping;
 mod unhappy;
 mod unsaved;
 mod wall;
