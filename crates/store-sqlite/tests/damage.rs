@@ -7,10 +7,12 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use rampauth_store::{Answer, Operation, SessionId, State, StoreError, StoreErrorKind, StoreExt as _};
+use rampauth_store::{
+    Answer, Operation, Replaced, SessionId, State, Store as _, StoreError, StoreErrorKind, StoreExt as _,
+};
 use rampauth_store_sqlite::SqliteStore;
 use support::{
-    begin, due, folder, key, login, payload, put, raw, replace_record, said, shown, time, wait_until_closed,
+    Write, begin, due, folder, key, login, payload, put, raw, replace_record, said, shown, time, wait_until_closed,
 };
 
 const NEEDLE: &str = "needle-5b1f";
@@ -113,7 +115,7 @@ async fn a_damaged_record_is_set_aside_byte_for_byte_and_its_session_begins_anew
         assert_eq!(payload(&store, &key("other")).await, "other", "{case}");
         assert_eq!(due(&store, time(100), 9).await, [key("other")], "{case}: nothing is due of it");
 
-        let login = Operation::Put { session: session(8), expect: Some(session(7)), tokens: support::tokens("new") };
+        let login = login_upon(session(7), 8);
         let Answer::Saved(saved) = store.apply(&key("a"), login).await.expect(case) else { panic!("{case}") };
         assert_eq!(saved.generation, 3, "{case}: generations go on");
         // What comes late for the login that was set aside is not stored.
@@ -151,11 +153,45 @@ async fn generations_never_go_back_behind_a_record_that_was_set_aside() {
         change(&path, &format!("UPDATE session SET sum = zeroblob(32), generation = {damaged}"));
         let tombstone = store.set_aside(&key("a"), session(8)).await.expect("a store").expect("it is damaged");
         assert_eq!(tombstone.generation, 5, "{damaged}");
-        let login = Operation::Put { session: session(9), expect: Some(session(8)), tokens: support::tokens("new") };
+        let login = login_upon(session(8), 9);
         let saved = store.apply(&key("a"), login).await.expect("a login");
         let Answer::Saved(saved) = saved else { panic!("{saved:?}") };
         assert_eq!(saved.generation, 6, "{damaged}");
     }
+}
+
+#[tokio::test]
+async fn what_was_computed_before_a_record_was_set_aside_is_not_written_over_its_tombstone() {
+    let session = SessionId::from_random;
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path).expect("a store");
+    let first = login(&store, &key("a"), "first").await;
+    store.apply(&key("a"), begin(&first, 1, LEASE, false)).await.expect("a claim");
+    let seen = store.read(&key("a")).await.expect("a store");
+    let late = || Write::of(key("a"), &seen, support::commit(&first, 1, NEEDLE)).carry_out(store.clone());
+
+    damage_again(&path);
+    store.set_aside(&key("a"), session(7)).await.expect("a store").expect("it is damaged");
+    let tombstone = store.read(&key("a")).await.expect("a store");
+    let Replaced::Conflict(found) = late().await.expect("an answer") else { panic!("the tombstone was written over") };
+    assert_eq!(found.revision, tombstone.revision);
+    assert_eq!(found.record.map(|record| (record.state, record.session)), Some((State::Tombstone, session(7))));
+
+    // Set aside a second time, the record has another revision than the first tombstone.
+    let upon_the_first = Write::of(key("a"), &tombstone, login_upon(session(7), 8));
+    damage_again(&path);
+    store.set_aside(&key("a"), session(9)).await.expect("a store").expect("it is damaged");
+    let answer = upon_the_first.carry_out(store.clone()).await.expect("an answer");
+    assert!(matches!(answer, Replaced::Conflict(_)), "{answer:?}");
+    assert!(matches!(late().await.expect("an answer"), Replaced::Conflict(_)));
+    let stored = store.load(&key("a")).await.expect("a store").expect("a tombstone");
+    assert_eq!((stored.state, stored.session, stored.generation), (State::Tombstone, session(9), 1));
+}
+
+/// A login in the place of that session.
+fn login_upon(expect: SessionId, session: u128) -> Operation {
+    let session = SessionId::from_random(session);
+    Operation::Put { session, expect: Some(expect), tokens: support::tokens("new") }
 }
 
 #[tokio::test]
