@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Once, RwLock, Weak};
+use std::thread;
 use std::time::Duration;
 
 use rampauth_core::{Clock, Error, Refresh};
@@ -15,7 +16,7 @@ use crate::clock::steady::Steady;
 use crate::clock::wall::WallClock;
 use crate::generic::permits::PermitsByProvider;
 use crate::generic::registry::Registry;
-use crate::generic::schedule::Schedule;
+use crate::generic::schedule::{Schedule, Timed};
 use crate::keeper::{Keeper, Options, Shared, random};
 use crate::plan::policy::FAILING_AFTER;
 use crate::sweep::{Providers, sweep};
@@ -76,6 +77,9 @@ impl KeeperBuilder {
 
     /// Takes the time from `clock`: when tokens are due and whether they are usable. By default the machine's wall clock, on
     /// Linux the one that goes on with the timer's interrupt, every 1 to 10 ms, and costs next to nothing to read.
+    ///
+    /// A jump of a clock that is given, as a test makes it, is seen within a tenth of a second; one of the machine's clock within
+    /// half a minute.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = WallClock::Given(Arc::new(clock));
         self
@@ -193,6 +197,9 @@ impl KeeperBuilder {
                 keeper.clock.now()
             })
         };
+        if shared.clock.is_given() {
+            watch_a_given_clock(&shared.schedule)?;
+        }
         shared.runtime.spawn(async move {
             tokio::select! {
                 () = schedule.run(now) => {}
@@ -202,6 +209,21 @@ impl KeeperBuilder {
         });
         Ok(Keeper { shared })
     }
+}
+
+/// A clock that was given is one of a test, which may jump by days: that is seen soon in real time, whether or not the runtime's
+/// own time is paused.
+fn watch_a_given_clock<T: Timed + Send + Sync + 'static>(schedule: &Arc<Schedule<T>>) -> Result<(), Error> {
+    let schedule = Arc::downgrade(schedule);
+    let watch = move || {
+        while let Some(schedule) = schedule.upgrade() {
+            schedule.check();
+            drop(schedule);
+            thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let started = thread::Builder::new().name("rampauth-clock".to_owned()).spawn(watch);
+    started.map(drop).map_err(|_| Error::config("start the keeper", "no thread could be started to watch the clock"))
 }
 
 impl fmt::Debug for KeeperBuilder {

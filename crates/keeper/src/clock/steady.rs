@@ -85,6 +85,11 @@ impl Steady {
         Mark { monotonic: Instant::now(), wall: self.wall(), since_boot }
     }
 
+    /// Whether it is not the machine's.
+    pub(crate) fn is_given(&self) -> bool {
+        matches!(self.wall, WallClock::Given(_))
+    }
+
     /// Compares the clocks.
     pub(crate) fn beat(&self) {
         self.beat_at(self.mark());

@@ -81,6 +81,11 @@ impl<T: Timed> Schedule<T> {
         }
     }
 
+    /// Has the deadlines checked now.
+    pub(crate) fn check(&self) {
+        self.earlier.notify_one();
+    }
+
     /// Wakes sessions for as long as there is a time.
     pub(crate) async fn run(&self, now: impl Fn() -> Option<SystemTime>) {
         while let Some(mut time) = now() {

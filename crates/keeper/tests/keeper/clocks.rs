@@ -1,10 +1,13 @@
 //! A wall clock that is set, and a machine that sleeps.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
 
-use rampauth_core::{ErrorKind, Outcome};
+use rampauth_core::{ErrorKind, Expiry, Outcome};
+use rampauth_keeper::{Keeper, MemoryStore};
 
-use crate::support::{LIFETIME, Move, Step, World, error, pass};
+use crate::support::{LIFETIME, Move, Provider, Step, World, error, key, pass, tokens};
 
 const HOUR: i64 = 3_600;
 /// The keeper looks at its clocks at least this often.
@@ -125,4 +128,25 @@ async fn a_claim_ages_while_the_machine_sleeps() {
     assert_eq!((error.outcome(), world.provider.calls()), (Outcome::NotSent, 0));
     let record = world.store.record().await;
     assert!(record.attempt.is_none(), "and it is taken back");
+}
+
+/// On the runtime's real time: nothing but the given clock jumps.
+#[tokio::test]
+async fn a_jump_of_a_given_clock_is_seen_at_once() {
+    let days = Arc::new(AtomicU64::new(0));
+    let clock = {
+        let days = Arc::clone(&days);
+        move || UNIX_EPOCH + Duration::from_secs(1_800_000_000 + 86_400 * days.load(Ordering::SeqCst))
+    };
+    let provider = Provider::new(clock.clone());
+    let store = MemoryStore::new().with_clock(clock.clone());
+    let keeper = Keeper::builder(store).clock(clock.clone()).spawn().expect("a keeper");
+    let session = keeper.session(key(), provider.clone()).await.expect("a session");
+    session.put(tokens(0, Expiry::At(clock() + Duration::from_secs(30 * 86_400)))).await.expect("saved");
+    days.store(25, Ordering::SeqCst);
+    let jumped = tokio::time::Instant::now();
+    while provider.calls() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert!(jumped.elapsed() < Duration::from_secs(10), "a refresh was due long ago");
+    }
 }
