@@ -44,7 +44,8 @@ pub struct Applied {
 /// may be wrong by the new one: a pause that the provider asked for, for instance.
 ///
 /// An answer that writes nothing always comes from a record that was read after the call: otherwise a wait or a *moved* would be
-/// answered that was over by then.
+/// answered that was over by then. So does a claim on a record in which somebody else's held: what has passed since it was asked
+/// for may be more than what has passed since the store read its clock, and a claim would seem to be over that is not.
 ///
 /// # Errors
 ///
@@ -68,11 +69,17 @@ pub(crate) async fn apply_with(
     seen: Option<Seen>,
     operation: Operation,
 ) -> Result<Applied, StoreError> {
-    let (mut stored, mut age, mut is_fresh) = match seen.filter(|seen| seen.age <= MAX_AGE) {
+    // What the step was planned on. On anything else it is to be planned anew.
+    let planned_on = seen.as_ref().filter(|_| operation.is_planned()).map(|seen| seen.stored.revision);
+    let may_be_used = |seen: &Seen| seen.age <= MAX_AGE && !(planned_on.is_some() && is_claimed(&seen.stored));
+    let (mut stored, mut age, mut is_fresh) = match seen.filter(may_be_used) {
         Some(Seen { stored, age }) => (stored, age, false),
         None => (store.read(key).await?, Duration::ZERO, true),
     };
     for _ in 0..CONFLICTS {
+        if planned_on.is_some_and(|revision| revision != stored.revision) {
+            return Ok(Applied { answer: Answer::Moved(stored.record.clone()), stored });
+        }
         let now = stored.time.after(age);
         let mut slot = stored.record.clone();
         let mut answer = step(&mut slot, operation.clone(), &now);
@@ -99,6 +106,11 @@ pub(crate) async fn apply_with(
     }
     let why = format!("failed to change {key}: its record has changed each time that it was looked at");
     Err(StoreError::new(StoreErrorKind::Unavailable, why))
+}
+
+/// Whether somebody's claim held when this was read.
+fn is_claimed(stored: &Stored) -> bool {
+    stored.record.as_ref().and_then(Record::lease).is_some_and(|lease| lease.holds_at(&stored.time))
 }
 
 /// What every store can do besides, for callers that hold no record.

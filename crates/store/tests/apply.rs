@@ -226,11 +226,49 @@ async fn an_answer_that_writes_nothing_is_never_that_of_a_record_seen_before() {
     let seen = store.seen(Duration::ZERO).await;
     store.store.apply(&key(), conclude(1, Conclusion::NotSent)).await.expect("taken back");
     let applied = apply(&store, &key(), seen, claim(2)).await.expect("an answer");
-    assert!(matches!(applied.answer, Answer::Begun(_)), "{:?}", applied.answer);
-    assert_eq!(store.round_trips(), (1, 1));
+    let Answer::Moved(Some(record)) = applied.answer else { panic!("{:?}", applied.answer) };
+    assert!(record.attempt.is_none() && store.round_trips() == (1, 0));
+    let seen = Some(Seen { stored: applied.stored, age: Duration::ZERO });
+    let applied = apply(&store, &key(), seen, claim(2)).await.expect("claimed");
+    assert!(matches!(applied.answer, Answer::Begun(_)) && store.round_trips() == (0, 1));
     // One that was just read is.
     let applied = apply(&store, &key(), None, claim(3)).await.expect("an answer");
     assert!(matches!(applied.answer, Answer::Busy { .. }) && store.round_trips() == (1, 0), "{:?}", applied.answer);
+}
+
+#[tokio::test]
+async fn a_claim_that_held_when_it_was_seen_is_over_by_a_time_that_is_read_again_and_by_no_other() {
+    let store = Counted::logged_in().await;
+    store.store.apply(&key(), claim(1)).await.expect("claimed");
+    let Operation::Begin { generation, presents, attempt, owner, lease, .. } = claim(2) else {
+        unreachable!("a claim")
+    };
+    let settle = Operation::Begin { generation, presents, attempt, owner, lease, settle: true };
+    // The question was on its way for longer than the claim lasts. The store's clock was read after that, and still shows the same.
+    let seen = store.seen(LEASE + Duration::from_secs(1)).await;
+    let applied = apply(&store, &key(), seen.clone(), settle).await.expect("an answer");
+    assert!(matches!(applied.answer, Answer::Busy { .. }), "{:?}", applied.answer);
+    let give_up = Operation::GiveUp { session: SESSION, generation: 1 };
+    let applied = apply(&store, &key(), seen, give_up).await.expect("an answer");
+    assert!(matches!(applied.answer, Answer::Moved(_)), "{:?}", applied.answer);
+    assert_eq!(store.round_trips(), (2, 0));
+    assert_eq!(store.stored().await.record.expect("a record").state, State::Ready);
+}
+
+#[tokio::test]
+async fn what_was_planned_on_a_record_that_is_too_old_is_planned_anew_where_that_has_changed() {
+    let old = MAX_AGE + Duration::from_secs(1);
+    let store = Counted::logged_in().await;
+    let seen = store.seen(old).await;
+    store.store.apply(&key(), conclude(9, Conclusion::NotSent)).await.expect("written");
+    let applied = apply(&store, &key(), seen, claim(1)).await.expect("an answer");
+    assert!(matches!(applied.answer, Answer::Moved(Some(_))), "{:?}", applied.answer);
+    assert_eq!((applied.stored.revision, store.round_trips()), (store.stored().await.revision, (1, 0)));
+    // An answer of the provider's is no plan.
+    let seen = store.seen(old).await;
+    store.store.apply(&key(), conclude(9, Conclusion::NotSent)).await.expect("written");
+    let applied = apply(&store, &key(), seen, commit(1)).await.expect("saved");
+    assert!(matches!(applied.answer, Answer::Saved(_)) && store.round_trips() == (1, 1));
 }
 
 #[tokio::test]
