@@ -18,6 +18,7 @@ use crate::generic::permits::PermitsByProvider;
 use crate::generic::registry::Registry;
 use crate::generic::schedule::{Schedule, Timed};
 use crate::keeper::{Keeper, Options, Shared, random};
+use crate::metrics;
 use crate::plan::policy::FAILING_AFTER;
 use crate::sweep::{Providers, sweep};
 use crate::tokens::sealing::SealingKeys;
@@ -184,6 +185,7 @@ impl KeeperBuilder {
             sessions: Registry::default(),
             events: broadcast::channel(1_024).0,
         });
+        metrics::describe();
         if self.on_demand {
             return Ok(Keeper { shared });
         }

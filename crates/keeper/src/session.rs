@@ -12,6 +12,7 @@ use crate::clock::moment::Second;
 use crate::generic::schedule::{Timed, Timer};
 use crate::keeper::{Shared, random};
 use crate::login;
+use crate::metrics;
 use crate::plan::next_step::Need;
 use crate::plan::policy;
 use crate::session_options::SessionOptions;
@@ -241,6 +242,9 @@ impl Inner {
         provider: Arc<dyn Refresh>,
         options: SessionOptions,
     ) -> Arc<Self> {
+        if keeper.permits.is_new(&key) {
+            metrics::begin(&key);
+        }
         keeper.sessions.open(key, |key| {
             let keeper = Arc::clone(keeper);
             let (slot, flight, timer) = (Slot::default(), Mutex::default(), Timer::new());

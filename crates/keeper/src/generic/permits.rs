@@ -48,6 +48,11 @@ impl PermitsByProvider {
         Self { most: most.max(1), runtime, all: Mutex::default() }
     }
 
+    /// Whether this is the first key of its provider and environment.
+    pub(crate) fn is_new(&self, key: &SessionKey) -> bool {
+        self.enter(key).1
+    }
+
     /// How many attempts may be under way at each provider.
     pub(crate) fn most(&self) -> usize {
         self.most
@@ -61,15 +66,19 @@ impl PermitsByProvider {
     }
 
     pub(crate) fn of(&self, key: &SessionKey) -> Arc<Permits> {
+        self.enter(key).0
+    }
+
+    fn enter(&self, key: &SessionKey) -> (Arc<Permits>, bool) {
         let key = key.as_str();
         let end = key.match_indices('/').nth(1).map_or(key.len(), |(end, _)| end);
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(permits) = all.get(&key[..end]) {
-            return Arc::clone(permits);
+            return (Arc::clone(permits), false);
         }
         let permits = Arc::new(Permits::new(self.most, self.runtime.clone()));
         all.insert(Box::from(&key[..end]), Arc::clone(&permits));
-        permits
+        (permits, true)
     }
 }
 

@@ -36,7 +36,7 @@ impl Recording {
             if key.name() == EVENTS_MISSED {
                 assert!(labels.is_empty(), "it is no session's: {labels:?}");
                 let DebugValue::Counter(count) = value else { panic!("it is a counter") };
-                moved.insert(key.name().to_owned(), vec![count as f64]);
+                moved.extend((count > 0).then(|| (key.name().to_owned(), vec![count as f64])));
                 continue;
             }
             assert_eq!((labels[PROVIDER], labels[ENVIRONMENT]), ("fake", "test"), "{labels:?}");
@@ -256,4 +256,41 @@ async fn clocks_that_differ_and_events_that_were_missed_are_counted() {
     drop(world.happened());
     // A refresh is one event, and the first came with another.
     recording.assert_moved("missed", &[(EVENTS_MISSED, &[8.0])]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_counter_is_there_at_zero_from_the_first_session_on_and_every_metric_is_described() {
+    let recording = Recording::start();
+    let world = World::new().await;
+    let mut found = BTreeMap::new();
+    for (key, _, description, value) in recording.snapshotter.snapshot().into_vec() {
+        let name = key.key().name().to_owned();
+        assert!(description.is_some_and(|description| !description.is_empty()), "{name}");
+        let DebugValue::Counter(0) = value else { panic!("{name}: {value:?}") };
+        *found.entry(name).or_insert(0) += 1;
+    }
+    let of_each = [
+        ADOPTED,
+        CLAIM_WAITS,
+        CLAIMS_LOST,
+        CLOCKS_DIFFER,
+        EVENTS_MISSED,
+        EXPIRES_SOON,
+        FAILING,
+        LOGIN_NEEDED,
+        ORPHANED,
+        RECOVERED,
+        SAVE_FAILURES,
+        UNCLAIMED,
+    ];
+    let mut expected: BTreeMap<_, _> = of_each.into_iter().map(|name| (name.to_owned(), 1)).collect();
+    expected.insert(REFRESHES.to_owned(), 4);
+    assert_eq!(found, expected);
+    // A histogram is there once there is something in it.
+    world.session.refresh().await.expect("refreshed");
+    for (key, unit, description, _) in recording.snapshotter.snapshot().into_vec() {
+        if [CALLERS, SECONDS_LEFT].contains(&key.key().name()) {
+            assert!(unit.is_some() && description.is_some(), "{key:?}");
+        }
+    }
 }
