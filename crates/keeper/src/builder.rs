@@ -1,7 +1,7 @@
 //! What a keeper is told when it is set up.
 
 use std::fmt;
-use std::sync::{Arc, Once, RwLock, Weak};
+use std::sync::{Arc, Once, RwLock};
 use std::thread;
 use std::time::Duration;
 
@@ -14,17 +14,27 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::steady::Steady;
 use crate::clock::wall::WallClock;
+use crate::context::{KeeperContext, Options, random};
 use crate::generic::permits::PermitsByProvider;
 use crate::generic::registry::Registry;
 use crate::generic::schedule::{Schedule, Timed};
-use crate::keeper::{Keeper, Options, Shared, random};
+use crate::keeper::Keeper;
 use crate::metrics;
+use crate::plan::backoff::Pauses;
 use crate::plan::policy::FAILING_AFTER;
+use crate::state::session::{SessionState, Sessions};
 use crate::sweep::{Providers, sweep};
 use crate::tokens::sealing::SealingKeys;
 
 /// The longest deadline or pause that is counted with: ten years.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+impl Keeper {
+    /// A keeper over this store.
+    pub fn builder(store: impl Store + 'static) -> KeeperBuilder {
+        KeeperBuilder::new(Arc::new(store))
+    }
+}
 
 /// Sets up a [`Keeper`].
 #[must_use]
@@ -35,7 +45,7 @@ pub struct KeeperBuilder {
     clock: WallClock,
     request: Duration,
     save: Duration,
-    floor: (Duration, Duration),
+    floor: Pauses,
     failing_after: u32,
     concurrent_attempts: usize,
     on_demand: bool,
@@ -43,7 +53,7 @@ pub struct KeeperBuilder {
 }
 
 impl KeeperBuilder {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+    fn new(store: Arc<dyn Store>) -> Self {
         Self {
             store,
             sealing: None,
@@ -51,7 +61,7 @@ impl KeeperBuilder {
             clock: WallClock::Machine,
             request: Duration::from_secs(35),
             save: Duration::from_secs(5),
-            floor: (Duration::from_secs(1), Duration::from_secs(3_600)),
+            floor: Pauses { first: Duration::from_secs(1), longest: Duration::from_secs(3_600) },
             failing_after: FAILING_AFTER,
             concurrent_attempts: 64,
             on_demand: false,
@@ -105,7 +115,7 @@ impl KeeperBuilder {
     /// Default 1 s and one hour. Nothing is presented meanwhile; what other processes store is seen all the same, looked for
     /// once a second at most and for callers who need it. Where it is the store that failed, 5 s are the most.
     pub fn floor(mut self, first: Duration, most: Duration) -> Self {
-        self.floor = (first, most);
+        self.floor = Pauses { first, longest: most };
         self
     }
 
@@ -166,9 +176,10 @@ impl KeeperBuilder {
         };
         // Sums of these are times that can be counted.
         let (request, save) = (self.request.min(LONGEST), self.save.min(LONGEST));
-        let floor = (self.floor.0.min(LONGEST), self.floor.1.min(LONGEST));
+        let Pauses { first, longest } = self.floor;
+        let floor = Pauses { first: first.min(LONGEST), longest: longest.min(LONGEST) };
         let options = Options { request, save, lease: request + 2 * save, floor, failing_after: self.failing_after };
-        let shared = Arc::new(Shared {
+        let context = Arc::new(KeeperContext {
             store: self.store,
             sealing: RwLock::new(self.sealing.map(Arc::new)),
             accept_unsealed: self.accept_unsealed,
@@ -179,38 +190,42 @@ impl KeeperBuilder {
             runtime: runtime.clone(),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
-            schedule: Arc::new(Schedule::new(!self.on_demand)),
             permits: PermitsByProvider::new(self.concurrent_attempts, runtime),
             remembered: Arc::default(),
-            sessions: Registry::default(),
             events: broadcast::channel(1_024).0,
         });
+        let (registry, schedule) = (Arc::new(Registry::default()), Arc::new(Schedule::new(!self.on_demand)));
+        let sessions = Sessions { context, registry, schedule };
         metrics::describe();
-        if self.on_demand {
-            return Ok(Keeper { shared });
-        }
-        let (schedule, closing) = (Arc::clone(&shared.schedule), shared.closing.clone());
-        // Who keeps the keeper are those who hold it or a session, a refresh in flight, and tokens that are not saved yet.
-        let keeper = Arc::downgrade(&shared);
-        let (others, providers) = (Weak::clone(&keeper), self.providers);
-        let now = move || {
-            keeper.upgrade().map(|keeper| {
-                keeper.clock.beat();
-                keeper.clock.now()
-            })
-        };
-        if shared.clock.is_given() {
-            watch_a_given_clock(&shared.schedule)?;
-        }
-        shared.runtime.spawn(async move {
-            tokio::select! {
-                () = schedule.run(now) => {}
-                () = sweep(others, providers) => {}
-                () = closing.cancelled() => {}
+        if !self.on_demand {
+            if sessions.context.clock.is_given() {
+                watch_a_given_clock(&sessions.schedule)?;
             }
-        });
-        Ok(Keeper { shared })
+            wake_and_sweep(&sessions, self.providers);
+        }
+        Ok(Keeper { sessions })
     }
+}
+
+/// Wakes sessions when their time has come, and sweeps, for as long as anything holds the keeper.
+fn wake_and_sweep(sessions: &Sessions, providers: Option<Providers>) {
+    let Sessions { context, schedule, .. } = sessions.clone();
+    let (runtime, closing) = (context.runtime.clone(), context.closing.clone());
+    let context = Arc::downgrade(&context);
+    let now = move || {
+        context.upgrade().map(|context| {
+            context.clock.beat();
+            context.clock.now()
+        })
+    };
+    let sessions = sessions.downgrade();
+    runtime.spawn(async move {
+        tokio::select! {
+            () = schedule.run(now, SessionState::look) => {}
+            () = sweep(sessions, providers) => {}
+            () = closing.cancelled() => {}
+        }
+    });
 }
 
 /// A clock that was given is one of a test, which may jump by days: that is seen soon in real time, whether or not the runtime's

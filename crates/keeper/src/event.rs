@@ -140,6 +140,24 @@ impl EventKind {
             Self::ClocksDiffer(_) => "clocks_differ",
         }
     }
+
+    /// The counter that counts it, if there is one.
+    pub(crate) fn counter(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Adopted => metrics::ADOPTED,
+            Self::Orphaned => metrics::ORPHANED,
+            Self::Unclaimed(_) => metrics::UNCLAIMED,
+            Self::LoginNeeded => metrics::LOGIN_NEEDED,
+            Self::Failing { .. } => metrics::FAILING,
+            Self::Recovered => metrics::RECOVERED,
+            Self::SaveFailed(_) => metrics::SAVE_FAILURES,
+            Self::CredentialExpiresSoon { .. } => metrics::EXPIRES_SOON,
+            Self::ClocksDiffer(_) => metrics::CLOCKS_DIFFER,
+            Self::Refreshed | Self::RefreshFailed(_) | Self::Doubtful { .. } | Self::Settled | Self::Removed => {
+                return None;
+            }
+        })
+    }
 }
 
 /// Tokens that belong to no session any more. `Debug` shows nothing of them.

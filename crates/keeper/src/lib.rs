@@ -2,7 +2,9 @@
 // docs.rs shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+// From the bottom to the top: each of these imports only from those above it.
 mod plan {
+    pub(crate) mod backoff;
     pub mod next_step;
     pub(crate) mod pause;
     pub mod policy;
@@ -25,30 +27,51 @@ mod generic {
     pub(crate) mod schedule;
     pub(crate) mod single_flight;
 }
-mod event;
 pub mod metrics;
+
+mod event;
+
 mod visible {
     pub(crate) mod snapshot;
 }
+mod look;
+
+mod context;
+
 mod session_options;
+
 mod state {
+    pub(crate) mod backoff;
     pub(crate) mod refresh;
+    pub(crate) mod session;
 }
 mod refresh {
+    pub(crate) mod attempt;
+    pub(crate) mod claim;
     pub(crate) mod claim_wait;
+    pub(crate) mod decide;
+    pub(crate) mod error;
     pub(crate) mod fail;
+    pub(crate) mod finish;
     pub(crate) mod look;
     pub(crate) mod reject;
     pub(crate) mod run;
     pub(crate) mod save;
+    pub(crate) mod single;
+    pub(crate) mod wake;
     pub(crate) mod warn;
 }
-mod builder;
-mod handover;
-mod keeper;
 mod login;
+
 mod session;
+
 mod sweep;
+
+mod keeper;
+
+mod builder;
+
+mod handover;
 
 pub use builder::KeeperBuilder;
 pub use event::{Event, EventKind, Events, UnclaimedTokens};

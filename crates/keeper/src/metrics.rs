@@ -15,8 +15,6 @@ use std::time::Duration;
 use rampauth_core::Outcome;
 use rampauth_store::SessionKey;
 
-use crate::event::EventKind;
-
 /// Counter: presentations of a token to the provider, by [`OUTCOME`].
 pub const REFRESHES: &str = "rampauth_keeper_refreshes_total";
 /// Counter: tokens that came from elsewhere, another process's or an orphan's.
@@ -105,25 +103,9 @@ pub(crate) fn begin(key: &SessionKey) {
     }
 }
 
-/// Counts what an event tells of.
-pub(crate) fn happened(key: &SessionKey, kind: &EventKind) {
-    let name = match kind {
-        EventKind::Adopted => ADOPTED,
-        EventKind::Orphaned => ORPHANED,
-        EventKind::Unclaimed(_) => UNCLAIMED,
-        EventKind::LoginNeeded => LOGIN_NEEDED,
-        EventKind::Failing { .. } => FAILING,
-        EventKind::Recovered => RECOVERED,
-        EventKind::SaveFailed(_) => SAVE_FAILURES,
-        EventKind::CredentialExpiresSoon { .. } => EXPIRES_SOON,
-        EventKind::ClocksDiffer(_) => CLOCKS_DIFFER,
-        EventKind::Refreshed
-        | EventKind::RefreshFailed(_)
-        | EventKind::Doubtful { .. }
-        | EventKind::Settled
-        | EventKind::Removed => return,
-    };
-    recorder::count(name, key, None, 1);
+/// Something happened that the counter of this name counts.
+pub(crate) fn happened(key: &SessionKey, counter: &'static str) {
+    recorder::count(counter, key, None, 1);
 }
 
 /// A presentation came to an end.

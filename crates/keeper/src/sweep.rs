@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -16,12 +16,13 @@ use rampauth_core::Refresh;
 use rampauth_store::{Due, DueQuery, SessionKey};
 use tokio::time::{sleep, timeout};
 
+use crate::event::EventKind;
 use crate::generic::single_flight::Awaited;
-use crate::keeper::Shared;
+use crate::look::Look;
 use crate::plan::next_step::Need;
-use crate::refresh::look::Look;
-use crate::session::Inner;
+use crate::session_options::SessionOptions;
 use crate::state::refresh::Landing;
+use crate::state::session::{Sessions, WeakSessions};
 
 /// How often the store is asked.
 const PACE: Duration = Duration::from_secs(5);
@@ -35,9 +36,9 @@ const NAMED: usize = 1_024;
 pub(crate) type Providers = Arc<dyn Fn(&SessionKey) -> Option<Arc<dyn Refresh>> + Send + Sync>;
 
 /// Sweeps for as long as there is a keeper, and keeps none.
-pub(crate) async fn sweep(keeper: Weak<Shared>, providers: Option<Providers>) {
+pub(crate) async fn sweep(sessions: WeakSessions, providers: Option<Providers>) {
     let (under_way, named) = (FuturesUnordered::new(), BTreeSet::new());
-    let mut sweep = Sweep { keeper, providers, under_way, refreshed: 0, failed: 0, named };
+    let mut sweep = Sweep { sessions, providers, under_way, refreshed: 0, failed: 0, named };
     let mut pace = PACE;
     loop {
         sleep(pace).await;
@@ -57,7 +58,7 @@ fn shuffle(due: &mut [Due]) {
 }
 
 struct Sweep {
-    keeper: Weak<Shared>,
+    sessions: WeakSessions,
     providers: Option<Providers>,
     /// The refreshes of sessions that nobody has open. Each holds its own session, and nothing else does.
     under_way: FuturesUnordered<Awaited<Landing>>,
@@ -72,19 +73,18 @@ impl Sweep {
     async fn pass(&mut self) -> Option<()> {
         let mut last: Option<Due> = None;
         // What fails in this pass is due again in the next one.
-        let before = self.keeper.upgrade()?.clock.wall();
+        let before = self.sessions.upgrade()?.context.clock.wall();
         loop {
             let (store, mut query, limit, asked) = {
-                let keeper = self.keeper.upgrade()?;
-                let wanted =
-                    self.providers.is_some() || keeper.store.outlives_the_process() && !keeper.sessions.is_empty();
+                let Sessions { context, registry, .. } = self.sessions.upgrade()?;
+                let wanted = self.providers.is_some() || context.store.outlives_the_process() && !registry.is_empty();
                 if !wanted {
                     return Some(());
                 }
                 // Twice as many as may be under way: others may be at some of them.
-                let mut query = DueQuery::new(before, 2 * keeper.permits.most());
-                query.except = keeper.permits.left_alone();
-                (Arc::clone(&keeper.store), query, keeper.options.save, keeper.clock.mark())
+                let mut query = DueQuery::new(before, 2 * context.permits.most());
+                query.except = context.permits.left_alone();
+                (Arc::clone(&context.store), query, context.options.save, context.clock.mark())
             };
             if let Some(last) = &last {
                 query = query.after(last);
@@ -108,8 +108,8 @@ impl Sweep {
 
     async fn look_after(&mut self, key: SessionKey, look: Option<Look>) -> Option<()> {
         let most = {
-            let keeper = self.keeper.upgrade()?;
-            if let Some(session) = keeper.sessions.find(&key) {
+            let sessions = self.sessions.upgrade()?;
+            if let Some(session) = sessions.registry.find(&key) {
                 session.look_at_what_others_left(look);
                 return Some(());
             }
@@ -120,9 +120,9 @@ impl Sweep {
                 self.name(key);
                 return Some(());
             };
-            let started = Inner::open_for_a_refresh(&keeper, key, provider, look);
+            let started = open_for_a_refresh(&sessions, key, provider, look);
             self.under_way.extend(started);
-            keeper.permits.most()
+            sessions.context.permits.most()
         };
         self.wait_for_all_but(most - 1).await;
         Some(())
@@ -150,22 +150,19 @@ impl Sweep {
     }
 }
 
-impl Inner {
-    /// Opens a session for nothing but the refresh that is due; `None` where its tokens cannot be read.
-    fn open_for_a_refresh(
-        keeper: &Arc<Shared>,
-        key: SessionKey,
-        provider: Arc<dyn Refresh>,
-        look: Look,
-    ) -> Option<Awaited<Landing>> {
-        let session = Self::enter(keeper, key, provider, Default::default());
-        let record = look.record()?;
-        if let Err(error) = session.adopt(record) {
-            let kind = crate::event::EventKind::RefreshFailed(error);
-            keeper.tell(&session.key, record.generation, kind);
-            return None;
-        }
-        session.flight().remember(Some(Box::new(look)));
-        session.take_off(Need::Ahead).ok().map(|ticket| ticket.landing)
+/// Opens a session for nothing but the refresh that is due; `None` where its tokens cannot be read.
+fn open_for_a_refresh(
+    sessions: &Sessions,
+    key: SessionKey,
+    provider: Arc<dyn Refresh>,
+    look: Look,
+) -> Option<Awaited<Landing>> {
+    let session = sessions.open(key, provider, SessionOptions::new());
+    let record = look.record()?;
+    if let Err(error) = session.adopt(record) {
+        session.tell(record.generation, EventKind::RefreshFailed(error));
+        return None;
     }
+    session.flight().remember(Some(Box::new(look)));
+    session.take_off(Need::Ahead).ok().map(|ticket| ticket.landing)
 }

@@ -13,29 +13,16 @@ use modules::Crate;
 
 use super::tree::Tree;
 
-/// Members whose files still import one another; each is dropped from here with its last circle.
-const NOT_YET: [&str; 1] = ["crates/keeper"];
-
 /// Each file with the files that it imports, and one imported name for each of them.
 type Graph = BTreeMap<String, BTreeMap<String, String>>;
 
 pub(super) fn none(tree: &Tree, problems: &mut Vec<String>) -> usize {
-    except(&NOT_YET, tree, problems)
-}
-
-fn except(not_yet: &[&str], tree: &Tree, problems: &mut Vec<String>) -> usize {
     let mut looked_at = 0;
     for (folder, _) in tree.members(problems) {
-        let mut found = Vec::new();
         for root in modules::roots(tree, &folder) {
-            let graph = graph(&Crate::read(tree, root, &mut found));
+            let graph = graph(&Crate::read(tree, root, problems));
             looked_at += graph.values().map(BTreeMap::len).sum::<usize>();
-            found.extend(circles(&graph).iter().map(|circle| message(&graph, circle)));
-        }
-        match (not_yet.contains(&folder.as_str()), found.is_empty()) {
-            (false, _) => problems.append(&mut found),
-            (true, true) => problems.push(format!("{folder}: has no circle of files; drop it from NOT_YET")),
-            (true, false) => {}
+            problems.extend(circles(&graph).iter().map(|circle| message(&graph, circle)));
         }
     }
     looked_at

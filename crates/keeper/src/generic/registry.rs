@@ -8,20 +8,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use hashbrown::HashTable;
 use rampauth_store::SessionKey;
 
-use crate::session::Inner;
-
-#[derive(Default)]
-pub(crate) struct Registry {
-    hasher: RandomState,
-    /// By their keys, which they hold themselves: nine bytes a place.
-    open: Mutex<HashTable<Weak<Inner>>>,
-    /// Held here, so that what they were granted outlives the handles on them.
-    unsaved: Mutex<HashMap<SessionKey, Arc<Inner>>>,
+/// What is registered under its key.
+pub(crate) trait Keyed {
+    fn key(&self) -> &SessionKey;
 }
 
-impl Registry {
+pub(crate) struct Registry<S> {
+    hasher: RandomState,
+    /// By their keys, which they hold themselves: nine bytes a place.
+    open: Mutex<HashTable<Weak<S>>>,
+    /// Held here, so that what they were granted outlives the handles on them.
+    unsaved: Mutex<HashMap<SessionKey, Arc<S>>>,
+}
+
+impl<S: Keyed> Registry<S> {
     /// The open session of this key; where there is none, a new one that is open from now on.
-    pub(crate) fn open(&self, key: SessionKey, new: impl FnOnce(SessionKey) -> Arc<Inner>) -> Arc<Inner> {
+    pub(crate) fn open(&self, key: SessionKey, new: impl FnOnce(SessionKey) -> Arc<S>) -> Arc<S> {
         let hash = self.hash(&key);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         find_in(&open, hash, &key).unwrap_or_else(|| {
@@ -30,19 +32,19 @@ impl Registry {
             }
             let session = new(key);
             // One that has gone meanwhile is found by nobody, wherever it stands.
-            let hash_of = |session: &Weak<Inner>| session.upgrade().map_or(0, |session| self.hash(&session.key));
+            let hash_of = |session: &Weak<S>| session.upgrade().map_or(0, |session| self.hash(session.key()));
             open.insert_unique(hash, Arc::downgrade(&session), hash_of);
             session
         })
     }
 
     /// The session of this key, if it is open.
-    pub(crate) fn find(&self, key: &SessionKey) -> Option<Arc<Inner>> {
+    pub(crate) fn find(&self, key: &SessionKey) -> Option<Arc<S>> {
         find_in(&self.open.lock().unwrap_or_else(PoisonError::into_inner), self.hash(key), key)
     }
 
     /// The open sessions.
-    pub(crate) fn all(&self) -> Vec<Arc<Inner>> {
+    pub(crate) fn all(&self) -> Vec<Arc<S>> {
         // Given back without the lock: one of them may be the last.
         self.open.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect()
     }
@@ -53,33 +55,33 @@ impl Registry {
     }
 
     /// The last handle is gone.
-    pub(crate) fn close(&self, session: &Inner) {
+    pub(crate) fn close(&self, session: &S) {
         // Where that would have to be waited for, even by whoever holds the lock and lets go of it just now, its place is
         // cleared before the table grows.
         let Ok(mut open) = self.open.try_lock() else { return };
-        if let Ok(place) = open.find_entry(self.hash(&session.key), |it| ptr::eq(it.as_ptr(), session)) {
+        if let Ok(place) = open.find_entry(self.hash(session.key()), |it| ptr::eq(it.as_ptr(), session)) {
             place.remove();
         }
     }
 
     /// Keeps a session open that holds unsaved tokens.
-    pub(crate) fn hold(&self, session: &Arc<Inner>) {
-        self.unsaved().insert(session.key.clone(), Arc::clone(session));
+    pub(crate) fn hold(&self, session: &Arc<S>) {
+        self.unsaved().insert(session.key().clone(), Arc::clone(session));
     }
 
     /// Nothing of it is unsaved any more.
-    pub(crate) fn release(&self, session: &Inner) {
-        let released = self.unsaved().remove(&session.key);
+    pub(crate) fn release(&self, session: &S) {
+        let released = self.unsaved().remove(session.key());
         // It may be the last one, and without the lock by now.
         drop(released);
     }
 
     /// The sessions that hold unsaved tokens.
-    pub(crate) fn held(&self) -> Vec<Arc<Inner>> {
+    pub(crate) fn held(&self) -> Vec<Arc<S>> {
         self.unsaved().values().cloned().collect()
     }
 
-    fn unsaved(&self) -> MutexGuard<'_, HashMap<SessionKey, Arc<Inner>>> {
+    fn unsaved(&self) -> MutexGuard<'_, HashMap<SessionKey, Arc<S>>> {
         self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -88,67 +90,85 @@ impl Registry {
     }
 }
 
-fn find_in(open: &HashTable<Weak<Inner>>, hash: u64, key: &SessionKey) -> Option<Arc<Inner>> {
+fn find_in<S: Keyed>(open: &HashTable<Weak<S>>, hash: u64, key: &SessionKey) -> Option<Arc<S>> {
     let mut found = None;
     open.find(hash, |session| {
-        found = session.upgrade().filter(|session| session.key == *key);
+        found = session.upgrade().filter(|session| session.key() == key);
         found.is_some()
     });
     found
 }
 
+impl<S> Default for Registry<S> {
+    fn default() -> Self {
+        Self { hasher: RandomState::default(), open: Mutex::default(), unsaved: Mutex::default() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use async_trait::async_trait;
-    use rampauth_core::{Error, ErrorKind, Outcome, Presents, Refresh, RefreshPolicy, TokenSet};
-
     use super::*;
-    use crate::keeper::Keeper;
-    use crate::session::Session;
-    use rampauth_store::MemoryStore;
 
-    struct Nothing(RefreshPolicy);
+    struct Open {
+        key: SessionKey,
+        registry: Arc<Registry<Self>>,
+    }
 
-    #[async_trait]
-    impl Refresh for Nothing {
-        fn policy(&self) -> &RefreshPolicy {
-            &self.0
-        }
-
-        async fn refresh(&self, _: &TokenSet) -> Result<TokenSet, Error> {
-            Err(Error::new(ErrorKind::Unreachable, Outcome::NotSent, "refresh", "there is nobody"))
+    impl Keyed for Open {
+        fn key(&self) -> &SessionKey {
+            &self.key
         }
     }
 
-    async fn session(keeper: &Keeper, number: usize) -> Session {
-        let key = SessionKey::parse(format!("fake/test/account/{number}")).expect("a key");
-        let provider = Nothing(RefreshPolicy::new(Presents::RefreshToken));
-        keeper.session(key, provider).await.expect("a session")
+    impl Drop for Open {
+        fn drop(&mut self) {
+            self.registry.close(self);
+        }
     }
 
-    #[tokio::test]
-    async fn a_session_that_is_gone_takes_no_place_and_one_takes_little() {
-        let keeper = Keeper::builder(MemoryStore::new()).spawn().expect("a keeper");
-        let open = || keeper.shared.sessions.open.lock().expect("no panic");
-        let mut sessions = Vec::new();
-        for number in 0..200 {
-            sessions.push(session(&keeper, number).await);
-        }
-        assert_eq!(open().len(), 200);
-        let bytes = open().allocation_size() / 200;
+    fn key(number: usize) -> SessionKey {
+        SessionKey::parse(format!("fake/test/account/{number}")).expect("a key")
+    }
+
+    fn open(registry: &Arc<Registry<Open>>, number: usize) -> Arc<Open> {
+        registry.open(key(number), |key| Arc::new(Open { key, registry: Arc::clone(registry) }))
+    }
+
+    #[test]
+    fn a_session_that_is_gone_takes_no_place_and_one_takes_little() {
+        let registry = Arc::new(Registry::default());
+        let places = || registry.open.lock().expect("no panic");
+        let mut sessions: Vec<_> = (0..200).map(|number| open(&registry, number)).collect();
+        assert_eq!(places().len(), 200);
+        let bytes = places().allocation_size() / 200;
         assert!(bytes <= 20, "{bytes} bytes a session");
         sessions.truncate(100);
-        assert_eq!(open().len(), 100);
+        assert_eq!(places().len(), 100);
         // Gone while somebody else looks: cleared away before the table grows.
-        let looking = open();
+        let looking = places();
         drop(sessions);
         drop(looking);
-        assert_eq!(open().len(), 100);
-        let capacity = open().capacity();
-        let mut sessions = Vec::new();
-        for number in 200..200 + capacity {
-            sessions.push(session(&keeper, number).await);
+        assert_eq!(places().len(), 100);
+        let capacity = places().capacity();
+        let _sessions: Vec<_> = (200..200 + capacity).map(|number| open(&registry, number)).collect();
+        assert_eq!(places().len(), capacity);
+    }
+
+    #[test]
+    fn one_key_has_one_session_while_somebody_holds_it() {
+        let registry = Arc::new(Registry::default());
+        assert!(registry.is_empty() && registry.find(&key(1)).is_none());
+        let (one, same, other) = (open(&registry, 1), open(&registry, 1), open(&registry, 2));
+        assert!(Arc::ptr_eq(&one, &same) && !Arc::ptr_eq(&one, &other));
+        assert_eq!(registry.all().len(), 2);
+        registry.hold(&one);
+        drop((one, same));
+        assert!(registry.find(&key(1)).is_some(), "it is held");
+        for held in registry.held() {
+            registry.release(&held);
         }
-        assert_eq!(open().len(), capacity);
+        assert!(registry.find(&key(1)).is_none() && registry.find(&key(2)).is_some());
+        drop(other);
+        assert!(registry.is_empty());
     }
 }

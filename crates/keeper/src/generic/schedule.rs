@@ -22,9 +22,6 @@ const BATCH: usize = 256;
 pub(crate) trait Timed {
     /// What for.
     fn timer(&self) -> &Timer;
-
-    /// Its time has come. Whatever is to come after this, it says now.
-    fn wake(self: Arc<Self>, now: SystemTime);
 }
 
 /// What a session waits for: the tick of its deadline. Changed only under the schedule's lock.
@@ -86,11 +83,11 @@ impl<T: Timed> Schedule<T> {
         self.earlier.notify_one();
     }
 
-    /// Wakes sessions for as long as there is a time.
-    pub(crate) async fn run(&self, now: impl Fn() -> Option<SystemTime>) {
+    /// Wakes sessions for as long as there is a time. What one waits for after that, `wake` has to say.
+    pub(crate) async fn run(&self, now: impl Fn() -> Option<SystemTime>, wake: impl Fn(&Arc<T>, SystemTime)) {
         while let Some(mut time) = now() {
             while let Some(due) = self.take(last_tick(time)) {
-                due.into_iter().for_each(|session| session.wake(time));
+                due.into_iter().for_each(|session| wake(&session, time));
                 tokio::task::yield_now().await;
                 let Some(later) = now() else { return };
                 time = later;

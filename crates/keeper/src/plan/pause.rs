@@ -2,12 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use rampauth_core::{Error, ErrorKind, Expiry, Outcome, RefreshPolicy, RefreshTime, WhenUnknown};
+use rampauth_core::{Expiry, RefreshPolicy, RefreshTime, WhenUnknown};
 use rampauth_store::{Record, StoredTokens};
-
-use crate::plan::next_step::Need;
-use crate::refresh::run::ACTION;
-use crate::session::Inner;
 
 /// A part of the time within which an attempt in doubt may be resolved: what is left of it for the resolving when a pause ends.
 const LEFT_TO_RESOLVE: u32 = 6;
@@ -50,51 +46,6 @@ pub(crate) fn last_use(tokens: &StoredTokens, policy: &RefreshPolicy) -> Option<
     let at = |expiry| if let Expiry::At(time) = expiry { Some(time) } else { None };
     let access = at(tokens.access_expiry).filter(|_| policy.time == RefreshTime::BeforeExpiry);
     at(tokens.presented_expiry).into_iter().chain(access).min()
-}
-
-impl Inner {
-    /// Until when the provider is left alone after this error, as it asked: bounded, for other processes too. Where a limit ends it
-    /// sooner, the pause of this process ends with it.
-    pub(crate) fn heed(
-        &self,
-        error: &Error,
-        limits: &PauseLimits,
-        doubtful: bool,
-        now: SystemTime,
-    ) -> Option<SystemTime> {
-        let (least, most) = self.keeper.options.floor;
-        let asked = now.checked_add(error.retry_after()?.clamp(least, most.max(least)))?;
-        let until = limits.end(asked, doubtful, now);
-        if until < asked {
-            self.flight().pause_until_at_most(Some(until));
-        }
-        Some(until)
-    }
-
-    /// That nothing is to be sent before this time: nothing to tell of, unless a caller needs a token and the provider asked to be
-    /// left alone. That one bars callers here as the answer of one's own would have.
-    pub(crate) fn wait_until(
-        &self,
-        record: &Record,
-        time: SystemTime,
-        need: Need,
-        barred: Option<Error>,
-    ) -> Result<(), Error> {
-        let now = self.keeper.clock.now();
-        let is_paused = record.paused_until(self.read_now()).is_some();
-        if is_paused && matches!(need, Need::UsableAt(_)) {
-            let left = time.duration_since(now).unwrap_or_default();
-            return Err(barred.unwrap_or_else(|| left_alone(left)));
-        }
-        self.flight().look_again_at(time);
-        Ok(())
-    }
-}
-
-/// What a caller is told while the provider is left alone for so long.
-pub(crate) fn left_alone(left: Duration) -> Error {
-    let reason = "the provider asked to be left alone for a while, so nothing was sent";
-    Error::new(ErrorKind::RateLimited, Outcome::NotSent, ACTION, reason).with_retry_after(Some(left))
 }
 
 #[cfg(test)]

@@ -3,18 +3,17 @@
 
 use std::time::{Duration, SystemTime};
 
-use rampauth_core::{Error, ErrorKind, Outcome, WhenUnknown};
+use rampauth_core::Error;
 use rampauth_store::Record;
 use tokio::time::{Instant, sleep};
 
+use crate::context::random;
 use crate::generic::permits::{Permit, Urgency};
-use crate::keeper::random;
 use crate::metrics;
 use crate::plan::next_step::{self, Need};
-use crate::plan::pause::{last_use, left_alone};
-use crate::refresh::run::ACTION;
-use crate::session::Inner;
-use crate::state::refresh::LOOK_PACE;
+use crate::refresh::error::{claimed, left_alone, shutting_down};
+use crate::state::backoff::LOOK_PACE;
+use crate::state::session::SessionState;
 
 /// A caller's wait for a claim that is somebody else's.
 #[derive(Default)]
@@ -24,33 +23,29 @@ pub(crate) struct Wait {
     looks: u32,
 }
 
-impl Inner {
-    /// How urgent an attempt with this record's credential is.
-    pub(crate) fn urgency(&self, record: &Record, need: Need) -> Urgency {
-        const NEVER: Duration = Duration::from_secs(400 * 365 * 24 * 60 * 60);
-        let options = self.keeper.options;
-        let last_use = record.tokens.as_ref().and_then(|tokens| last_use(tokens, self.provider.policy()));
-        let access = record.tokens.as_ref().and_then(|tokens| tokens.access_expiry.time());
-        let now = self.read_now();
-        let resolved_until = match (&record.attempt, self.provider.policy().when_unknown) {
-            (Some(attempt), WhenUnknown::Promptly { within }) => attempt.first_sent.checked_add(within),
-            _ => None,
-        };
-        let ends = last_use.into_iter().chain(resolved_until).min();
-        if ends.is_some_and(|end| end.duration_since(now).unwrap_or_default() <= options.lease) {
-            return Urgency::Dying;
+impl SessionState {
+    /// That nothing is to be sent before this time: nothing to tell of, unless a caller needs a token and the provider asked to be
+    /// left alone. That one bars callers here as the answer of one's own would have.
+    pub(crate) fn wait_until(
+        &self,
+        record: &Record,
+        time: SystemTime,
+        need: Need,
+        barred: Option<Error>,
+    ) -> Result<(), Error> {
+        let now = self.context.clock.now();
+        let is_paused = record.paused_until(self.read_now()).is_some();
+        if is_paused && matches!(need, Need::UsableAt(_)) {
+            let left = time.duration_since(now).unwrap_or_default();
+            return Err(barred.unwrap_or_else(|| left_alone(left)));
         }
-        let death = last_use.into_iter().chain(access).min();
-        match need {
-            Need::Ahead => Urgency::Scheduled(death.unwrap_or(SystemTime::UNIX_EPOCH + NEVER)),
-            Need::UsableAt(_) => Urgency::Caller,
-            Need::ByHand | Need::Certainty => Urgency::Manual,
-        }
+        self.flight().look_again_at(time);
+        Ok(())
     }
 
     /// Waits for a permit, for as long as the keeper works. While the provider is left alone, no caller waits.
     pub(crate) async fn wait_for_permit(&self, urgency: Urgency) -> Result<Permit, Error> {
-        let permits = self.keeper.permits.of(&self.key);
+        let permits = self.context.permits.of(&self.key);
         let place = permits.wait(urgency);
         let number = place.number();
         // Who joined before there was a place to hurry.
@@ -59,10 +54,7 @@ impl Inner {
         }
         let permit = tokio::select! {
             served = place => served.map_err(|left| self.left_alone(left)),
-            () = self.keeper.closing.cancelled() => {
-                let reason = "the keeper is shutting down";
-                Err(Error::new(ErrorKind::Internal, Outcome::NotSent, ACTION, reason))
-            }
+            () = self.context.closing.cancelled() => Err(shutting_down()),
         };
         self.flight().leave_the_line();
         permit
@@ -70,7 +62,7 @@ impl Inner {
 
     /// A caller is told that the provider is left alone. That is no failure of this session's own: soon it may be tried again.
     fn left_alone(&self, left: Duration) -> Error {
-        self.flight().pause_until_at_most(self.keeper.clock.now().checked_add(left.min(LOOK_PACE)));
+        self.flight().pause_until_at_most(self.context.clock.now().checked_add(left.min(LOOK_PACE)));
         left_alone(left)
     }
 
@@ -82,7 +74,7 @@ impl Inner {
         until: SystemTime,
         ahead: bool,
     ) -> Option<Result<(), Error>> {
-        let options = self.keeper.options;
+        let options = self.context.options;
         let began = *wait.since.get_or_insert_with(|| {
             metrics::claim_waits(&self.key);
             Instant::now()
@@ -94,24 +86,14 @@ impl Inner {
             return None;
         }
         // What comes of it is seen at the next look.
-        let left = next_step::leave_alone(until, options.lease, self.keeper.clock.wall());
-        let now = self.keeper.clock.now();
+        let left = next_step::leave_alone(until, options.lease, self.context.clock.wall());
+        let now = self.context.clock.now();
         let over = now.checked_add(left).unwrap_or(now);
         // Tokens that do not live that long are looked at again while they do.
         let next = self.next_look(now).map_or(over, |next| next.min(over));
         self.flight().look_again_at(next);
         Some(if ahead { Ok(()) } else { Err(claimed(until, left)) })
     }
-}
-
-/// Not processed: it is for the next call, once the claim is over.
-fn claimed(until: SystemTime, left: Duration) -> Error {
-    let until = jiff::Timestamp::try_from(until).and_then(|until| until.round(jiff::Unit::Second));
-    let until = until.map_or_else(|_| "a time far away".to_owned(), |until| until.to_string());
-    let reason = format!("another process holds the session's claim until {until}");
-    Error::new(ErrorKind::RateLimited, Outcome::NotSent, ACTION, reason)
-        .with_retry_after(Some(left))
-        .with_help("try again then: the other process has new tokens by then, or its claim has lapsed")
 }
 
 /// 25 to 250 ms, longer with each look, and not the same in every process.

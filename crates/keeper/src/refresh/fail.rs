@@ -3,31 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rampauth_core::{Error, ErrorKind, Outcome};
+use rampauth_core::{Error, Outcome};
 use rampauth_store::{Answer, AttemptRef, Conclusion, LastError, Operation, Record, State};
 use tokio::time::sleep;
 
 use crate::event::EventKind;
-use crate::plan::next_step::{self, Need};
+use crate::look::Look;
+use crate::plan::backoff::Pauses;
+use crate::plan::pause::PauseLimits;
 use crate::plan::policy;
-use crate::refresh::look::Look;
-use crate::refresh::run::{ACTION, Claim};
-use crate::session::Inner;
+use crate::refresh::claim::Claim;
+use crate::refresh::decide::LOG_IN;
+use crate::state::session::SessionState;
 
-impl Inner {
-    /// Why nothing is sent for a caller, where the session is failing and its pause is not over.
-    pub(crate) fn held_back(&self, record: &Record, need: Need) -> Option<Error> {
-        let (policy, after, now) = (self.provider.policy(), self.keeper.options.failing_after, self.read_now());
-        let until = next_step::held_back(record, need, policy, after, now)?;
-        let refusals = record.refusals;
-        let reason = format!(
-            "the provider has refused the token {refusals} times in a row, so that it is probably dead, and nothing was sent"
-        );
-        let error = Error::new(ErrorKind::Refused, Outcome::NotSent, ACTION, reason).with_help(LOG_IN);
-        let difference = record.clock_difference().map(|(difference, _)| difference);
-        Some(error.with_retry_after(until.duration_since(now).ok()).with_clock_difference(difference))
-    }
-
+impl SessionState {
     /// Concludes an attempt that brought nothing. Its error is what callers are told, unless somebody else did better.
     /// `record` is what the attempt was made with, and `claimed` how the claim left it.
     pub(crate) async fn fail(
@@ -39,12 +28,12 @@ impl Inner {
     ) -> Result<(), Error> {
         let Claim { attempt, due, .. } = *claim;
         let conclusion = policy::conclusion(&error, self.provider.policy());
-        let now = self.keeper.clock.wall();
+        let now = self.context.clock.wall();
         let still_doubtful = claim.doubtful || conclusion == Conclusion::Unknown;
         let noted = LastError::of(&error, now, self.heed(&error, &claim.limits, still_doubtful, now));
         let refusals = record.refusals.saturating_add(u32::from(noted.is_refusal()));
         let is_failing = noted.is_refusal()
-            && refusals >= self.keeper.options.failing_after
+            && refusals >= self.context.options.failing_after
             && policy::waits_for_tokens(record, now);
         // The record's own claim is no doubt.
         let pauses = is_failing && (!claim.doubtful || policy::may_pause(record, self.provider.policy(), now));
@@ -52,7 +41,7 @@ impl Inner {
         if pauses {
             self.flight().pause_for_the_longest();
         }
-        let (least, most) = self.keeper.options.floor;
+        let Pauses { first: least, longest: most } = self.context.options.floor;
         let soon = noted.paused_until.or_else(|| now.checked_add(least));
         let soon = if pauses { soon.max(now.checked_add(most)) } else { soon };
         let next_due = match due {
@@ -62,8 +51,8 @@ impl Inner {
             due => due,
         };
         let conclude = Operation::Conclude { attempt, conclusion, next_due, error: Some(noted) };
-        let answer = self.keeper.apply_on(&self.key, Some(claimed), conclude, Outcome::NotSent).await;
-        let tell = |generation, kind| self.keeper.tell(&self.key, generation, kind);
+        let answer = self.context.apply_on(&self.key, Some(claimed), conclude, Outcome::NotSent).await;
+        let tell = |generation, kind| self.tell(generation, kind);
         let failed = || match conclusion {
             Conclusion::Unknown if !claim.condemned => EventKind::Doubtful { since: claim.since, error: error.clone() },
             _ => EventKind::RefreshFailed(error.clone()),
@@ -105,6 +94,24 @@ impl Inner {
         Err(error)
     }
 
+    /// Until when the provider is left alone after this error, as it asked: bounded, for other processes too. Where a limit ends it
+    /// sooner, the pause of this process ends with it.
+    pub(crate) fn heed(
+        &self,
+        error: &Error,
+        limits: &PauseLimits,
+        doubtful: bool,
+        now: SystemTime,
+    ) -> Option<SystemTime> {
+        let Pauses { first: least, longest: most } = self.context.options.floor;
+        let asked = now.checked_add(error.retry_after()?.clamp(least, most.max(least)))?;
+        let until = limits.end(asked, doubtful, now);
+        if until < asked {
+            self.flight().pause_until_at_most(Some(until));
+        }
+        Some(until)
+    }
+
     /// Tells the store that a presentation was never made, as far as the store can be told; what is left in the journal
     /// otherwise is a doubt.
     pub(crate) async fn take_back(self: &Arc<Self>, attempt: AttemptRef, next_due: Option<SystemTime>) {
@@ -121,11 +128,11 @@ impl Inner {
     pub(crate) fn after_condemning(self: &Arc<Self>, answer: Answer) -> Result<(), Error> {
         match answer {
             Answer::Adopted(record) => {
-                self.keeper.tell(&self.key, record.generation, EventKind::Adopted);
+                self.tell(record.generation, EventKind::Adopted);
                 self.adopt(&record)
             }
             Answer::Done(record) => {
-                self.keeper.tell(&self.key, record.generation, EventKind::LoginNeeded);
+                self.tell(record.generation, EventKind::LoginNeeded);
                 self.adopt(&record)
             }
             Answer::Moved(Some(record)) => self.adopt_newer(&record),
@@ -134,22 +141,9 @@ impl Inner {
     }
 }
 
-const LOG_IN: &str =
-    "have the person log in again and store the new tokens; a refresh by hand sends the stored one at once";
-
 /// What to do about one more refusal, where there were many.
 fn probably_dead(error: &Error, refusals: u32) -> Error {
     let help =
         format!("refused {refusals} times in a row, so that a login is probably needed: {LOG_IN}; {}", error.help());
     error.clone().with_help(help)
-}
-
-/// When a record is due again of which this presentation is taken back: a doubt that is left does not wait for the tokens' own
-/// time.
-pub(crate) fn due_after(record: &Record, doubtful: bool, now: SystemTime) -> Option<SystemTime> {
-    match record.next_due {
-        Some(due) if due <= now => Some(due),
-        _ if doubtful => Some(now),
-        due => due,
-    }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use rampauth_core::{Error, Outcome};
 use rampauth_store::{Answer, Operation, Record, TokenDigest};
 
-use crate::refresh::look::Look;
-use crate::session::Inner;
+use crate::look::Look;
+use crate::state::session::SessionState;
 use crate::visible::snapshot::Snapshot;
 
-impl Inner {
+impl SessionState {
     /// Hands this access token out no more, if it is the one that readers see, and makes a refresh due.
     pub(crate) fn refuse(&self, access: TokenDigest) {
         let mut flight = self.flight();
@@ -17,7 +17,7 @@ impl Inner {
         let Some(shown) = shown else { return };
         flight.set_rejected(Some(access));
         let mut snapshot = Snapshot::clone(&shown);
-        snapshot.reject(self.keeper.clock.now());
+        snapshot.reject(self.context.clock.now());
         self.slot.publish(&Arc::new(snapshot));
     }
 
@@ -48,7 +48,7 @@ impl Inner {
         let unknown = look.record().filter(current).filter(|record| record.rejected != Some(access));
         let Some(Record { session, generation, .. }) = unknown else { return Ok(look) };
         let reject = Operation::Reject { session: *session, generation: *generation, access };
-        match self.keeper.apply_on(&self.key, Some(&look), reject, Outcome::NotSent).await? {
+        match self.context.apply_on(&self.key, Some(&look), reject, Outcome::NotSent).await? {
             (Answer::Done(record) | Answer::Moved(Some(record)), after) => {
                 self.adopt_newer(&record)?;
                 Ok(after)

@@ -7,13 +7,14 @@ use rampauth_core::{Error, ErrorKind, Outcome, Presents, TokenSet};
 use rampauth_store::{Answer, AttemptId, AttemptRef, Operation, Record, StoredTokens};
 use tokio::time::{Instant, sleep};
 
+use crate::context::random;
+use crate::context::unexpected_reply;
 use crate::event::{EventKind, UnclaimedTokens};
-use crate::keeper::random;
+use crate::look::Look;
 use crate::plan::next_step::Shown;
 use crate::plan::policy;
-use crate::refresh::look::Look;
-use crate::session::{Inner, out_of_protocol};
 use crate::state::refresh::Unsaved;
+use crate::state::session::SessionState;
 use crate::tokens::encoding;
 use crate::visible::snapshot::Snapshot;
 
@@ -64,7 +65,7 @@ impl Presented<'_> {
     }
 }
 
-impl Inner {
+impl SessionState {
     /// Granted tokens, held until the store has them; `None` when nothing came that the next refresh can present.
     pub(crate) fn held(&self, attempt: AttemptRef, granted: &TokenSet, presented: &Presented<'_>) -> Option<Unsaved> {
         let (granted, granted_at) = presented.completed(granted, self.provider.policy().presents);
@@ -72,13 +73,13 @@ impl Inner {
         tokens.presented_since = presented.known_since(&tokens);
         let recovers = presented.record.last_error.is_some();
         let unsaved = Unsaved { attempt, tokens, recovers };
-        *self.flight().unsaved() = Some(unsaved.clone());
+        self.flight().set_unsaved(Some(unsaved.clone()));
         Some(unsaved)
     }
 
     /// The last tries to save what is held, within the time of one step in the store or little more.
     pub(crate) async fn save_before_the_end(self: &Arc<Self>) {
-        let (start, limit) = (Instant::now(), self.keeper.options.save);
+        let (start, limit) = (Instant::now(), self.context.options.save);
         let mut pause = limit / 8;
         while self.save_what_is_held().await.is_err() && start.elapsed() + pause < limit {
             sleep(pause).await;
@@ -87,12 +88,12 @@ impl Inner {
     }
 
     pub(crate) async fn save_what_is_held(self: &Arc<Self>) -> Result<(), Error> {
-        let unsaved = self.flight().unsaved().clone();
+        let unsaved = self.flight().held();
         match unsaved {
             Some(unsaved) => {
                 let (generation, recovers) = (unsaved.attempt.generation + 1, unsaved.recovers);
                 if self.save(unsaved, false, None).await? && recovers {
-                    self.keeper.tell(&self.key, generation, EventKind::Recovered);
+                    self.tell(generation, EventKind::Recovered);
                 }
                 Ok(())
             }
@@ -112,21 +113,21 @@ impl Inner {
     ) -> Result<bool, Error> {
         let Unsaved { attempt, tokens, .. } = unsaved;
         let commit = Operation::Commit { attempt, tokens: tokens.clone() };
-        let (answer, saved) = match self.keeper.apply_on(&self.key, claimed, commit, Outcome::Unknown).await {
+        let (answer, saved) = match self.context.apply_on(&self.key, claimed, commit, Outcome::Unknown).await {
             Ok(answer) => answer,
             Err(error) => {
-                self.keeper.sessions.hold(self);
-                self.keeper.tell(&self.key, attempt.generation + 1, EventKind::SaveFailed(error.clone()));
-                let keys = self.keeper.sealing_keys();
+                self.registry.hold(self);
+                self.tell(attempt.generation + 1, EventKind::SaveFailed(error.clone()));
+                let keys = self.context.sealing_keys();
                 if let Ok(snapshot) = Snapshot::held(attempt, &tokens, self.seal(keys.as_deref())) {
                     self.show(snapshot);
                 }
                 return Err(error);
             }
         };
-        *self.flight().unsaved() = None;
-        self.keeper.sessions.release(self);
-        let tell = |generation, kind| self.keeper.tell(&self.key, generation, kind);
+        self.flight().set_unsaved(None);
+        self.registry.release(self);
+        let tell = |generation, kind| self.tell(generation, kind);
         match answer {
             Answer::Saved(record) => {
                 tell(record.generation, if doubtful { EventKind::Settled } else { EventKind::Refreshed });
@@ -142,7 +143,7 @@ impl Inner {
             Answer::Stale | Answer::Gone => {
                 // What is older than the session's tokens came before these of the same login: a provider that revokes whole
                 // families would end the live ones with it.
-                let keys = self.keeper.sealing_keys();
+                let keys = self.context.sealing_keys();
                 let tokens =
                     matches!(answer, Answer::Gone).then(|| encoding::open(&tokens, self.seal(keys.as_deref())));
                 if let Some(Ok(tokens)) = tokens {
@@ -154,7 +155,7 @@ impl Inner {
                 }
                 Ok(false)
             }
-            _ => Err(out_of_protocol(Outcome::Unknown, ACTION)),
+            _ => Err(unexpected_reply(Outcome::Unknown, ACTION)),
         }
     }
 

@@ -8,12 +8,12 @@ use rampauth_core::ClockDifference;
 use rampauth_store::Record;
 
 use crate::event::EventKind;
-use crate::session::Inner;
+use crate::state::session::SessionState;
 
 /// A credential that lives for less than this is no news to anybody when it is about to die.
 const SHORTEST: Duration = Duration::from_secs(60);
 
-impl Inner {
+impl SessionState {
     /// Tells once that what a refresh presents dies soon. When it is to be told, where that time is still to come.
     pub(crate) fn warn_of_expiry(&self, now: SystemTime) -> Option<SystemTime> {
         let shown = self.slot.load().filter(|_| !self.options.warning().is_zero())?;
@@ -30,7 +30,7 @@ impl Inner {
         let told = now < expiry && self.warned.swap(minute, Relaxed).abs_diff(minute) > 1;
         if told {
             let expiry = expiry.checked_sub(shown.ahead()).unwrap_or(expiry);
-            self.keeper.tell(&self.key, shown.generation, EventKind::CredentialExpiresSoon { expiry });
+            self.tell(shown.generation, EventKind::CredentialExpiresSoon { expiry });
         }
         None
     }
@@ -44,7 +44,7 @@ impl Inner {
             Duration::from_millis(known.milliseconds().abs_diff(difference.milliseconds())) > ClockDifference::NOTABLE
         };
         if known.is_none_or(apart) {
-            self.keeper.tell(&self.key, record.generation, EventKind::ClocksDiffer(difference));
+            self.tell(record.generation, EventKind::ClocksDiffer(difference));
         }
     }
 }

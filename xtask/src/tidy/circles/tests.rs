@@ -5,17 +5,17 @@ use super::*;
 const MANIFESTS: [(&str, &str); 2] =
     [("Cargo.toml", "[workspace]\nmembers = [\"crates/*\"]\n"), ("crates/a/Cargo.toml", "[package]\n")];
 
-fn look(not_yet: &[&str], files: &[(&str, &str)]) -> (usize, Vec<String>) {
+fn look(files: &[(&str, &str)]) -> (usize, Vec<String>) {
     let mut problems = Vec::new();
     let files: Vec<_> = MANIFESTS.into_iter().chain(files.iter().copied()).collect();
-    let looked_at = except(not_yet, &Tree::of(&files), &mut problems);
+    let looked_at = none(&Tree::of(&files), &mut problems);
     (looked_at, problems)
 }
 
 /// A crate of the modules `one` and `two`, with what stands in each.
 fn of_two(one: &str, two: &str) -> (usize, Vec<String>) {
     let (lib, one_rs, two_rs) = ("crates/a/src/lib.rs", "crates/a/src/one.rs", "crates/a/src/two.rs");
-    look(&[], &[(lib, "mod one;\nmod two;\npub use one::One;\n"), (one_rs, one), (two_rs, two)])
+    look(&[(lib, "mod one;\nmod two;\npub use one::One;\n"), (one_rs, one), (two_rs, two)])
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_parent_may_hand_on_what_its_child_defines_and_not_use_it_when_the_child_imp
         // A module in the same file is no file.
         ("mod child { use super::P;\npub struct C; }\nuse child::C;\nstruct P;", "", 0),
     ] {
-        let (looked_at, problems) = look(&[], &[(lib, parent), (child, below)]);
+        let (looked_at, problems) = look(&[(lib, parent), (child, below)]);
         assert_eq!(problems.len(), circles, "{parent}\n{below}\n{problems:#?}");
         assert_eq!(looked_at, usize::from(!below.is_empty()) + circles, "{parent}\n{below}");
     }
@@ -77,17 +77,14 @@ fn a_parent_may_hand_on_what_its_child_defines_and_not_use_it_when_the_child_imp
 #[test]
 fn the_shortest_circle_of_each_group_is_named_in_order() {
     let lib = "mod a;\nmod b;\nmod c;\nmod d;\nmod e;\n";
-    let (looked_at, problems) = look(
-        &[],
-        &[
-            ("crates/a/src/main.rs", lib),
-            ("crates/a/src/a.rs", "use crate::b::B;\npub struct A;"),
-            ("crates/a/src/b.rs", "use crate::c::C;\npub struct B;"),
-            ("crates/a/src/c.rs", "use crate::a::A;\npub struct C;"),
-            ("crates/a/src/d.rs", "use crate::e::E;\nuse crate::a::A;\npub struct D;"),
-            ("crates/a/src/e.rs", "use crate::d::D;\npub struct E;"),
-        ],
-    );
+    let (looked_at, problems) = look(&[
+        ("crates/a/src/main.rs", lib),
+        ("crates/a/src/a.rs", "use crate::b::B;\npub struct A;"),
+        ("crates/a/src/b.rs", "use crate::c::C;\npub struct B;"),
+        ("crates/a/src/c.rs", "use crate::a::A;\npub struct C;"),
+        ("crates/a/src/d.rs", "use crate::e::E;\nuse crate::a::A;\npub struct D;"),
+        ("crates/a/src/e.rs", "use crate::d::D;\npub struct E;"),
+    ]);
     assert_eq!(looked_at, 6);
     assert_eq!(problems.len(), 2, "{problems:#?}");
     assert!(
@@ -99,32 +96,18 @@ fn the_shortest_circle_of_each_group_is_named_in_order() {
 
 #[test]
 fn files_of_tests_are_held_and_a_stated_path_is_followed() {
-    let (_, problems) = look(
-        &[],
-        &[
-            ("crates/a/tests/all/main.rs", "#[path = \"../help.rs\"]\nmod help;\nmod rows;\nuse rows::ROWS;"),
-            ("crates/a/tests/help.rs", "pub use super::rows::ROWS;\npub fn help() {}"),
-            ("crates/a/tests/all/rows.rs", "use crate::help::help;\npub const ROWS: u8 = 1;"),
-        ],
-    );
+    let (_, problems) = look(&[
+        ("crates/a/tests/all/main.rs", "#[path = \"../help.rs\"]\nmod help;\nmod rows;\nuse rows::ROWS;"),
+        ("crates/a/tests/help.rs", "pub use super::rows::ROWS;\npub fn help() {}"),
+        ("crates/a/tests/all/rows.rs", "use crate::help::help;\npub const ROWS: u8 = 1;"),
+    ]);
     assert_eq!(problems.len(), 1, "{problems:#?}");
     assert!(problems[0].contains("crates/a/tests/help.rs uses `ROWS` of rows.rs"), "{problems:#?}");
 }
 
 #[test]
-fn a_member_that_is_not_held_yet_has_a_circle() {
-    let (lib, one, two) = ("crates/a/src/lib.rs", "crates/a/src/one.rs", "crates/a/src/two.rs");
-    let lib = (lib, "mod one;\nmod two;");
-    let one = (one, "use crate::two::Two;\npub struct One;");
-    let (_, problems) = look(&["crates/a"], &[lib, one, (two, "use crate::one::One;\npub struct Two;")]);
-    assert_eq!(problems, [""; 0]);
-    let (_, problems) = look(&["crates/a"], &[lib, one, (two, "pub struct Two;")]);
-    assert!(problems.len() == 1 && problems[0].contains("drop it from NOT_YET"), "{problems:#?}");
-}
-
-#[test]
 fn what_cannot_be_read_is_named() {
-    let (_, problems) = look(&[], &[("crates/a/src/lib.rs", "mod gone;\nmod bad;"), ("crates/a/src/bad.rs", "fn")]);
+    let (_, problems) = look(&[("crates/a/src/lib.rs", "mod gone;\nmod bad;"), ("crates/a/src/bad.rs", "fn")]);
     assert_eq!(problems.len(), 2, "{problems:#?}");
     assert!(problems[0].contains("`mod gone;` has no file") && problems[1].contains("not Rust"), "{problems:#?}");
 }
