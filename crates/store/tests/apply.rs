@@ -1,7 +1,8 @@
 //! How a step is carried out on a store that compares and sets: what it runs on, at which time, and what it does where another
 //! process was first.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -234,6 +235,43 @@ async fn an_answer_that_writes_nothing_is_never_that_of_a_record_seen_before() {
     // One that was just read is.
     let applied = apply(&store, &key(), None, claim(3)).await.expect("an answer");
     assert!(matches!(applied.answer, Answer::Busy { .. }) && store.round_trips() == (1, 0), "{:?}", applied.answer);
+}
+
+#[tokio::test]
+async fn a_doubt_that_is_over_and_a_claim_that_has_passed_on_are_not_answered_from_before() {
+    let store = Counted::logged_in().await;
+    store.store.apply(&key(), claim(1)).await.expect("claimed");
+    store.store.apply(&key(), conclude(1, Conclusion::Unknown)).await.expect("in doubt");
+    let seen = store.seen(Duration::ZERO).await;
+    store.store.apply(&key(), conclude(1, Conclusion::NotSent)).await.expect("taken back");
+    let applied = apply(&store, &key(), seen, claim(2)).await.expect("an answer");
+    assert!(matches!(applied.answer, Answer::Moved(Some(_))), "{:?}", applied.answer);
+    assert_eq!((applied.stored.revision, store.round_trips()), (store.stored().await.revision, (1, 0)));
+    // Another's claim is over, and what is concluded is of the one that followed.
+    store.store.apply(&key(), claim(3)).await.expect("claimed");
+    let seen = store.seen(Duration::ZERO).await;
+    store.store.apply(&key(), conclude(3, Conclusion::NotSent)).await.expect("taken back");
+    store.store.apply(&key(), claim(4)).await.expect("claimed");
+    let applied = apply(&store, &key(), seen, conclude(4, Conclusion::Unknown)).await.expect("an answer");
+    assert!(matches!(applied.answer, Answer::Done(_)) && store.round_trips() == (1, 1), "{:?}", applied.answer);
+    assert_eq!(store.stored().await.record.expect("a record").state, State::Doubtful);
+}
+
+#[tokio::test]
+async fn what_was_written_comes_back_with_the_time_of_the_write() {
+    let clock = Arc::new(AtomicU64::new(1_000));
+    let store = MemoryStore::new().with_clock({
+        let clock = Arc::clone(&clock);
+        move || at(clock.load(Ordering::SeqCst))
+    });
+    store.apply(&key(), login()).await.expect("saved");
+    let stored = store.read(&key()).await.expect("a record");
+    // The claim is on its way for five seconds.
+    clock.store(1_005, Ordering::SeqCst);
+    let seen = Some(Seen { stored, age: Duration::ZERO });
+    let claimed = apply(&store, &key(), seen, claim(1)).await.expect("claimed");
+    assert_eq!(claimed.stored.time, StoreTime::wall(at(1_005)));
+    assert_eq!(lease_end(claimed.stored.record.as_ref()), Some(at(1_000) + LEASE));
 }
 
 #[tokio::test]
