@@ -1,5 +1,5 @@
-//! The thirteen flaws of an earlier wording of the protocol, three of a person's try in *login needed*, and one of the count of refusals, put in one at a time:
-//! the checker has to find each.
+//! The thirteen flaws of an earlier wording of the protocol, three of a person's try in *login needed*, one of the count of
+//! refusals, and eight of stores that compare and set, put in one at a time: the checker has to find each.
 
 use rampauth_keeper::next_step::Plan;
 use rampauth_keeper::protocol::apply;
@@ -44,6 +44,22 @@ pub enum Flaw {
     TriedAsIfFirst,
     /// 17: refusals are counted on after a grant.
     RefusalsKept,
+    /// 18: what takes a claim back writes nothing where the record does not show that claim.
+    TakenBackUnwritten,
+    /// 19: a claim's age is counted from when its answer came.
+    AgeFromTheAnswer,
+    /// 20: another's claim is held for over by what has passed since the record was asked for, and not read again.
+    LeaseNotReadAgain,
+    /// 21: a step upon a record that was seen a while ago runs at that record's time.
+    TimeOfTheRecord,
+    /// 22: revisions are numbers alone.
+    NumbersAlone,
+    /// 23: a claim that meets a changed record is run again upon that, and not planned anew.
+    ConflictRunAgain,
+    /// 24: what a process remembers is told to callers.
+    ToldFromMemory,
+    /// 25: an answer that meets a changed record is dropped.
+    DroppedAtConflict,
 }
 
 impl Flaw {

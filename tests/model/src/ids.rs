@@ -5,6 +5,12 @@ use rampauth_keeper::{AttemptId, SessionId, TokenDigest};
 /// What was granted together: an access token and what the next refresh presents. Named by its place in the list.
 pub type GrantId = u8;
 
+/// Which version of the record is meant. Only whether two are the same means anything.
+pub type Revision = u8;
+
+/// A version that is not stored, and never will be again.
+pub const OUTDATED: Revision = 0;
+
 /// The keeper's form of a login's number.
 pub fn session(number: u8) -> SessionId {
     SessionId::from_random(number.into())

@@ -8,7 +8,9 @@ use rampauth_model::runs;
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let setups = match args.first().map(String::as_str) {
-        Some("bounded") => [runs::one_fault(), runs::two_faults(), runs::asked(), runs::condemned()].concat(),
+        Some("bounded") => {
+            [runs::one_fault(), runs::two_faults(), runs::remembered(), runs::asked(), runs::condemned()].concat()
+        }
         Some("full") => runs::full(),
         _ => {
             eprintln!("usage: rampauth-model bounded|full [words of a setup's line]");

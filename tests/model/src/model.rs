@@ -10,13 +10,13 @@ use crate::time::ACCESS_LIFE;
 pub enum Action {
     /// Loads the record and plans.
     Look(usize),
-    /// Writes the journal and claims.
+    /// Claims, upon what was seen: writes the journal, or finds that something else was written meanwhile.
     Open(usize),
     /// Looks at claim and record once more, and sends.
     Send(usize),
     /// The provider answers.
     Answer(usize),
-    /// Saves or concludes.
+    /// Saves or concludes, or reads what that is to be written upon.
     Finish(usize),
     /// Ends a doubt that may not be settled.
     GiveUp(usize),
@@ -24,6 +24,10 @@ pub enum Action {
     Use(usize),
     /// Goes on after standing still.
     Resume(usize),
+    /// The same, where it stood between its look and the computing of its next step upon that.
+    ResumeToCompute(usize),
+    /// What was late reaches the store.
+    Arrive(usize),
     /// A person's login or logout reaches the store.
     Act(usize),
     /// Time passes.

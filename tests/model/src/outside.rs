@@ -3,8 +3,9 @@
 use rampauth_keeper::next_step::Need;
 use rampauth_keeper::{Answer, Operation, State};
 
-use crate::ids::{digest, session};
+use crate::ids::{OUTDATED, digest, session};
 use crate::model::KeeperModel;
+use crate::replace::Replace;
 use crate::rule::Rule;
 use crate::setup::Fault;
 use crate::shown::{adopt, show_unsaved, told};
@@ -25,7 +26,7 @@ impl KeeperModel {
     pub(crate) fn reject(&self, world: &mut World, process: usize, (login, generation, grant): (u8, u8, u8)) {
         let operation =
             Operation::Reject { session: session(login), generation: generation.into(), access: digest(grant) };
-        let answer = self.store(world, operation);
+        let answer = self.apply(world, operation);
         adopt(world, process, told(&answer));
     }
 
@@ -52,7 +53,7 @@ impl KeeperModel {
             }
             None => Operation::Remove { session: session(login), expect: session(expect) },
         };
-        let answer = self.store(world, operation);
+        let answer = self.apply(world, operation);
         let after = world.record.as_ref().map(|it| it.session);
         let taken = matches!(answer, Answer::Saved(_) | Answer::Done(_));
         world.broken.note(Rule::Undone, (after != Some(before) && before != expect) || taken != (after == Some(login)));
@@ -62,7 +63,14 @@ impl KeeperModel {
         let it = world.processes[process];
         match (fault, it.step) {
             (Fault::Crash, _) => crash(world, process),
-            (Fault::Pause, _) => world.processes[process].pace = Pace::Paused,
+            (Fault::Pause, step) => {
+                let it = &mut world.processes[process];
+                it.pace = Pace::Paused;
+                if step == Step::Idle {
+                    // Its question is on its way.
+                    it.step = Step::Asking(world.now);
+                }
+            }
             (Fault::LoseRequest, Step::Sent(presentation)) => {
                 world.processes[process].step = Step::Answered(presentation, Outcome::Unknown);
             }
@@ -76,18 +84,27 @@ impl KeeperModel {
             (Fault::Forbidden, Step::Sent(presentation)) => {
                 world.processes[process].step = Step::Answered(presentation, Outcome::Forbidden);
             }
-            (Fault::StoreFails, Step::Opening(..)) => self.opened(world, process, None),
-            (Fault::StoreFails, _) => {
-                show_unsaved(world, process);
-                world.processes[process].pace = Pace::Waiting;
+            (Fault::TurnedAway, Step::Sent(presentation)) => {
+                world.processes[process].step = Step::Answered(presentation, Outcome::TurnedAway);
             }
-            (Fault::StoreAnswerLost, Step::Opening(..)) => {
-                self.begin(world, process);
+            (Fault::Restored, _) => self.restore(world),
+            (Fault::StoreFails | Fault::StoreAnswerLost | Fault::StoreLate, Step::Opening(..) | Step::GivingUp(..)) => {
+                let pending = self.pending(world, process);
+                self.hand_over(world, fault, pending);
                 self.opened(world, process, None);
+                if matches!(it.step, Step::GivingUp(..)) {
+                    world.processes[process].rest();
+                }
             }
-            (Fault::StoreAnswerLost, _) => {
-                self.deliver(world, process);
+            (Fault::StoreFails | Fault::StoreAnswerLost | Fault::StoreLate, _) => {
+                let undelivered = self.undelivered(world, process);
+                self.hand_over(world, fault, undelivered);
                 show_unsaved(world, process);
+                // What is repeated is read for first.
+                world.processes[process].upon = OUTDATED;
+                if fault != Fault::StoreAnswerLost {
+                    world.processes[process].pace = Pace::Waiting;
+                }
             }
             (Fault::Reject, _) => {
                 if let Some(Seen { session, generation, grant: Some(grant), .. }) = it.shown {
@@ -97,6 +114,17 @@ impl KeeperModel {
             (Fault::Ask, _) => self.look(world, process, Need::UsableAt(wall(world.now))),
             (Fault::ByHand, _) => self.look(world, process, Need::ByHand),
             (_, _) => {}
+        }
+    }
+}
+
+impl KeeperModel {
+    /// What becomes of a step whose process is told that it failed.
+    fn hand_over(&self, world: &mut World, fault: Fault, replace: Option<Replace>) {
+        match (fault, replace) {
+            (Fault::StoreAnswerLost, Some(replace)) => self.replace(world, replace),
+            (Fault::StoreLate, Some(replace)) => world.late.push(replace),
+            _ => {}
         }
     }
 }
@@ -121,9 +149,10 @@ fn crash(world: &mut World, process: usize) {
             world.received &= !(1 << grant);
         }
     }
-    if let Some(journal) = world.record.as_mut().and_then(|it| it.attempt.as_mut())
-        && usize::from(journal.owner) == process
-    {
-        journal.owner = GONE;
+    world.remembered[process] = None;
+    for journal in world.records_mut().filter_map(|it| it.attempt.as_mut()) {
+        if usize::from(journal.owner) == process {
+            journal.owner = GONE;
+        }
     }
 }

@@ -30,6 +30,10 @@ pub const READERS: &str = "readers never go back";
 pub const REFUSALS: &str = "a grant and a login forget refusals";
 /// What a person tries in login-needed leaves the session in it, unless it is granted or an earlier answer stands in.
 pub const TRIED: &str = "a try in login-needed changes the state by a grant alone";
+/// What is not a person's try waits for as long as the provider asked, however the claim came about.
+pub const PAUSED: &str = "no claim comes before the end of a pause that the provider asked for";
+/// An answer for which nothing was written holds for a record that was read after the question.
+pub const TOLD: &str = "nobody is told what was over when they asked";
 /// If an answer that a living process received is live, the record, an orphan or a process holds a live token.
 pub const ANSWER_LOST: &str = "no live answer is lost";
 /// In login-needed neither the tokens nor an orphan are live; under `Stop`, and where the provider does not name dead tokens,
@@ -42,7 +46,7 @@ pub const ENDS: &str = "every fair run ends settled";
 pub const ORPHANS: &str = "an orphan is never the session's own";
 
 /// Every property that must hold, in the order of the documentation.
-pub const ALL: [&str; 14] = [
+pub const ALL: [&str; 16] = [
     TWO_AT_ONCE,
     SPENT_AS_FRESH,
     SUCCESSOR_KNOWN,
@@ -53,6 +57,8 @@ pub const ALL: [&str; 14] = [
     READERS,
     REFUSALS,
     TRIED,
+    PAUSED,
+    TOLD,
     ANSWER_LOST,
     CONDEMNED,
     ENDS,
@@ -88,6 +94,8 @@ pub fn all() -> Vec<Property<KeeperModel>> {
         Property::always(READERS, |_, world: &World| !world.broken.has(Rule::Readers)),
         Property::always(REFUSALS, |_, world: &World| !world.broken.has(Rule::Refusals)),
         Property::always(TRIED, |_, world: &World| !world.broken.has(Rule::Tried)),
+        Property::always(PAUSED, |_, world: &World| !world.broken.has(Rule::Paused)),
+        Property::always(TOLD, |_, world: &World| !world.broken.has(Rule::Told)),
         Property::always(ANSWER_LOST, no_live_answer_is_lost),
         Property::always(CONDEMNED, condemned_rightly),
         Property::always(ENDS, |_, world: &World| !world.ended || is_settled(world)),
@@ -164,7 +172,7 @@ fn is_settled(world: &World) -> bool {
             || (it.state == State::Ready && it.attempt.is_none())
     };
     let idle = world.processes.iter().all(|it| it.step == Step::Idle);
-    idle && world.people.is_empty() && world.record.as_ref().is_none_or(quiet)
+    idle && world.people.is_empty() && world.late.is_empty() && world.record.as_ref().is_none_or(quiet)
 }
 
 fn orphans_are_others(record: &Stored) -> bool {

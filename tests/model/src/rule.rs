@@ -23,6 +23,10 @@ pub enum Rule {
     Refusals,
     /// See [`TRIED`](crate::property::TRIED).
     Tried,
+    /// See [`PAUSED`](crate::property::PAUSED).
+    Paused,
+    /// See [`TOLD`](crate::property::TOLD).
+    Told,
 }
 
 /// The rules that some step has broken.

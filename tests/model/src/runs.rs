@@ -2,7 +2,7 @@
 
 use rampauth_core::WhenUnknown;
 
-use crate::setup::{ASKED, CONDEMNED, Kind, PROMPTLY, Setup};
+use crate::setup::{ASKED, CONDEMNED, Kind, PROMPTLY, REMEMBERED, Setup};
 
 const KINDS: [Kind; 7] = [
     Kind::Rotates,
@@ -45,14 +45,22 @@ pub fn one_fault() -> Vec<Setup> {
     plain().chain(varied()).map(|setup| Setup { fault_budget: 1, ..setup }).collect()
 }
 
-/// Each provider with two faults, under the policy that fits it; one under `Stop`, one that does not name dead tokens, one
-/// whose refresh token expires.
+/// The providers that differ most with two faults, under the policy that fits each; one under `Stop`, one whose refresh token
+/// expires.
 pub fn two_faults() -> Vec<Setup> {
-    let fitting = KINDS.into_iter().map(fitting);
+    let fitting = [Kind::GraceNew, Kind::RevokesFamily, Kind::BeforeExpiry].map(fitting);
     let stop = Setup { when_unknown: WhenUnknown::Stop, ..Setup::new(Kind::Rotates) };
-    let unnamed = Setup { names_dead: false, ..Setup::new(Kind::Rotates) };
     let expiring = Setup { presented_life: Some(PRESENTED_LIFE), ..Setup::new(Kind::KeepsBoth) };
-    fitting.chain([stop, unnamed, expiring]).map(|setup| Setup { fault_budget: 2, ..setup }).collect()
+    fitting.into_iter().chain([stop, expiring]).map(|setup| Setup { fault_budget: 2, ..setup }).collect()
+}
+
+/// Processes that claim upon what they remember: two providers with two faults.
+pub fn remembered() -> Vec<Setup> {
+    [Kind::GraceNew, Kind::BeforeExpiry].map(|kind| remembering(&fitting(kind))).into()
+}
+
+fn remembering(setup: &Setup) -> Setup {
+    Setup { remembers: true, faults: REMEMBERED, fault_budget: 2, ..setup.clone() }
 }
 
 /// People who ask beside the processes: each provider under the policy that fits it, and one under each of the others.
@@ -88,9 +96,13 @@ fn fitting(kind: Kind) -> Setup {
     Setup { when_unknown, ..Setup::new(kind) }
 }
 
-/// Every provider under every policy, with three faults, and with three processes and two faults; the variations with two
-/// faults, people who ask with three of theirs, and people who refresh by hand although a login is needed.
+/// Every provider under every policy: with two faults, with three processes and one, and with processes that remember; the
+/// variations with two faults. Then, for a day when nobody waits at all, three faults, and three processes and two; people who
+/// ask with three of theirs, and people who refresh by hand although a login is needed.
 pub fn full() -> Vec<Setup> {
+    let two_faults = plain();
+    let one_fault = plain().map(|setup| Setup { processes: 3, fault_budget: 1, ..setup });
+    let remembered = plain().map(|setup| remembering(&setup));
     let three_faults = plain().map(|setup| Setup { fault_budget: 3, ..setup });
     let varied = varied().map(|setup| Setup { fault_budget: 2, ..setup });
     let three_processes = plain().map(|setup| Setup { processes: 3, fault_budget: 2, ..setup });
@@ -98,5 +110,6 @@ pub fn full() -> Vec<Setup> {
     // which only `GraceNew` has killed: nobody can tell the two apart, and the doubt may not be settled.
     let told_apart = |setup: &Setup| setup.kind != Kind::GraceNew || setup.when_unknown != WhenUnknown::Stop;
     let asked = asking(plain().filter(told_apart), 3);
-    varied.chain(three_faults).chain(three_processes).chain(asked).chain(condemned_in_full()).collect()
+    let soon = two_faults.chain(one_fault).chain(remembered).chain(varied);
+    soon.chain(three_faults).chain(three_processes).chain(asked).chain(condemned_in_full()).collect()
 }

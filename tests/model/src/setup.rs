@@ -46,6 +46,13 @@ pub enum Fault {
     StoreFails,
     /// The store carries out a step and its answer is lost; it is tried again.
     StoreAnswerLost,
+    /// What a step is to write in the store is late: the process is told that it failed, and it may be written afterwards, if
+    /// nothing else was written meanwhile.
+    StoreLate,
+    /// The provider turns a request away and asks to be left alone for a while.
+    TurnedAway,
+    /// The store comes back as it was before its last write, where that was a rejection.
+    Restored,
     /// A person logs in.
     Login,
     /// A person logs out.
@@ -81,6 +88,7 @@ pub const CONDEMNED: &[Fault] = &[
     Fault::Forbidden,
     Fault::StoreFails,
     Fault::StoreAnswerLost,
+    Fault::StoreLate,
     Fault::Login,
     Fault::Logout,
     Fault::Reject,
@@ -96,8 +104,24 @@ pub const ALL: &[Fault] = &[
     Fault::Forbidden,
     Fault::StoreFails,
     Fault::StoreAnswerLost,
+    Fault::StoreLate,
     Fault::Login,
     Fault::Logout,
+    Fault::Reject,
+];
+
+/// What may happen to processes that claim upon what they remember, beside one that is turned away and callers who ask.
+pub const REMEMBERED: &[Fault] = &[
+    Fault::Ask,
+    Fault::TurnedAway,
+    Fault::Crash,
+    Fault::Pause,
+    Fault::LoseAnswer,
+    Fault::NotSent,
+    Fault::Forbidden,
+    Fault::StoreAnswerLost,
+    Fault::StoreLate,
+    Fault::Login,
     Fault::Reject,
 ];
 
@@ -120,6 +144,8 @@ pub struct Setup {
     pub left_alone: bool,
     /// Whether a login is needed from the start, although the token is live: the verdict was wrong.
     pub condemned: bool,
+    /// Whether a process remembers what it wrote last, and claims upon that without reading it again.
+    pub remembers: bool,
     /// Which faults there are.
     pub faults: &'static [Fault],
     /// How many of them may happen, all kinds together.
@@ -152,6 +178,7 @@ impl Setup {
             when_unknown: PROMPTLY,
             left_alone: false,
             condemned: false,
+            remembers: false,
             faults: ALL,
             fault_budget: 2,
             refreshes: 2,
@@ -164,6 +191,11 @@ impl Setup {
     /// Whether people ask for refreshes.
     pub fn is_asked(&self) -> bool {
         self.faults.contains(&Fault::ByHand)
+    }
+
+    /// Whether the store may come back as it was before.
+    pub fn is_restored(&self) -> bool {
+        self.faults.contains(&Fault::Restored)
     }
 
     /// The policy as the keeper is given it.
@@ -197,6 +229,7 @@ impl fmt::Display for Setup {
             (self.condemned, ", wrongly condemned"),
             (!self.names_dead, ", dead tokens unnamed"),
             (self.presented_life.is_some(), ", refresh token expires"),
+            (self.remembers, ", remembered"),
             (self.is_asked(), ", asked by hand"),
         ] {
             f.write_str(if holds { words } else { "" })?;

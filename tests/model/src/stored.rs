@@ -1,8 +1,8 @@
 //! A record as the model holds it: small numbers that can be hashed, made into the keeper's real `Record` for each step and
 //! read back from it.
 //!
-//! Left out is what takes part in no decision: the payload, `updated_at`, `history`, `last_error`, and how often beyond once a
-//! token was refused. A test compares the rest of the text form before and after, so that a field added to `Record` cannot be
+//! Left out is what takes part in no decision: the payload, `updated_at`, `history`, the rest of `last_error`, and how often beyond
+//! once a token was refused. A test compares the rest of the text form before and after, so that a field added to `Record` cannot be
 //! forgotten here.
 
 use std::sync::OnceLock;
@@ -13,7 +13,7 @@ use rampauth_keeper::{Attempt, Lease, Orphan, OwnerId, Record, SessionKey, State
 use crate::ids::{GrantId, attempt, digest, session};
 use crate::provider::Provider;
 use crate::setup::{Kind, Setup};
-use crate::template::{an_orphan, template};
+use crate::template::{an_orphan, pause, template};
 use crate::time::{ACCESS_LIFE, LEASE, tick, wall};
 
 /// The tokens of a generation: all that is known of them follows from the grant, but for when they are due.
@@ -67,6 +67,8 @@ pub struct Stored {
     pub rejected: Option<GrantId>,
     /// When a refresh should start.
     pub next_due: Option<u8>,
+    /// Until when the provider asked to be left alone.
+    pub paused: Option<u8>,
     /// Whether the token was refused since it came: how often takes part in no step.
     pub refused: bool,
 }
@@ -97,6 +99,7 @@ impl Stored {
         record.last_commit = self.last_commit.map(attempt);
         record.rejected = self.rejected.map(digest);
         record.next_due = self.next_due.map(wall);
+        record.last_error = self.paused.map(pause);
         record.refusals = self.refused.into();
         record
     }
@@ -110,6 +113,7 @@ impl Stored {
         let mut kept = self.record(setup, provider);
         assert_eq!(kept.refusals > 0, record.refusals > 0);
         (kept.updated_at, kept.refusals) = (record.updated_at, record.refusals);
+        assert_eq!(kept.paused_until(record.updated_at), record.paused_until(record.updated_at));
         kept.last_error.clone_from(&record.last_error);
         kept.history = record.history.clone();
         assert_eq!(kept.to_json().expose_secret(), record.to_json().expose_secret());
@@ -132,6 +136,7 @@ impl Stored {
             last_commit: record.last_commit.map(|id| small(id.get())),
             rejected: record.rejected.map(number),
             next_due: record.next_due.map(tick),
+            paused: record.last_error.as_ref().and_then(|error| error.paused_until).map(tick),
             refused: record.refusals > 0,
         }
     }

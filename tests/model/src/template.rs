@@ -8,18 +8,25 @@ use rampauth_keeper::protocol::apply;
 use rampauth_keeper::{AttemptRef, LastError, Operation, Orphan, OwnerId, Record, StoredTokens};
 
 use crate::ids::{attempt, digest, session};
-use crate::time::{LEASE, store};
+use crate::time::{LEASE, store, wall};
 
 /// Some orphan, to be made into another.
 pub(crate) fn an_orphan() -> Orphan {
     template().orphans.first().cloned().expect("the template has an orphan")
 }
 
+/// What a record notes of a provider that asked to be left alone until this tick.
+pub(crate) fn pause(until: u8) -> LastError {
+    let mut noted = refusal().clone();
+    noted.paused_until = Some(wall(until));
+    noted
+}
+
 /// What a record notes of a refusal.
 pub(crate) fn refusal() -> &'static LastError {
     static REFUSAL: OnceLock<LastError> = OnceLock::new();
     REFUSAL.get_or_init(|| {
-        let noted = r#"{"kind":"refused","outcome":"refused","status":null,"code":null,"at":"2026-01-01T00:00:00Z"}"#;
+        let noted = r#"{"kind":"refused","outcome":"refused","status":null,"code":null,"at":"1970-01-01T00:00:00Z"}"#;
         let text = template().to_json();
         let text = text.expose_secret().replace(r#""last_error":null"#, &format!(r#""last_error":{noted}"#));
         Record::from_json(&text).ok().and_then(|record| record.last_error).expect("a record with an error")

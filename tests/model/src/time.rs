@@ -17,6 +17,11 @@ pub const GRACE: u8 = 2;
 /// The floor between attempts, in ticks.
 pub const FLOOR: u8 = 1;
 
+/// How long a provider that is called too often asks to be left alone, in ticks.
+pub const PAUSE: u8 = 2;
+/// How long a record that was seen may be claimed upon, in ticks.
+pub const MAX_AGE: u8 = 6;
+
 /// Far enough from 1970 that no margin reaches before it.
 const START: u64 = 1_000_000;
 

@@ -8,6 +8,7 @@ use crate::property;
 use crate::provider::Provider;
 use crate::rule::Broken;
 use crate::setup::Fault;
+use crate::store::FIRST;
 use crate::stored::{Stored, Tokens};
 use crate::world::{Pace, Process, Seen, Step, World};
 
@@ -35,6 +36,7 @@ impl Model for KeeperModel {
             orphans: Vec::new(),
             last_commit: None,
             rejected: None,
+            paused: None,
             refused: false,
         };
         let seen = Seen { session, generation, grant: Some(grant), saved: true };
@@ -42,8 +44,12 @@ impl Model for KeeperModel {
         vec![World {
             now: self.start,
             record: Some(record),
+            revision: FIRST,
+            copy: None,
+            late: Vec::new(),
             provider,
             processes: vec![process; self.setup.processes],
+            remembered: vec![None; self.setup.processes],
             people: Vec::new(),
             sessions: session,
             faults: self.setup.fault_budget,
@@ -83,7 +89,12 @@ impl KeeperModel {
     fn fair(&self, world: &World, actions: &mut Vec<Action>) {
         for (process, it) in world.processes.iter().enumerate() {
             match (it.pace, &it.step) {
-                (Pace::Stalled, _) => actions.push(Action::Resume(process)),
+                (Pace::Stalled, step) => {
+                    actions.push(Action::Resume(process));
+                    if matches!(step, Step::Opening(..) | Step::GivingUp(..)) {
+                        actions.push(Action::ResumeToCompute(process));
+                    }
+                }
                 (Pace::Paused | Pace::Waiting, _) => {}
                 (Pace::Going, Step::Idle) => {
                     actions.push(Action::Look(process));
@@ -91,6 +102,7 @@ impl KeeperModel {
                         actions.push(Action::Use(process));
                     }
                 }
+                (Pace::Going, Step::Asking(_)) => actions.push(Action::Look(process)),
                 (Pace::Going, Step::Opening(..)) => actions.push(Action::Open(process)),
                 (Pace::Going, Step::Claimed(..)) => actions.push(Action::Send(process)),
                 (Pace::Going, Step::Sent(_)) => actions.push(Action::Answer(process)),
@@ -101,6 +113,7 @@ impl KeeperModel {
             }
         }
         actions.extend((0..world.people.len()).map(Action::Act));
+        actions.extend((0..world.late.len()).map(Action::Arrive));
     }
 
     fn time(&self, world: &World, actions: &mut Vec<Action>) {
@@ -126,6 +139,7 @@ impl KeeperModel {
         for fault in self.setup.faults {
             match fault {
                 Fault::Login | Fault::Logout => actions.push(Action::Starts(*fault)),
+                Fault::Restored if is_harmless(world) => actions.push(Action::Fault(*fault, 0)),
                 _ => {
                     let can = |it: &Process| can_happen(*fault, it);
                     let hit = world.processes.iter().enumerate().filter(|(_, it)| can(it));
@@ -139,19 +153,30 @@ impl KeeperModel {
     }
 }
 
+/// Whether the store would lose a rejection and nothing else by coming back as it was before: a token or a claim that it
+/// forgets cannot be made up for by what processes do.
+fn is_harmless(world: &World) -> bool {
+    let (Some(record), Some((copy, _))) = (&world.record, &world.copy) else { return false };
+    let Stored { rejected, next_due, .. } = *copy;
+    *copy == Stored { rejected, next_due, ..record.clone() }
+}
+
 fn can_happen(fault: Fault, process: &Process) -> bool {
     let going = process.pace == Pace::Going;
     match fault {
         Fault::Crash => process.step != Step::Idle,
-        Fault::Pause => going && !matches!(process.step, Step::Idle | Step::Sent(_)),
-        Fault::LoseRequest | Fault::LoseAnswer | Fault::NotSent | Fault::Forbidden => {
+        Fault::Pause => going && !matches!(process.step, Step::Asking(_) | Step::Sent(_)),
+        Fault::LoseRequest | Fault::LoseAnswer | Fault::NotSent | Fault::Forbidden | Fault::TurnedAway => {
             going && matches!(process.step, Step::Sent(_))
         }
         Fault::StoreFails | Fault::StoreAnswerLost => {
             going && matches!(process.step, Step::Answered(..) | Step::Opening(..))
         }
+        Fault::StoreLate => {
+            going && matches!(process.step, Step::Answered(..) | Step::Opening(..) | Step::GivingUp(..))
+        }
         Fault::Reject => going && process.step == Step::Idle && process.shown.is_some_and(|seen| seen.grant.is_some()),
         Fault::Ask | Fault::ByHand => going && process.step == Step::Idle,
-        Fault::Login | Fault::Logout => false,
+        Fault::Login | Fault::Logout | Fault::Restored => false,
     }
 }

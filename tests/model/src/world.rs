@@ -5,8 +5,9 @@ use std::hash::{Hash, Hasher};
 use rampauth_keeper::AttemptRef;
 use rampauth_keeper::next_step::{Shown, Stage};
 
-use crate::ids::{GrantId, attempt, session};
+use crate::ids::{GrantId, OUTDATED, Revision, attempt, session};
 use crate::provider::Provider;
+use crate::replace::{Memory, Replace};
 use crate::rule::Broken;
 use crate::stored::Stored;
 
@@ -47,8 +48,21 @@ pub enum Outcome {
     Forbidden,
     /// It did not leave.
     NotSent,
+    /// It was turned away, and nothing is to be sent for a while.
+    TurnedAway,
     /// Nobody knows.
     Unknown,
+}
+
+/// The times of a record that was seen, for the step that is computed upon it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct View {
+    /// The store's time when it was read.
+    pub read: u8,
+    /// The store's time as the process takes it to be: the step runs at it.
+    pub at: u8,
+    /// From when the age of a claim counts.
+    pub mark: u8,
 }
 
 /// Where a process is in a refresh.
@@ -56,11 +70,13 @@ pub enum Outcome {
 pub enum Step {
     /// Nowhere.
     Idle,
-    /// About to begin, and whether a doubt is to be settled; whether the presentation is doubtful is not known yet.
-    Opening(Presentation, bool),
+    /// It asked for the record at this tick, and the store has not read it yet.
+    Asking(u8),
+    /// About to claim, and whether a doubt is to be settled; whether the presentation is doubtful is not known yet.
+    Opening(Presentation, bool, View),
     /// About to give up the doubt about this login and generation.
-    GivingUp(u8, u8),
-    /// The journal is written, at this tick or later; about to send.
+    GivingUp(u8, u8, View),
+    /// The journal is written, and the claim's age counts from this tick; about to send.
     Claimed(Presentation, u8),
     /// The request is on its way.
     Sent(Presentation),
@@ -74,8 +90,8 @@ impl Step {
     /// The presentation that it is about.
     pub fn presentation(&self) -> Option<Presentation> {
         match self {
-            Self::Idle | Self::GivingUp(..) => None,
-            Self::Opening(presentation, _)
+            Self::Idle | Self::Asking(_) | Self::GivingUp(..) => None,
+            Self::Opening(presentation, ..)
             | Self::Claimed(presentation, _)
             | Self::Sent(presentation)
             | Self::Answered(presentation, _)
@@ -104,6 +120,8 @@ pub struct Process {
     pub step: Step,
     /// Whether it runs.
     pub pace: Pace,
+    /// Upon which version of the record its next step in the store is computed.
+    pub upon: Revision,
     /// What its readers see.
     pub shown: Option<Seen>,
 }
@@ -135,7 +153,12 @@ impl Seen {
 
 impl Process {
     /// A process that has just started.
-    pub const NEW: Self = Self { step: Step::Idle, pace: Pace::Going, shown: None };
+    pub const NEW: Self = Self { step: Step::Idle, pace: Pace::Going, upon: OUTDATED, shown: None };
+
+    /// Its refresh is over.
+    pub fn rest(&mut self) {
+        (self.step, self.upon) = (Step::Idle, OUTDATED);
+    }
 
     /// The grant that it holds and has not saved.
     pub fn unsaved(&self) -> Option<(Presentation, GrantId)> {
@@ -164,10 +187,18 @@ pub struct World {
     pub now: u8,
     /// What the store holds.
     pub record: Option<Stored>,
+    /// Which version that is.
+    pub revision: Revision,
+    /// What it held before its last write, where it may come back to that.
+    pub copy: Option<(Stored, Revision)>,
+    /// What may still be written after its process was told that it failed.
+    pub late: Vec<Replace>,
     /// The provider.
     pub provider: Provider,
     /// The processes.
     pub processes: Vec<Process>,
+    /// What each of them remembers of its last write.
+    pub remembered: Vec<Option<Memory>>,
     /// People with something to do.
     pub people: Vec<Person>,
     /// The highest login or tombstone so far.
@@ -194,10 +225,23 @@ pub const GONE: u8 = u8::MAX;
 impl World {
     /// An attempt's number that nothing refers to.
     pub fn free_attempt(&self) -> u8 {
-        let stored = self.record.iter().flat_map(Stored::attempts);
+        let late = self.late.iter().map(|late| &late.record);
+        let seen = self.remembered.iter().flatten().map(|memory| &memory.record);
+        let stored = self.record.iter().chain(self.copied()).chain(late).chain(seen).flat_map(Stored::attempts);
         let held = self.processes.iter().filter_map(|it| it.step.presentation()).map(|it| it.id);
         let used: Vec<_> = stored.chain(held).chain(self.perhaps_sent.iter().copied()).collect();
         (1..).find(|id| !used.contains(id)).expect("there are few attempts")
+    }
+
+    fn copied(&self) -> Option<&Stored> {
+        self.copy.as_ref().map(|(record, _)| record)
+    }
+
+    /// Every record that is, was or may be in the store.
+    pub fn records_mut(&mut self) -> impl Iterator<Item = &mut Stored> {
+        let late = self.late.iter_mut().map(|late| &mut late.record);
+        let seen = self.remembered.iter_mut().flatten().map(|memory| &mut memory.record);
+        self.record.iter_mut().chain(self.copy.iter_mut().map(|(record, _)| record)).chain(late).chain(seen)
     }
 
     /// The same state with the processes in order: which of two is called the first makes no difference.
@@ -206,7 +250,8 @@ impl World {
         order.sort_by_key(|index| self.processes[*index]);
         let mut world = self.clone();
         world.processes = order.iter().map(|index| self.processes[*index]).collect();
-        if let Some(journal) = world.record.as_mut().and_then(|record| record.attempt.as_mut()) {
+        world.remembered = order.iter().map(|index| self.remembered[*index].clone()).collect();
+        for journal in world.records_mut().filter_map(|record| record.attempt.as_mut()) {
             let place = order.iter().position(|index| *index == usize::from(journal.owner));
             journal.owner = place.map_or(journal.owner, |place| u8::try_from(place).expect("few processes"));
         }
@@ -219,6 +264,7 @@ impl Hash for World {
         fn fields<H: Hasher>(world: &World, hasher: &mut H) {
             let World { now, record, provider, processes, people, sessions, faults, refreshes, .. } = world;
             (now, record, provider, processes, people, sessions, faults, refreshes).hash(hasher);
+            (world.revision, &world.copy, &world.late, &world.remembered).hash(hasher);
             (&world.perhaps_sent, world.received, world.condemned, world.broken, world.ended).hash(hasher);
         }
         if self.processes.is_sorted() {

@@ -11,7 +11,7 @@ use rampauth_model::runs;
 use rampauth_model::setup::{Kind, Setup};
 
 fn main() -> ExitCode {
-    let two_faults = runs::two_faults().into_iter().chain(runs::asked()).map(|setup| {
+    let two_faults = runs::two_faults().into_iter().chain(runs::remembered()).chain(runs::asked()).map(|setup| {
         Trial::test(setup.to_string(), move || {
             nothing_breaks(&setup)?;
             Ok(())
