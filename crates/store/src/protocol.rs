@@ -63,3 +63,28 @@ fn touch(record: &mut Record, now: &StoreTime, step: impl FnOnce(&mut Record) ->
     }
     answer
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::digest::TokenDigest;
+    use crate::history::CredentialHistory;
+    use crate::record::{AttemptId, OwnerId, SessionId, State, StoredTokens};
+
+    /// A record that was stored before there was a history has none, also where a login is needed.
+    #[test]
+    fn a_token_that_a_person_has_sent_is_in_the_history_of_a_record_that_had_none() {
+        let presents = TokenDigest::of("first");
+        let mut record = Record::tombstone(SessionId::from_random(1), 1, SystemTime::UNIX_EPOCH);
+        record.tokens = Some(StoredTokens::new("first".into(), presents, SystemTime::UNIX_EPOCH));
+        (record.state, record.history) = (State::LoginNeeded, CredentialHistory::default());
+        let (attempt, owner) = (AttemptId::from_random(1), OwnerId::from_random(1));
+        let claim =
+            Operation::ClaimManually { generation: 1, presents, attempt, owner, lease: Duration::from_secs(35) };
+        let answer = apply(&mut Some(record), claim, &StoreTime::wall(SystemTime::UNIX_EPOCH));
+        let Answer::Begun(claimed) = answer else { panic!("{answer:?}") };
+        assert!(claimed.history.contains(presents));
+    }
+}

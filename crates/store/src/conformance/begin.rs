@@ -52,6 +52,16 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 .same(settle(1, A), Begun),
         ),
         steps(
+            "begin: what repeats it after its outcome was called unknown is no repetition, and claims nothing",
+            Script::logged_in()
+                .step(begin(1, A), Begun, |r| r.attempt = held(1, &[A]))
+                .step(unknown(A, 1), Done, |r| {
+                    failed(r, "timeout");
+                    (r.attempt, r.state) = (free(1, &[A]), State::Doubtful);
+                })
+                .same(begin(1, A), Doubtful),
+        ),
+        steps(
             "begin: a claim that lapsed is a doubt, and without settling nothing is written",
             Script::logged_in()
                 .step(lapsing(begin(1, A)), Begun, |r| r.attempt = lapsed(1, &[A]))

@@ -9,7 +9,7 @@ use super::names::{
     unknown,
 };
 use super::script::{Scenario, Script, steps};
-use crate::record::{Orphan, Record, State};
+use crate::record::{Orphan, Record, State, StoredTokens};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     use Kind::{Adopted, Begun, Done, Gone, Moved, Saved, Stale, Superseded};
@@ -206,6 +206,14 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         }),
         steps("commit: two sets of tokens with one credential to present are kept both", {
             let other = tokens_presenting(2, 3);
+            taken_over().step(commit(A, 1, 2), Saved, |r| refreshed(r, 2, 1, A, 2)).step(
+                commit_tokens(B, 1, other.clone()),
+                Superseded,
+                |r| r.orphans.push(Orphan { attempt: B, presented: 1, tokens: other }),
+            )
+        }),
+        steps("commit: two sets of tokens with one access token are kept both", {
+            let other = StoredTokens { access: Some(access(2)), ..tokens(3) };
             taken_over().step(commit(A, 1, 2), Saved, |r| refreshed(r, 2, 1, A, 2)).step(
                 commit_tokens(B, 1, other.clone()),
                 Superseded,

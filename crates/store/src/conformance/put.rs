@@ -2,9 +2,9 @@
 
 use super::kind::Kind;
 use super::names::{
-    A, B, C, S1, S2, S3, STORE_NOW, access, begin, commit, condemned, dead, failed, free, give_up, held, lapsed,
-    lapsing, logout, manual, not_sent, orphan, put, refreshed, refused, reject, remove, reseal, retry, settle, tokens,
-    unknown,
+    A, B, C, S1, S2, S3, STORE_NOW, access, begin, begin_with, commit, condemned, dead, failed, free, give_up, held,
+    lapsed, lapsing, logout, manual, not_sent, orphan, put, refreshed, refused, reject, remove, reseal, retry, settle,
+    tokens, unknown,
 };
 use super::script::{Scenario, Script, steps};
 use crate::record::State;
@@ -150,7 +150,9 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 .step(commit(A, 1, 2), Saved, |r| refreshed(r, 2, 1, A, 2))
                 .step(remove(S2, S1), Done, |r| logout(r, S2))
                 .put(S3, Some(S2), 3, tokens(3))
-                .same(begin(1, B), Moved),
+                // Each of the two that are compared is out of date by itself.
+                .same(begin_with(1, 3, B), Moved)
+                .same(begin_with(3, 1, B), Moved),
         ),
         steps(
             "remove: login needed can be logged out",
