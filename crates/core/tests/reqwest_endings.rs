@@ -3,14 +3,17 @@
 #![cfg(feature = "reqwest")]
 
 use std::sync::LazyLock;
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
-use rampauth_core::{HttpClient, MAX_BODY_LENGTH, ReqwestClient, TransportError, TransportFailure};
+use rampauth_core::{HttpClient, MAX_BODY_LENGTH, Outcome, ReqwestClient, TransportError, TransportFailure};
 use rampauth_test_kit::scripted::{Ending, Script, ScriptedServer, response};
 use tokio::time::Instant;
+use tower_layer::Layer;
+use tower_service::Service;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 const JSON: &str = r#"{"accessToken":"a","refreshToken":"r"}"#;
@@ -217,4 +220,48 @@ async fn an_answer_that_is_not_in_the_form_of_http_is_handed_over_as_it_came() {
         let error = exchange(Script::Raw(answer.into())).await.expect_err(answer);
         assert!(error.partial_response().is_none(), "{answer}");
     }
+}
+
+/// Makes no connection, as a limit on connections does while other calls hold all of them.
+#[derive(Clone)]
+struct NoneFree;
+
+#[derive(Clone)]
+struct NeverReady<S>(S);
+
+impl<S> Layer<S> for NoneFree {
+    type Service = NeverReady<S>;
+
+    fn layer(&self, service: S) -> NeverReady<S> {
+        NeverReady(service)
+    }
+}
+
+impl<S: Service<Destination>, Destination> Service<Destination> for NeverReady<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        Poll::Pending
+    }
+
+    fn call(&mut self, destination: Destination) -> S::Future {
+        self.0.call(destination)
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_a_connection_until_its_time_is_up_has_sent_nothing() {
+    let server = ScriptedServer::start(Script::Raw(response(200, &[], "{}")));
+    // The time to connect begins once a connection may be made.
+    let base = reqwest::Client::builder().connector_layer(NoneFree);
+    let time = Duration::from_millis(200);
+    let client = ReqwestClient::from_builder(base).timeout(time).build().expect("a client");
+    let started = Instant::now();
+    let error = client.send(request(&server)).await.expect_err("none is free");
+    assert!((time..TIMEOUT).contains(&started.elapsed()), "{:?}", started.elapsed());
+    assert_eq!(error.failure(), TransportFailure::Unreachable);
+    assert_eq!(error.into_error("refresh the tokens").outcome(), Outcome::NotSent);
+    assert_eq!(server.connections(), 0);
 }
