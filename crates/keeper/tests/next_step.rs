@@ -136,6 +136,35 @@ fn a_plan_follows_from_the_need() {
 }
 
 #[test]
+fn a_provider_that_may_not_be_called_unasked_is_left_alone_only_while_its_token_may_live_for_ever() {
+    let policy = RefreshPolicy::new(Presents::RefreshToken);
+    let asked_for = policy.with_unknown_expiry(false);
+    let (for_good, _) = after(Expiry::Unknown, []);
+    let changed = |change: fn(&mut Record)| {
+        let mut record = for_good.clone();
+        // A refresh that a person asked for failed, and was put off until then.
+        record.next_due = Some(at(200));
+        change(&mut record);
+        record
+    };
+    let send = Plan::Present { settle: false };
+    fn tokens_of(record: &mut Record) -> &mut StoredTokens {
+        record.tokens.as_mut().expect("tokens")
+    }
+    for (case, record, expected) in [
+        ("it may live for ever", changed(|_| ()), Plan::Rest),
+        ("its expiry is known", changed(|it| tokens_of(it).access_expiry = Expiry::At(at(1_000))), send),
+        ("it is to be refreshed so often", changed(|it| tokens_of(it).next_due = Some(at(200))), send),
+        ("it was rejected", changed(|it| it.rejected = Some(TokenDigest::of("access"))), send),
+        ("there is none", changed(|it| tokens_of(it).access = None), send),
+    ] {
+        assert_eq!(plan(&record, Need::Ahead, &asked_for, LEASE, at(200)), expected, "{case}");
+        assert_eq!(plan(&record, Need::ByHand, &asked_for, LEASE, at(200)), send, "{case}, and a person asks");
+        assert_eq!(plan(&record, Need::Ahead, &policy, LEASE, at(200)), send, "{case}, and it may be called");
+    }
+}
+
+#[test]
 fn where_a_login_is_needed_only_a_person_who_refreshes_sends_and_only_what_has_not_expired() {
     let policy = RefreshPolicy::new(Presents::RefreshToken);
     let (mut dead, _) = after(Expiry::At(at(1_000)), []);

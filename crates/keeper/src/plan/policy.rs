@@ -238,3 +238,72 @@ pub fn is_fresh(record: &Record, now: SystemTime) -> bool {
     let mandatory = record.tokens.as_ref().map_or(Duration::ZERO, mandatory);
     now.checked_add(mandatory).is_some_and(|time| is_usable(record, time))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rampauth_core::{AccessToken, ClockDifference};
+    use rampauth_store::SessionId;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const NANO: Duration = Duration::from_nanos(1);
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    /// A record whose access token has this expiry.
+    fn held(expiry: Expiry) -> Record {
+        let mut record = Record::tombstone(SessionId::from_random(1), 1, at(0));
+        let mut tokens = StoredTokens::new("tokens".into(), TokenDigest::of("refresh"), at(0));
+        (tokens.access, tokens.access_expiry) = (Some(TokenDigest::of("access")), expiry);
+        (record.tokens, record.state) = (Some(tokens), State::Ready);
+        record
+    }
+
+    /// An answer with an access token of this expiry, whose `date` shows that the clocks differ by so many milliseconds.
+    fn granted(expiry: Expiry, difference: Option<i64>) -> TokenSet {
+        let token = AccessToken::new("access").expect("a token");
+        let difference = difference.map(ClockDifference::from_milliseconds);
+        TokenSet::new().with_access_token(token, expiry).with_clock_difference(difference)
+    }
+
+    #[test]
+    fn a_granted_token_lives_no_longer_up_to_the_steps_of_a_date_header_and_a_tenth_of_its_life() {
+        let now = at(1_000);
+        let held_until = at(2_000);
+        for (longer_by, difference, no_longer) in [
+            (Duration::ZERO, None, true),
+            (NANO, None, false),
+            // Clocks that agree read one instant alike.
+            (Duration::ZERO, Some(999), true),
+            (NANO, Some(999), false),
+            (2 * SECOND, Some(1_000), true),
+            (2 * SECOND + NANO, Some(1_000), false),
+            (2 * SECOND, Some(-1_000), true),
+            (2 * SECOND + NANO, Some(-1_000), false),
+            (2 * SECOND, Some(3_600_000), true),
+        ] {
+            let granted = granted(Expiry::At(held_until + longer_by), difference);
+            let seen = lives_no_longer(&granted, &held(Expiry::At(held_until)), now);
+            assert_eq!(seen, no_longer, "{longer_by:?} longer, {difference:?} ms apart");
+        }
+        // Of a life of ten seconds a tenth is less than the steps.
+        let short = granted(Expiry::At(now + 10 * SECOND), Some(1_000));
+        assert!(lives_no_longer(&short, &held(Expiry::At(now + 9 * SECOND)), now));
+        assert!(!lives_no_longer(&short, &held(Expiry::At(now + 9 * SECOND - NANO)), now));
+    }
+
+    #[test]
+    fn only_a_token_that_can_be_used_and_has_a_known_end_outlives_another() {
+        let now = at(1_000);
+        let (known, expired) = (Expiry::At(at(2_000)), Expiry::At(now));
+        assert!(lives_no_longer(&granted(known, None), &held(known), now));
+        assert!(!lives_no_longer(&granted(Expiry::Unknown, None), &held(known), now));
+        assert!(!lives_no_longer(&granted(known, None), &held(Expiry::Unknown), now));
+        assert!(!lives_no_longer(&granted(expired, None), &held(expired), now), "what has expired is no better");
+        let mut rejected = held(known);
+        rejected.rejected = Some(TokenDigest::of("access"));
+        assert!(!lives_no_longer(&granted(known, None), &rejected, now), "what was rejected is no better");
+    }
+}

@@ -127,3 +127,29 @@ fn to_text(time: SystemTime) -> Timestamp {
 fn from_text(time: Timestamp) -> SystemTime {
     SystemTime::try_from(time).unwrap_or(SystemTime::UNIX_EPOCH)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rampauth_store::SessionKey;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    #[test]
+    fn each_kind_of_expiry_of_each_token_comes_back() {
+        let session = SessionKey::parse("onboard/staging/acme").expect("a key");
+        let seal = Seal { session: &session, keys: None };
+        let policy = RefreshPolicy::new(Presents::RefreshToken);
+        let at = |seconds: u64| UNIX_EPOCH + Duration::new(1_795_000_000 + seconds, 123_456_789);
+        let expiries = |seconds| [Expiry::At(at(seconds)), Expiry::Assumed(at(seconds)), Expiry::Unknown];
+        for access in expiries(1) {
+            for refresh in expiries(2) {
+                let tokens = TokenSet::new()
+                    .with_access_token(AccessToken::new("access").expect("a token"), access)
+                    .with_refresh_token(RefreshToken::new("refresh").expect("a token"), refresh);
+                let stored = stored(&tokens, &policy, UNIX_EPOCH, None, seal).expect("there is a refresh token");
+                let Ok(opened) = open(&stored, seal) else { panic!("{access:?} and {refresh:?} cannot be read") };
+                assert_eq!((opened.access_expiry, opened.refresh_expiry), (access, refresh));
+            }
+        }
+    }
+}

@@ -195,3 +195,15 @@ async fn an_error_is_told_although_the_store_cannot_note_it() {
     world.store.fail(true);
     assert_eq!(refresh.await.expect("no panic").expect_err("refused").kind(), ErrorKind::Forbidden);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_has_to_wait_for_the_last_moment_of_a_doubt_hears_of_no_pause() {
+    let world = World::with(|provider| provider.when_unknown(WhenUnknown::AtLastMoment)).await;
+    world.provider.next([Move::LoseAnswer]);
+    world.session.refresh().await.expect_err("the answer is lost");
+    pass(LIFETIME / 4).await;
+    let error = world.session.access_token_for(LIFETIME * 8 / 10).await.expect_err("none lives that long");
+    assert_ne!(error.kind(), ErrorKind::RateLimited, "the provider asked for no pause: {error}");
+    assert_eq!(world.provider.calls(), 1);
+    assert_eq!(world.token().await, "access-0");
+}

@@ -73,6 +73,20 @@ async fn pauses_grow_and_none_is_shorter_than_a_quarter_of_the_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn pauses_grow_although_the_provider_asks_for_short_ones() {
+    let world = World::new().await;
+    reject(&world).await;
+    let short = || error(ErrorKind::Unreachable, Outcome::NotSent).with_retry_after(Some(Duration::from_secs(1)));
+    world.provider.next((0..10_000).map(|_| Move::Fail(short())));
+    for _ in 0..300 {
+        world.session.access_token().await.expect_err("it fails each time");
+        pass(Duration::from_secs(1)).await;
+    }
+    let calls = world.provider.calls();
+    assert!((5..=60).contains(&calls), "{calls} calls in five minutes");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_login_ends_the_pause() {
     let world = World::new().await;
     reject(&world).await;
