@@ -27,6 +27,7 @@ mod kind;
 mod listing;
 mod manual;
 mod names;
+mod pauses;
 mod put;
 mod refusals;
 mod replace;
@@ -143,6 +144,7 @@ fn all() -> Vec<Scenario> {
         doubt::scenarios(),
         manual::scenarios(),
         refusals::scenarios(),
+        pauses::scenarios(),
         reseal::scenarios(),
         content::scenarios(),
         listing::scenarios(),
