@@ -89,9 +89,10 @@ async fn claims_that_hold_for_ever_or_not_at_all() {
         }
     };
     let never: Step = |slot, operation, now| {
-        let begins = matches!(operation, Operation::Begin { .. });
-        if let Some(attempt) = slot.as_mut().filter(|_| begins).and_then(|record| record.attempt.as_mut()) {
-            attempt.lease = None;
+        if let (Some(Record { attempt: Some(held), .. }), Operation::Begin { attempt, .. }) = (&mut *slot, &operation)
+            && held.id != *attempt
+        {
+            held.lease = None;
         }
         apply(slot, operation, now)
     };

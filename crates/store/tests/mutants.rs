@@ -297,7 +297,7 @@ async fn a_try_by_hand_that_changes_the_state_without_a_grant() {
 
 /// The holder's own conclusion of this kind makes the session ready.
 fn ready_after(slot: &mut Option<Record>, operation: Operation, now: &StoreTime, which: Conclusion) -> Answer {
-    let holds = slot.as_ref().and_then(tried).map(|it| (it.id, which)) == concludes(&operation);
+    let holds = slot.as_ref().and_then(tried).is_some_and(|it| concludes(&operation) == Some((it.id, which)));
     afterwards(slot, operation, now, |record| {
         if holds && record.state == State::LoginNeeded {
             record.state = State::Ready;
