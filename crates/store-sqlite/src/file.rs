@@ -217,3 +217,24 @@ fn harden(connection: &Connection) -> Result<(), Trouble> {
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(())
 }
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_store_of_a_folder_is_opened_anew_at_a_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = |name: &str, milliseconds| Location {
+            path: folder.path().join(name),
+            busy_timeout: Duration::from_millis(milliseconds),
+        };
+        let first = lock_folder(&place("a.db", 50)).expect("nobody has it");
+        assert!(lock_folder(&place("b.db", 50)).is_none(), "the other one has it");
+        let next = place("b.db", 10_000);
+        let waiting = thread::spawn(move || lock_folder(&next).is_some());
+        thread::sleep(Duration::from_millis(50));
+        drop(first);
+        assert!(waiting.join().expect("no panic"), "it is free in time");
+    }
+}

@@ -151,24 +151,49 @@ mod tests {
         }
     }
 
+    /// The bytes of blocks that a log of `length` bytes has once room is reserved, by a process with so many claims.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    #[test]
-    fn blocks_are_allocated_behind_the_end_of_the_log_and_its_bytes_stay() {
+    fn reserved(length: usize, end: End, others: usize, records: &[usize], claims: usize) -> u64 {
         use std::os::unix::fs::MetadataExt as _;
 
         let folder = tempfile::tempdir().expect("a folder");
         let log = folder.path().join("log");
-        std::fs::write(&log, [7; 5000]).expect("a log");
+        std::fs::write(&log, vec![7; length]).expect("a log");
         let mut room = Room::default();
-        room.reserve(&log, End::OfFile, [1000].into_iter(), 1).expect("room");
-        let there = std::fs::metadata(&log).expect("the log");
-        let one = step(2000) + step(2000 + MAX_GRANT);
-        assert!(there.blocks() * 512 >= 5000 + one, "{}", there.blocks());
-        assert!(std::fs::read(&log).expect("the log") == [7; 5000]);
-        // Another one's room comes on top.
-        room.note_claim(&key(1));
-        room.reserve(&log, End::OfFile, [1000].into_iter(), 1).expect("room");
-        let there = std::fs::metadata(&log).expect("the log");
-        assert!(there.blocks() * 512 >= 5000 + one + step(2000 + MAX_GRANT), "{}", there.blocks());
+        (0..others).for_each(|number| room.note_claim(&key(number)));
+        room.reserve(&log, end, records.iter().copied(), claims).expect("room");
+        assert!(std::fs::read(&log).expect("the log") == vec![7; length], "its bytes stay");
+        std::fs::metadata(&log).expect("the log").blocks() * 512
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn blocks_are_allocated_for_what_is_written_now_and_for_what_each_claim_may_bring() {
+        // The largest answer has 64 KiB, which are 96 KiB in the record.
+        let grant = |longest: u64| step(2 * longest + 98_304);
+        for (length, end, others, records, claims, room) in [
+            (5_000, End::OfFile, 0, &[1_000][..], 1, step(2_000) + grant(1_000)),
+            (5_000, End::OfFile, 2, &[1_000], 1, step(2_000) + 3 * grant(1_000)),
+            (
+                5_000,
+                End::OfFile,
+                0,
+                &[1_000, 50_000, 9_000],
+                2,
+                step(2_000) + step(100_000) + step(18_000) + 2 * grant(50_000),
+            ),
+            (0, End::OfFile, 120, &[1_000], 60, 16_777_216),
+            (400_000, End::OfFile, 0, &[1_000], 1, step(2_000) + grant(1_000)),
+        ] {
+            let (blocks, least) = (reserved(length, end, others, records, claims), length as u64 + room);
+            // Whole blocks at both ends, and one that says where they are.
+            assert!((least..least + 3 * 4_096).contains(&blocks), "{length} {others} {records:?}: {blocks}, {least}");
+        }
+        // A log that begins anew has the room that it takes up itself.
+        let room = step(2_000) + grant(1_000);
+        let blocks = reserved(5_000, End::Start, 0, &[1_000], 1);
+        assert!((room..room + 3 * 4_096).contains(&blocks), "{blocks}, {room}");
+        let blocks = reserved(400_000, End::Start, 0, &[1_000], 1);
+        assert!((400_000..400_000 + 3 * 4_096).contains(&blocks), "{blocks}");
     }
 }

@@ -113,6 +113,21 @@ mod tests {
         assert!(check(Path::new("/proc/self/status")).is_ok());
     }
 
+    #[test]
+    fn a_path_is_resolved_through_links_whether_the_file_is_there_or_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let real = folder.path().canonicalize().expect("a path").join("real");
+        let link = folder.path().join("link");
+        std::fs::create_dir(&real).expect("a folder");
+        std::os::unix::fs::symlink(&real, &link).expect("a link");
+        assert_eq!(resolve(&link.join("a.db")), real.join("a.db"), "it is not there yet");
+        std::fs::write(real.join("a.db"), "").expect("a file");
+        std::os::unix::fs::symlink("a.db", real.join("b.db")).expect("a link");
+        assert_eq!(resolve(&link.join("b.db")), real.join("a.db"));
+        let nowhere = folder.path().join("nowhere/a.db");
+        assert_eq!(resolve(&nowhere), nowhere, "its folder is not there either");
+    }
+
     const MOUNTS: &str = "\
 21 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
 22 21 0:20 / /proc rw - proc proc rw

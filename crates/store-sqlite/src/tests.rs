@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use rampauth_core::SecretString;
 use rampauth_store::{
@@ -55,6 +56,21 @@ async fn commits_are_flushed_and_what_is_overwritten_is_wiped() {
     let mode =
         inside(&store, |connection| connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0)));
     assert_eq!(mode.await.expect("a mode"), "wal");
+}
+
+#[tokio::test]
+async fn the_longest_wait_for_a_lock_is_a_day() {
+    let day = Duration::from_secs(86_400);
+    for (asked, expected) in
+        [(Duration::MAX, day), (day, day), (day / 2, day / 2), (Duration::from_millis(30), Duration::from_millis(30))]
+    {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = SqliteStore::builder().busy_timeout(asked).open(folder.path().join("a.db")).expect("a store");
+        let wait = inside(&store, |connection| {
+            connection.pragma_query_value(None, "busy_timeout", |row| row.get::<_, u32>(0))
+        });
+        assert_eq!(Duration::from_millis(wait.await.expect("a wait").into()), expected);
+    }
 }
 
 #[tokio::test]

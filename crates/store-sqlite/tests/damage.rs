@@ -195,6 +195,49 @@ fn login_upon(expect: SessionId, session: u128) -> Operation {
 }
 
 #[tokio::test]
+async fn where_a_lost_generation_starts_again_lower_nothing_of_the_old_session_is_accepted() {
+    let session = SessionId::from_random;
+    for damaged in [2, 1, 0, -1] {
+        let (_folder, path) = folder();
+        let store = SqliteStore::open(&path).expect("a store");
+        let mut record = login(&store, &key("a"), "first").await;
+        let mut earlier = Vec::new();
+        for attempt in 1..=4 {
+            earlier.push(record.clone());
+            store.apply(&key("a"), begin(&record, attempt, LEASE, false)).await.expect("a claim");
+            let saved = store.apply(&key("a"), support::commit(&record, attempt, "next")).await.expect("saved");
+            let Answer::Saved(saved) = saved else { panic!("{saved:?}") };
+            record = saved;
+        }
+        store.apply(&key("a"), begin(&record, 5, LEASE, false)).await.expect("a claim");
+        let seen = store.read(&key("a")).await.expect("a store");
+        // Both copies of the generation are lost, and nothing was set aside before that would say more.
+        change(&path, &format!("UPDATE session SET sum = zeroblob(32), generation = {damaged}"));
+        let tombstone = store.set_aside(&key("a"), session(7)).await.expect("a store").expect("it is damaged");
+        assert!(tombstone.generation < record.generation, "it went back: {}", tombstone.generation);
+        let saved = store.apply(&key("a"), login_upon(session(7), 8)).await.expect("a login");
+        let Answer::Saved(new) = saved else { panic!("{saved:?}") };
+
+        for (attempt, old) in earlier.iter().chain([&record]).enumerate() {
+            let late = support::commit(old, attempt as u128 + 1, "late");
+            let answer = store.apply(&key("a"), late).await.expect("a store");
+            assert!(matches!(answer, Answer::Gone), "{damaged}, generation {}: {answer:?}", old.generation);
+            let answer = store.apply(&key("a"), begin(old, 9, LEASE, true)).await.expect("a store");
+            assert!(matches!(answer, Answer::Moved(_)), "{damaged}, generation {}: {answer:?}", old.generation);
+        }
+        let answer = store.apply(&key("a"), login_upon(record.session, 9)).await.expect("a store");
+        assert!(matches!(answer, Answer::Moved(_)), "{damaged}: {answer:?}");
+        // A process that saw the record before writes nothing over what is there now.
+        let write = Write::of(key("a"), &seen, support::commit(&record, 5, "late"));
+        let answer = write.carry_out(store.clone()).await.expect("a store");
+        assert!(matches!(answer, Replaced::Conflict(_)), "{damaged}: {answer:?}");
+        let left = store.load(&key("a")).await.expect("a store").expect("a record");
+        assert_eq!((left.session, left.generation), (new.session, new.generation), "{damaged}");
+        assert_eq!(payload(&store, &key("a")).await, "new", "{damaged}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_but_a_damaged_record_is_set_aside() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).expect("a store");

@@ -20,7 +20,7 @@ const LEASE: Duration = Duration::from_secs(60);
 const LARGE: usize = 60 * 1024;
 
 /// A case: its name, what a shell does for it in the folder `$1`, and how that shell is started.
-const CASES: [(&str, &str, &[&str]); 8] = [
+const CASES: [(&str, &str, &[&str]); 11] = [
     (
         "a_file_that_is_mounted_alone_is_refused_and_its_folder_is_not",
         r#"mkdir "$1/real" "$1/shared" && : > "$1/real/rampauth.db" && : > "$1/alone.db" &&
@@ -32,6 +32,9 @@ const CASES: [(&str, &str, &[&str]); 8] = [
     ("claims_at_the_same_time_have_room_each", r#"mount -t tmpfs -o size=3m none "$1""#, MOUNTING),
     ("claims_at_the_same_time_where_a_block_is_smaller_than_a_page", SMALL_BLOCKS, MOUNTING_DISKS),
     ("a_long_log_begins_anew_where_the_disk_is_full", r#"mount -t tmpfs -o size=3m none "$1""#, MOUNTING),
+    ("a_store_that_is_in_use_is_opened_on_a_full_disk", r#"mount -t tmpfs -o size=3m none "$1""#, MOUNTING),
+    ("what_a_crash_left_is_refused_on_a_full_disk_and_opened_later", SMALL_BLOCKS, MOUNTING_DISKS),
+    ("a_claim_needs_room_where_none_can_be_reserved", NO_EXTENTS, MOUNTING_DISKS),
     ("too_many_open_files_are_named", "ulimit -n 48", &["sh"]),
     ("a_limit_on_the_size_of_files_is_named_before_it_kills", "ulimit -f 120", &["sh"]),
 ];
@@ -40,6 +43,9 @@ const MOUNTING: &[&str] = &["unshare", "--user", "--map-root-user", "--mount", "
 const MOUNTING_DISKS: &[&str] = &["unshare", "--mount", "sh"];
 const SMALL_BLOCKS: &str =
     r#"truncate -s 8M "$1/disk" && mkfs.ext4 -q -b 1024 -m 0 "$1/disk" && mount -o loop "$1/disk" "$1""#;
+/// Blocks cannot be allocated there before they are written.
+const NO_EXTENTS: &str = r#"truncate -s 8M "$1/disk" && mkfs.ext4 -q -O ^extents,^64bit,^metadata_csum -b 4096 -m 0 "$1/disk" &&
+   mount -o loop "$1/disk" "$1" && ! fallocate --keep-size --length 8K "$1/tried" && rm -f "$1/tried""#;
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
@@ -82,6 +88,9 @@ fn child(case: &OsString, folder: &Path) -> ExitCode {
                 | "claims_at_the_same_time_where_a_block_is_smaller_than_a_page",
             ) => several_claims(folder).await,
             Some("a_long_log_begins_anew_where_the_disk_is_full") => long_log(folder).await,
+            Some("a_store_that_is_in_use_is_opened_on_a_full_disk") => in_use(folder).await,
+            Some("what_a_crash_left_is_refused_on_a_full_disk_and_opened_later") => after_a_crash(folder).await,
+            Some("a_claim_needs_room_where_none_can_be_reserved") => not_reserved(folder).await,
             Some("too_many_open_files_are_named") => too_many_files(folder).await,
             Some("a_limit_on_the_size_of_files_is_named_before_it_kills") => file_size(folder).await,
             _ => panic!("{case:?} is no case"),
@@ -255,6 +264,54 @@ async fn long_log(folder: &Path) {
         let record = claim(&store, "a", attempt).await.expect("the log begins anew in the room that it has");
         store.apply(&key("a"), commit(&record, attempt, "next")).await.expect("room");
     }
+}
+
+async fn in_use(folder: &Path) {
+    let store = SqliteStore::open(folder.join("rampauth.db")).expect("a store");
+    login(&store, &key("a"), "first").await;
+    let _full = Full::but(folder, 0);
+    let other = SqliteStore::open(folder.join("rampauth.db")).expect("its shared memory is there");
+    assert_eq!(payload(&other, &key("a")).await, "first");
+}
+
+async fn after_a_crash(folder: &Path) {
+    let store = SqliteStore::open(folder.join("rampauth.db")).expect("a store");
+    login(&store, &key("a"), "first").await;
+    let crashed = folder.join("crashed.db");
+    for suffix in ["", "-wal"] {
+        fs::copy(folder.join(format!("rampauth.db{suffix}")), folder.join(format!("crashed.db{suffix}")))
+            .expect("room");
+    }
+    // The process ended before this had its blocks.
+    let memory = File::create(folder.join("crashed.db-shm")).expect("room");
+    memory.set_len(32 * 1024).expect("no block");
+    let full = Full::but(folder, 0);
+    let error = SqliteStore::open(&crashed).expect_err("no room");
+    names_the_room(&error, 0);
+    drop(full);
+    assert_eq!(payload(&SqliteStore::open(&crashed).expect("room again"), &key("a")).await, "first");
+}
+
+async fn not_reserved(folder: &Path) {
+    let (mut refused, mut begun) = (Vec::new(), Vec::new());
+    for free in (0..=512).step_by(32) {
+        let path = closed(folder, "rampauth.db", &["a"]).await;
+        let store = SqliteStore::open(&path).expect("room");
+        let full = Full::but(folder, free * 1024);
+        match claim(&store, "a", 1).await {
+            Ok(_) => begun.push(free),
+            Err(error) => {
+                names_the_room(&error, free);
+                refused.push(free);
+            }
+        }
+        drop((full, store));
+        wait_until_closed(&path);
+        fs::remove_file(path).expect("the store");
+    }
+    // What the largest answer brings takes a hundred and some KiB.
+    assert!(refused.iter().all(|free| *free < 192) && refused.contains(&96), "{refused:?} KiB");
+    assert!(begun.iter().all(|free| *free > 96) && begun.contains(&256), "{begun:?} KiB");
 }
 
 async fn too_many_files(folder: &Path) {

@@ -7,6 +7,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rampauth_store::StoreErrorKind;
 use rampauth_store_sqlite::SqliteStore;
@@ -133,4 +134,17 @@ fn a_read_only_folder_with_a_closed_store_is_refused() {
     set_mode(folder.path(), 0o700);
     assert_eq!(error.kind(), StoreErrorKind::NotWritable, "{error}");
     assert!(error.to_string().starts_with(&format!("failed to open the store: {} ", path.display())), "{error}");
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "how long it takes is what is looked at")]
+fn where_no_log_can_be_made_nobody_waits_for_a_lock() {
+    let (folder, path) = folder();
+    fs::write(&path, "").expect("an empty file");
+    set_mode(folder.path(), 0o500);
+    let (at, started) = (path.clone(), Instant::now());
+    let error = without_privileges(move || SqliteStore::open(at)).expect_err("a read-only folder");
+    set_mode(folder.path(), 0o700);
+    assert_eq!(error.kind(), StoreErrorKind::NotWritable, "{error}");
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
 }

@@ -197,6 +197,23 @@ async fn shared_memory_without_a_log_is_believed_by_nobody_who_comes_new() {
     assert_eq!(payload(&hasty().expect("a store again"), &key("a")).await, "first");
 }
 
+#[tokio::test]
+async fn who_comes_new_waits_until_the_log_is_there_again() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path).expect("a store");
+    login(&store, &key("a"), "first").await;
+    fs::remove_file(beside(&path, "-wal")).expect("it is there");
+    let at = path.clone();
+    let opening = thread::spawn(move || SqliteStore::open(at));
+    thread::sleep(Duration::from_millis(100));
+    assert!(!opening.is_finished(), "its log is gone");
+    // Who has it open puts it right.
+    store.load(&key("a")).await.expect_err("the log is gone");
+    assert_eq!(payload(&store, &key("a")).await, "first");
+    let other = opening.join().expect("no panic").expect("a store again");
+    assert_eq!(payload(&other, &key("a")).await, "first");
+}
+
 /// What happens in the middle of the next step, where the store asks for the time.
 type Incident = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
 
