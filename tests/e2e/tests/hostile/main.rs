@@ -303,7 +303,8 @@ async fn a_long_answer_without_tokens_is_looked_through_at_once() {
         for (body, end) in bodies.iter().zip(&play(call, scripts).await) {
             let error = end.result.as_ref().expect_err("no tokens");
             assert_eq!(error.body().map(|body| body.expose_secret().len()), Some(body.len()), "{call:?}");
-            assert!(end.took < subject::TIMEOUT, "{call:?}, {}: {:?}", &body[..8], end.took);
+            // Gone through once for each of its parts it takes minutes; a machine that is busy makes seconds of once.
+            assert!(end.took < subject::TIMEOUT * 10, "{call:?}, {}: {:?}", &body[..8], end.took);
         }
     }
 }
