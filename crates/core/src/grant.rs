@@ -206,3 +206,38 @@ impl<K: SessionKind> fmt::Debug for Granted<K> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    struct Shop;
+
+    impl SessionKind for Shop {
+        const NAME: &'static str = "shop";
+    }
+
+    #[test]
+    fn a_dead_credential_says_how_far_the_clocks_differed_when_its_tokens_were_granted() {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let token = |text: &str| RefreshToken::new(text).expect("a token");
+        let difference = Some(ClockDifference::from_milliseconds(-61_000));
+        let told = |credential: &RefreshCredential<Shop>| {
+            let error = credential.check_alive(at(100), "refresh the tokens").expect_err("it has expired");
+            error.clock_difference()
+        };
+        let stored = TokenSet::new().with_refresh_token(token("old"), Expiry::At(at(100)));
+        let bare = RefreshCredential::<Shop>::try_from(&stored).expect("a refresh token");
+        assert_eq!(told(&bare), None);
+        let stored = stored.with_clock_difference(difference);
+        let credential = RefreshCredential::<Shop>::try_from(&stored).expect("a refresh token");
+        assert_eq!((told(&credential), told(&credential.clone())), (difference, difference));
+
+        let access = (AccessToken::new("access").expect("a token"), Expiry::Unknown);
+        let granted =
+            Granted::new(&bare, access, Some(token("new")), Expiry::At(at(100))).with_clock_difference(difference);
+        assert_eq!(told(granted.refresh_credential()), difference);
+        assert_eq!(TokenSet::from(granted).clock_difference, difference);
+    }
+}
