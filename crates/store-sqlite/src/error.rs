@@ -334,6 +334,8 @@ mod tests {
         for (code, kind, says) in [
             (ffi::SQLITE_PERM, NotWritable, "may not be written by this user"),
             (ffi::SQLITE_ERROR, Incompatible, "does not have the tables of a store"),
+            (ffi::SQLITE_READONLY, NotWritable, READ_ONLY),
+            (ffi::SQLITE_READONLY_DBMOVED, Unavailable, "was moved while it was open; open the store again"),
             (ffi::SQLITE_CORRUPT, Damaged, DAMAGED),
             (ffi::SQLITE_IOERR_READ, Unavailable, "could not be read or written: the disk failed"),
             (ffi::SQLITE_IOERR_WRITE, NotWritable, "a limit on the size of files is used up"),
