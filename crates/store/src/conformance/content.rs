@@ -7,8 +7,8 @@ use rampauth_core::{ClockDifference, Expiry};
 use super::difference::{self, Times};
 use super::kind::Kind;
 use super::names::{
-    A, B, C, LAPSED, S1, S2, attempt, begin, begin_with, commit, commit_tokens, dead, failed, failure, free, future,
-    held, lapsing, login, orphan, past, put, refreshed, remove, settle, tokens, unknown,
+    A, B, C, LAPSED, S1, S2, attempt, begin, begin_with, commit, commit_tokens, dead, failure, free, future, held,
+    lapsing, login, orphan, past, put, refreshed, remove, settle, tokens, unknown,
 };
 use super::script::{Course, Scenario, Script, Stage, code, steps};
 use crate::key::SessionKey;
@@ -67,23 +67,18 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         steps("content: a failure without status and code comes back, and so does none", {
             let bare = LastError { status: None, code: None, clock_difference: None, ..failure("timeout") };
             let mut lost = unknown(A, 1);
-            let mut quiet = unknown(B, 1);
-            if let Operation::Conclude { error, .. } = &mut lost {
-                *error = Some(bare.clone());
+            if let Operation::Conclude { error, next_due, .. } = &mut lost {
+                (*error, *next_due) = (Some(bare.clone()), None);
             }
-            if let Operation::Conclude { error, next_due, .. } = &mut quiet {
-                (*error, *next_due) = (None, None);
-            }
+            // A grant leaves none.
             Script::logged_in()
                 .step(begin(1, A), Begun, |r| r.attempt = held(1, &[A]))
                 .step(lost, Kind::Done, |r| {
-                    failed(r, "timeout");
-                    (r.last_error, r.attempt, r.state) = (Some(bare), free(1, &[A]), State::Doubtful);
+                    (r.attempt, r.state) = (free(1, &[A]), State::Doubtful);
+                    (r.last_error, r.next_due) = (Some(bare), None);
                 })
                 .step(settle(1, B), Begun, |r| r.attempt = held(1, &[A, B]))
-                .step(quiet, Kind::Done, |r| {
-                    (r.last_error, r.next_due, r.attempt) = (None, None, free(1, &[A, B]));
-                })
+                .step(commit(B, 1, 2), Saved, |r| refreshed(r, 2, 1, B, 2))
         }),
         code("content: keys that look alike are different sessions", |stage| Box::pin(alike(stage))),
         code("content: a claim lapses by itself, by the store's own clock", lapses),

@@ -25,6 +25,15 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             let script = failing(Script::logged_in(), A, &error(future(1), Some(future(20))), Some(future(20)));
             failing(script, B, &asked(None), None)
         }),
+        steps("pauses: an attempt that is taken back without an error leaves it", {
+            let script = failing(Script::logged_in(), A, &asked(Some(future(20))), Some(future(20)));
+            let attempt = AttemptRef { id: B, session: S1, generation: 1 };
+            let (conclusion, next_due) = (Conclusion::NotSent, Some(retry()));
+            let taken_back = Operation::Conclude { attempt, conclusion, next_due, error: None };
+            script.step(begin(1, B), Kind::Begun, |r| r.attempt = held(1, &[B])).step(taken_back, Kind::Done, |r| {
+                (r.attempt, r.next_due) = (None, next_due);
+            })
+        }),
     ]
 }
 

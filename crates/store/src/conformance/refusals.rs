@@ -31,7 +31,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 .step(begin(1, B), Begun, |r| r.attempt = held(1, &[B]))
                 .step(not_sent(B, 1), Done, |r| after(r, "rate_limited", "refused", 1))
                 .step(begin(1, B), Begun, |r| r.attempt = held(1, &[B]))
-                .step(taken_back(B), Done, |r| (r.attempt, r.last_error) = (None, None))
+                .step(taken_back(B), Done, |r| r.attempt = None)
                 .step(begin(1, C), Begun, |r| r.attempt = held(1, &[C]))
                 .step(unknown(C, 1), Done, |r| {
                     failed(r, "timeout");

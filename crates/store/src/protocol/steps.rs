@@ -226,8 +226,11 @@ pub(super) fn conclude(
         if taken_back && attempt.presented_by.contains(&id) && error.as_ref().is_some_and(LastError::is_refusal) {
             record.refusals = record.refusals.saturating_add(1);
         }
-        record.last_error =
-            error.map(|error| LastError { paused_until: error.paused_until.max(paused_until), ..error });
+        // An attempt that is only taken back says nothing of the provider: what was noted before stands.
+        if let Some(error) = error {
+            let paused_until = error.paused_until.max(paused_until);
+            record.last_error = Some(LastError { paused_until, ..error });
+        }
         if record.state != State::LoginNeeded {
             record.next_due = next_due;
         }
