@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::{Arc, Once, RwLock};
-use std::thread;
 use std::time::Duration;
 
 use rampauth_core::{Clock, Error, Refresh};
@@ -17,7 +16,7 @@ use crate::clock::wall::WallClock;
 use crate::context::{KeeperContext, Options, random};
 use crate::generic::permits::PermitsByProvider;
 use crate::generic::registry::Registry;
-use crate::generic::schedule::{Schedule, Timed};
+use crate::generic::schedule::Schedule;
 use crate::keeper::Keeper;
 use crate::metrics;
 use crate::plan::backoff::Pauses;
@@ -89,8 +88,8 @@ impl KeeperBuilder {
     /// Takes the time from `clock`: when tokens are due and whether they are usable. By default the machine's wall clock, on
     /// Linux the one that goes on with the timer's interrupt, every 1 to 10 ms, and costs next to nothing to read.
     ///
-    /// A jump of a clock that is given, as a test makes it, is seen within a tenth of a second; one of the machine's clock within
-    /// half a minute.
+    /// A jump of a clock that is given, as a test makes it, is seen within a tenth of a second, or where tokio's time is paused within
+    /// half a minute of that; one of the machine's clock within half a minute.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = WallClock::Given(Arc::new(clock));
         self
@@ -145,7 +144,7 @@ impl KeeperBuilder {
     ///
     /// It is asked whenever a session is due that is not open, on the keeper's own task: it gives a client that is there already,
     /// or makes one without waiting for anything. A key without a client is named once in the log. Sessions that are open are
-    /// refreshed by the client that they were opened with.
+    /// refreshed by the client that they were opened with. A keeper that works [`on_demand`](Self::on_demand) asks for none.
     pub fn providers(
         mut self,
         client: impl Fn(&SessionKey) -> Option<Arc<dyn Refresh>> + Send + Sync + 'static,
@@ -163,8 +162,8 @@ impl KeeperBuilder {
     }
 
     /// Starts the keeper on the current tokio runtime, whose time has to be enabled (`enable_time` or `enable_all`): the first
-    /// use of a clock panics otherwise. Unless it works [`on_demand`](Self::on_demand), or the store ends with the process, it
-    /// asks the store every 5 s what is due, to find what other processes left.
+    /// use of a clock panics otherwise. Unless it works [`on_demand`](Self::on_demand), it asks the store every 5 s what is due: to find
+    /// what other processes left, where the store outlives the process, and for the sessions of [`providers`](Self::providers).
     ///
     /// # Errors
     ///
@@ -198,9 +197,6 @@ impl KeeperBuilder {
         let sessions = Sessions { context, registry, schedule };
         metrics::describe();
         if !self.on_demand {
-            if sessions.context.clock.is_given() {
-                watch_a_given_clock(&sessions.schedule)?;
-            }
             wake_and_sweep(&sessions, self.providers);
         }
         Ok(Keeper { sessions })
@@ -211,6 +207,7 @@ impl KeeperBuilder {
 fn wake_and_sweep(sessions: &Sessions, providers: Option<Providers>) {
     let Sessions { context, schedule, .. } = sessions.clone();
     let (runtime, closing) = (context.runtime.clone(), context.closing.clone());
+    let given = context.clock.is_given();
     let context = Arc::downgrade(&context);
     let now = move || {
         context.upgrade().map(|context| {
@@ -221,26 +218,11 @@ fn wake_and_sweep(sessions: &Sessions, providers: Option<Providers>) {
     let sessions = sessions.downgrade();
     runtime.spawn(async move {
         tokio::select! {
-            () = schedule.run(now, SessionState::look) => {}
+            () = schedule.run(given, now, SessionState::look) => {}
             () = sweep(sessions, providers) => {}
             () = closing.cancelled() => {}
         }
     });
-}
-
-/// A clock that was given is one of a test, which may jump by days: that is seen soon in real time, whether or not the runtime's
-/// own time is paused.
-fn watch_a_given_clock<T: Timed + Send + Sync + 'static>(schedule: &Arc<Schedule<T>>) -> Result<(), Error> {
-    let schedule = Arc::downgrade(schedule);
-    let watch = move || {
-        while let Some(schedule) = schedule.upgrade() {
-            schedule.check();
-            drop(schedule);
-            thread::sleep(Duration::from_millis(50));
-        }
-    };
-    let started = thread::Builder::new().name("rampauth-clock".to_owned()).spawn(watch);
-    started.map(drop).map_err(|_| Error::config("start the keeper", "no thread could be started to watch the clock"))
 }
 
 impl fmt::Debug for KeeperBuilder {

@@ -13,6 +13,8 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 
 const HEARTBEAT: Duration = Duration::from_secs(30);
+/// How often the deadlines are checked where the clock is one that was given.
+const GIVEN_HEARTBEAT: Duration = Duration::from_millis(100);
 /// Deadlines are met never early and less than this late.
 const TICK: Duration = Duration::from_millis(16);
 /// How many sessions are looked at before others have their turn.
@@ -78,13 +80,17 @@ impl<T: Timed> Schedule<T> {
         }
     }
 
-    /// Has the deadlines checked now.
-    pub(crate) fn check(&self) {
-        self.earlier.notify_one();
-    }
-
-    /// Wakes sessions for as long as there is a time. What one waits for after that, `wake` has to say.
-    pub(crate) async fn run(&self, now: impl Fn() -> Option<SystemTime>, wake: impl Fn(&Arc<T>, SystemTime)) {
+    /// Wakes sessions for as long as there is a time. What one waits for after that, `wake` has to say. A clock that is `given` is one
+    /// of a test and may jump by days: that is seen within a tenth of a second, unless the runtime's own time is paused and waits for
+    /// nothing anyway.
+    #[expect(clippy::disallowed_methods, reason = "it tells whether the runtime's time is paused, and nothing else")]
+    pub(crate) async fn run(
+        &self,
+        given: bool,
+        now: impl Fn() -> Option<SystemTime>,
+        wake: impl Fn(&Arc<T>, SystemTime),
+    ) {
+        let mut heartbeat = if given { GIVEN_HEARTBEAT } else { HEARTBEAT };
         while let Some(mut time) = now() {
             while let Some(due) = self.take(last_tick(time)) {
                 due.into_iter().for_each(|session| wake(&session, time));
@@ -94,9 +100,13 @@ impl<T: Timed> Schedule<T> {
             }
             self.tidy();
             let first = self.slots().first_key_value().map(|(slot, _)| *slot);
-            let wait = first.map_or(HEARTBEAT, |slot| start(slot).saturating_sub(since_1970(time)).min(HEARTBEAT));
+            let wait = first.map_or(heartbeat, |slot| start(slot).saturating_sub(since_1970(time)).min(heartbeat));
+            let began = std::time::Instant::now();
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
+                () = tokio::time::sleep(wait) => {
+                    let is_paused = began.elapsed() < wait / 2;
+                    heartbeat = if is_paused { HEARTBEAT } else { heartbeat };
+                }
                 () = self.earlier.notified() => {}
             }
         }
