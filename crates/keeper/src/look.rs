@@ -46,3 +46,27 @@ impl Look {
         Seen { stored: self.stored.clone(), age: now.since(&self.asked) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rampauth_store::{Revision, StoreTime};
+    use std::time::UNIX_EPOCH;
+
+    use crate::clock::steady::Steady;
+    use crate::clock::wall::WallClock;
+
+    #[test]
+    fn so_many_are_remembered_and_no_more_until_one_is_gone() {
+        let asked = Steady::new(WallClock::Machine).mark();
+        let look = || {
+            let time = StoreTime::wall(UNIX_EPOCH);
+            Look::new(Stored { record: None, revision: Revision::ABSENT, time }, asked)
+        };
+        let all = Arc::default();
+        let mut held: Vec<_> = (0..REMEMBERED).map(|_| look().counted(&all).expect("room")).collect();
+        assert!(look().counted(&all).is_none());
+        held.pop();
+        assert!(look().counted(&all).is_some());
+    }
+}

@@ -133,7 +133,8 @@ impl Pace {
         self.pauses = self.pauses.saturating_add(1);
         self.paused_at = Some(now);
         self.forget_before(now);
-        // What was answered in the last second is allowed in one, whether it came in a burst or evenly.
+        // What was answered in the last second is allowed in one, whether it came in a burst or evenly. A few answers may be all
+        // that was asked for: only a rate that has held others up shows how little is allowed.
         let allowed = self.answers.len() as f64;
         let before = self.rate.take();
         let known = before.as_ref().is_some_and(|rate| rate.is_known);
@@ -141,8 +142,7 @@ impl Pace {
             _ if !overrun => FIRST_RATE.max(allowed),
             Some(less) if allowed > 0.0 => less.min(allowed),
             Some(less) => less,
-            None if allowed > 0.0 => allowed * LESS,
-            None => FIRST_RATE,
+            None => FIRST_RATE.max(allowed * LESS),
         };
         let is_known = known || overrun && allowed > 0.0;
         self.rate = Some(Rate { per_second: per_second.max(1.0), next: None, is_known, held_up: 0.0 });

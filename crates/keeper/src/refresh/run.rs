@@ -31,6 +31,7 @@ impl SessionState {
         // What a step has just found instead of what it expected.
         let mut found = None;
         while moved < LOOKS {
+            let upon_memory = remembered.is_some();
             let look = match remembered.take() {
                 Some(look) => look,
                 None => match self.look_and_adopt(found.take(), barred.is_none()).await? {
@@ -46,6 +47,7 @@ impl SessionState {
                 return Err(error);
             }
             let until = match (self.next_step(&record, need), &barred) {
+                (Plan::Rest | Plan::Wait(_) | Plan::LogIn | Plan::GiveUp, _) if upon_memory => continue,
                 (Plan::Rest, _) => return Ok(()),
                 (Plan::Wait(time), _) => return self.wait_until(&record, time, need, barred),
                 (Plan::LogIn, _) => return Err(login_needed(&record, self.context.clock.wall())),

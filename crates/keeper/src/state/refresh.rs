@@ -58,7 +58,7 @@ impl Flight {
 
     fn is_needed(&self) -> bool {
         let held = self.unsaved.is_some() || self.rejected.is_some() || self.in_vain.is_some();
-        self.failures > 0 || self.floor.is_some() || held
+        self.failures > 0 || self.floor.is_some() || self.look.is_some() || held
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::StatusCode;
 use rampauth_core::{
     AccessToken, Error, ErrorKind, Expiry, Outcome, Presents, Refresh, RefreshPolicy, RefreshToken, TokenSet,
 };
@@ -149,6 +150,25 @@ async fn one_session_s_limit_pauses_the_others_and_then_one_tries() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_outage_pauses_the_others_too_and_a_refusal_does_not() {
+    for (status, pauses) in [
+        (StatusCode::SERVICE_UNAVAILABLE, true),
+        (StatusCode::INTERNAL_SERVER_ERROR, false),
+        (StatusCode::FORBIDDEN, false),
+    ] {
+        let many = Many::new(2, usize::MAX, NEVER).await;
+        let error = Error::new(ErrorKind::Refused, Outcome::Refused, "test", "not now").with_status(status);
+        many.provider.next.lock().expect("no panic").push(error);
+        many.sessions[0].refresh().await.expect_err("not now");
+        let calls = many.provider.calls();
+        let token = many.sessions[1].access_token().await.expect("a token");
+        many.sessions[1].reject(&token).await.expect("noted");
+        pass(Duration::from_millis(500)).await;
+        assert_eq!(many.provider.calls() - calls, usize::from(!pauses), "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_caller_waits_for_the_end_of_a_pause_and_a_person_passes_it() {
     let many = Many::new(3, usize::MAX, NEVER).await;
     many.limited(seconds(600)).await;
@@ -161,7 +181,9 @@ async fn no_caller_waits_for_the_end_of_a_pause_and_a_person_passes_it() {
     let left = error.retry_after().expect("when");
     assert!(left <= seconds(30) && left > seconds(29), "{left:?}");
     assert!(asked.elapsed() < seconds(1) && many.provider.calls() == calls);
+    let by_hand = Instant::now();
     many.sessions[2].refresh().await.expect("a person's word stands above it");
+    assert!(by_hand.elapsed() < seconds(1), "{:?}", by_hand.elapsed());
     // The provider answered: it has room again.
     pass(seconds(2)).await;
     many.sessions[1].access_token().await.expect("refreshed");

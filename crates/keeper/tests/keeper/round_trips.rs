@@ -1,10 +1,11 @@
 //! How often the store is asked for one refresh: reads and writes, each a round trip where the store has a server. And what is
 //! known of a record that was read a while ago.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use rampauth_core::{ErrorKind, Outcome};
-use rampauth_keeper::{Operation, Record, StoreExt as _, TokenDigest};
+use rampauth_core::{ErrorKind, Outcome, Refresh};
+use rampauth_keeper::{Keeper, Operation, Record, StoreExt as _, TokenDigest};
 
 use crate::support::{LIFETIME, Move, Step, World, error, key, pass};
 
@@ -37,6 +38,21 @@ async fn one_that_the_sweep_found_costs_two() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_of_a_session_that_nobody_has_open_costs_two() {
+    let World { wall, store, provider, keeper, session, .. } = World::new().await;
+    let Record { session: login, generation, .. } = store.record().await;
+    drop((keeper, session));
+    let access = TokenDigest::of("access-0");
+    store.apply(&key(), Operation::Reject { session: login, generation, access }).await.expect("noted");
+    let client: Arc<dyn Refresh> = Arc::new(provider.clone());
+    let builder = Keeper::builder(store.clone()).clock(move || wall.now()).accept_unsealed();
+    let _keeper = builder.providers(move |_| Some(Arc::clone(&client))).spawn().expect("a keeper");
+    let before = store.steps();
+    pass(seconds(6)).await;
+    assert_eq!((provider.calls(), store.steps() - before), (1, 2), "claim, commit");
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_upon_a_record_that_was_seen_shortly_before_costs_two() {
     let world = World::new().await;
     world.provider.next([Move::Fail(error(ErrorKind::Unreachable, Outcome::NotSent))]);
@@ -44,6 +60,18 @@ async fn one_upon_a_record_that_was_seen_shortly_before_costs_two() {
     pass(LIFETIME * 9 / 10).await;
     assert_eq!((world.token().await.as_str(), world.provider.calls()), ("access-2", 2));
     assert_eq!(world.store.steps() - before, 5, "read, claim, conclude; claim, commit");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_refresh_of_a_token_that_lives_for_seconds_costs_two() {
+    let world = World::new().await;
+    world.provider.next([Move::GrantUntil(seconds(40)), Move::GrantUntil(LIFETIME)]);
+    let before = world.store.steps();
+    world.session.refresh().await.expect("refreshed");
+    assert_eq!(world.store.steps() - before, 3, "read, claim, commit");
+    pass(seconds(40)).await;
+    assert_eq!(world.provider.calls(), 2);
+    assert_eq!(world.store.steps() - before, 5, "claim, commit upon what was saved");
 }
 
 #[tokio::test(start_paused = true)]

@@ -185,3 +185,42 @@ async fn while_the_provider_is_gone_it_is_tried_ever_less_often() {
     pass(LIFETIME).await;
     assert!(stored.generations().await.iter().all(|generation| *generation >= 2), "found again in five minutes");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_is_left_alone_holds_up_no_other() {
+    let stored = Stored::new().await;
+    let (limiting, others) = (Arc::new(Limiting(stored.provider.policy)), stored.provider.clone());
+    let provider: Arc<dyn Refresh> = Arc::new(others.clone());
+    // Those of the one that limits are due all the while, and many more than may be under way.
+    let keeper = stored.builder().on_demand().spawn().expect("a keeper");
+    for number in 0..SESSIONS {
+        let key = SessionKey::parse(format!("limiting/test/account/{number}")).expect("a key");
+        let session = keeper.session(key, limiting.clone() as Arc<dyn Refresh>).await.expect("a session");
+        let mut tokens = others.granted(&number.to_string(), 0);
+        tokens.access_expiry = Expiry::At(stored.wall.now() + Duration::from_secs(60));
+        session.put(tokens).await.expect("saved");
+    }
+    let client = move |key: &SessionKey| match key.provider() {
+        "limiting" => Some(limiting.clone() as Arc<dyn Refresh>),
+        _ => Some(Arc::clone(&provider)),
+    };
+    let _keeper = stored.builder().providers(client).spawn().expect("a keeper");
+    pass(LIFETIME * 98 / 100).await;
+    let generations = stored.generations().await;
+    assert!(generations.iter().all(|generation| *generation == 2), "{generations:?}");
+}
+
+/// A provider that has no time for anybody.
+struct Limiting(RefreshPolicy);
+
+#[async_trait]
+impl Refresh for Limiting {
+    fn policy(&self) -> &RefreshPolicy {
+        &self.0
+    }
+
+    async fn refresh(&self, _: &TokenSet) -> Result<TokenSet, Error> {
+        let error = Error::new(ErrorKind::RateLimited, Outcome::Refused, "test", "too many calls");
+        Err(error.with_retry_after(Some(Duration::from_secs(3_600))))
+    }
+}

@@ -180,3 +180,30 @@ fn an_answer_to_what_began_during_a_pause_ends_it_and_one_to_what_began_before_d
     pace.answered(now + 2 * MS, now + MS);
     assert_eq!((pace.pause_end(now + 2 * MS), pace.turn(now + 2 * MS)), (None, Turn::Now));
 }
+
+#[test]
+fn one_limit_in_quiet_traffic_makes_nobody_wait_for_long() {
+    let (now, mut pace) = (Instant::now(), Pace::default());
+    pace.begin(now, false);
+    pace.answered(now, now);
+    pace.begin(now, false);
+    pace.limited(now, None, true);
+    let end = now + FIRST_PAUSE;
+    pace.begin(end, true);
+    pace.answered(end, end);
+    // Of ten that come together the last begins within a second.
+    for _ in 0..9 {
+        assert_ne!(pace.turn(end + Duration::from_secs(1)), Turn::AfterTheProbe);
+        pace.begin(end, true);
+    }
+    assert_eq!(pace.turn(end + Duration::from_secs(1)), Turn::Now);
+}
+
+#[test]
+fn a_provider_that_allows_three_a_second_is_not_asked_for_ten() {
+    let mut provider = Simulation::new(3);
+    let took = provider.run(600);
+    assert!(took <= Duration::from_secs_f64(600.0 / 3.0 * 1.5), "{took:?}");
+    // Four dozen were under way when the first was refused.
+    assert!(provider.refused <= 48 + 150, "{}", provider.refused);
+}
