@@ -44,6 +44,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
 ///
 /// One thread of its own does the work, so that no runtime is blocked and none is needed. A step whose caller is dropped has
 /// either not begun, and then never does, or is carried out to its end.
+///
+#[doc = include_str!("operation.md")]
 #[derive(Clone)]
 pub struct SqliteStore {
     place: Arc<Location>,

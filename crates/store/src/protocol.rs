@@ -3,6 +3,8 @@
 //!
 //! They know nothing of where records are: [`apply`](crate::apply) carries them out on a store. All of them are safe to repeat
 //! after a lost answer.
+//!
+#![doc = include_str!("protocol/rules.md")]
 
 mod operation;
 mod steps;

@@ -1,6 +1,6 @@
 //! The ways in which a protocol like this one loses tokens, each as a store that does: the suite finds every one.
 //!
-//! The numbers are those of the README. The fourth, a paused holder that sends after its claim was taken over, is no step of a
+//! The numbers are those of the documentation of `protocol`. The fourth, a paused holder that sends after its claim was taken over, is no step of a
 //! store's: only a keeper can make it, or not. Of the eighth, unsaved tokens that yield to older stored ones, a store has one
 //! half: whether it takes what is ahead of it.
 
