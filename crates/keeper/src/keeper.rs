@@ -36,8 +36,9 @@ impl Keeper {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`] when the store cannot be read, or holds something damaged under this key; [`ErrorKind::Config`] when
-    /// its tokens are sealed with a key that was not given. Where that key is lost, [`remove`](Self::remove) makes room for a login.
+    /// [`Internal`](rampauth_core::ErrorKind::Internal) when the store cannot be read, or holds something damaged under this key;
+    /// [`Config`](rampauth_core::ErrorKind::Config) when its tokens are sealed with a key that was not given. Where that key is lost,
+    /// [`remove`](Self::remove) makes room for a login.
     pub async fn session(&self, key: SessionKey, provider: impl Refresh + 'static) -> Result<Session, Error> {
         self.session_with(key, provider, SessionOptions::new()).await
     }
@@ -97,16 +98,17 @@ impl Keeper {
     }
 
     /// What happens to all sessions from now on; what happened before is not told again. Read them all along: a reader that
-    /// falls behind by more than 1,024 loses the oldest, and with an [`EventKind::Unclaimed`] the tokens in it. They end with the
-    /// keeper.
+    /// falls behind by more than 1,024 loses the oldest, and with an [`EventKind::Unclaimed`](crate::EventKind::Unclaimed) the tokens
+    /// in it. They end with the keeper.
     pub fn events(&self) -> Events {
         Events::new(self.sessions.context.events.subscribe())
     }
 
     /// Starts no refresh any more and waits for those in flight, until their answers are saved or their doubt is journalled.
     /// Then it tries to save what the store has not taken so far, a few times and for no longer than two
-    /// [`save_deadline`](KeeperBuilder::save_deadline)s. What is not saved then is told once more as
-    /// [`EventKind::SaveFailed`] and stays readable through [`Session::tokens`]; asked again, it tries again.
+    /// [`save_deadline`](crate::KeeperBuilder::save_deadline)s. What is not saved then is told once more as
+    /// [`EventKind::SaveFailed`](crate::EventKind::SaveFailed) and stays readable through [`Session::tokens`]; asked again, it tries
+    /// again.
     pub async fn shutdown(&self) {
         let Sessions { context, registry, .. } = &self.sessions;
         context.closing.cancel();
